@@ -1,0 +1,110 @@
+"""flowcore runs graphs of Python functions, remembers their results, and can be killed at any instant.
+
+This is the shop window: the public names, each loaded from its room when it is first
+asked for. Importing the package itself loads nothing, because every worker does.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import ModuleType
+
+TYPE_CHECKING = False  # checkers take it for true; typing itself would cost more than all the rest here
+if TYPE_CHECKING:
+    from flowcore.declare.axes import Axis as Axis
+    from flowcore.declare.axes import each as each
+    from flowcore.declare.axes import gather as gather
+    from flowcore.declare.drawing import choose as choose
+    from flowcore.declare.node import Node as Node
+    from flowcore.declare.task import Task as Task
+    from flowcore.declare.task import compute as compute
+    from flowcore.declare.task import io as io
+    from flowcore.errors import AxisMismatch as AxisMismatch
+    from flowcore.errors import BadOption as BadOption
+    from flowcore.errors import CellTimeout as CellTimeout
+    from flowcore.errors import CodeChanged as CodeChanged
+    from flowcore.errors import CycleError as CycleError
+    from flowcore.errors import DamagedEntry as DamagedEntry
+    from flowcore.errors import DuplicateName as DuplicateName
+    from flowcore.errors import FlowcoreError as FlowcoreError
+    from flowcore.errors import FlowcoreWarning as FlowcoreWarning
+    from flowcore.errors import ForeignReference as ForeignReference
+    from flowcore.errors import GraphError as GraphError
+    from flowcore.errors import MissingArgument as MissingArgument
+    from flowcore.errors import NotKeyable as NotKeyable
+    from flowcore.errors import NotPicklable as NotPicklable
+    from flowcore.errors import NotStorable as NotStorable
+    from flowcore.errors import NoValueYet as NoValueYet
+    from flowcore.errors import RunFailed as RunFailed
+    from flowcore.errors import Skip as Skip
+    from flowcore.errors import StoreUnavailable as StoreUnavailable
+    from flowcore.errors import UnknownNode as UnknownNode
+    from flowcore.errors import UnknownParameter as UnknownParameter
+    from flowcore.errors import ValueLost as ValueLost
+    from flowcore.errors import ValueReleased as ValueReleased
+    from flowcore.errors import WiringMismatch as WiringMismatch
+    from flowcore.errors import WorkerDied as WorkerDied
+    from flowcore.events import Observer as Observer
+    from flowcore.flow import Flow as Flow
+    from flowcore.flow import flow as flow
+    from flowcore.settings import Settings as Settings
+
+_ROOMS = {
+    "flowcore.declare.axes": ("Axis", "each", "gather"),
+    "flowcore.declare.drawing": ("choose",),
+    "flowcore.declare.node": ("Node",),
+    "flowcore.declare.task": ("Task", "compute", "io"),
+    "flowcore.errors": (
+        "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName",
+        "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument", "NoValueYet",
+        "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "Skip", "StoreUnavailable", "UnknownNode",
+        "UnknownParameter", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
+    ),
+    "flowcore.events": ("Observer",),
+    "flowcore.flow": ("Flow", "flow"),
+    "flowcore.settings": ("Settings",),
+}  # fmt: skip
+_PLACES = {name: room for room, names in _ROOMS.items() for name in names}
+
+__all__ = [  # noqa: RUF022 - what is written most comes first
+    "compute", "io", "flow", "Flow", "each", "gather", "choose", "Skip", "Settings", "Observer",
+    "Task", "Node", "Axis",
+    "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
+    "CycleError", "DamagedEntry", "DuplicateName", "ForeignReference", "MissingArgument", "NoValueYet",
+    "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "UnknownNode",
+    "UnknownParameter", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> object:
+    room = _PLACES.get(name)
+    if room is None:
+        raise AttributeError(f"module 'flowcore' has no attribute {name!r}")
+    import importlib  # the first name asked for pays for it
+
+    value: object = getattr(importlib.import_module(room), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+class _ShopWindow(ModuleType):
+    """Keeps ``flowcore.flow`` the decorator, though its room has the same name.
+
+    Importing a room binds it as an attribute of its package; for a public name that
+    would put the room in front of what it offers.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (isinstance(value, ModuleType) and name in _PLACES):
+            super().__setattr__(name, value)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """A function that names this package travels by value; the package goes by its name, as any module does."""
+        return __import__, (__name__,)
+
+
+sys.modules[__name__].__class__ = _ShopWindow

@@ -1,0 +1,25 @@
+"""The one place where flowcore reads a clock.
+
+Durations and deadlines use :func:`monotonic`; :func:`wall` is for people (when did
+this run start) and never decides anything: correctness must survive a clock that
+jumps a day back (contract F27).
+"""
+
+from __future__ import annotations
+
+import time
+
+
+def monotonic() -> float:
+    """Give seconds since an arbitrary instant, never running backwards."""
+    return time.monotonic()
+
+
+def wall() -> float:
+    """Give seconds since 1970 as the machine believes them."""
+    return time.time()
+
+
+def sleep(seconds: float) -> None:
+    """Wait. Only for executors that have nothing to select on."""
+    time.sleep(seconds)

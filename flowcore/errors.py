@@ -1,0 +1,432 @@
+"""Every error of flowcore, whose fault it is, and what to do about it.
+
+The tree (``w`` marks kinds that are normally issued as warnings)::
+
+    FlowcoreError
+    ├── GraphError                  the drawing is wrong; nothing has run
+    │   ├── CycleError              (ValueError)
+    │   ├── UnknownParameter        (TypeError)
+    │   ├── MissingArgument         (TypeError)
+    │   ├── AxisMismatch            (ValueError)
+    │   ├── WiringMismatch          (TypeError)
+    │   ├── DuplicateName           (ValueError)
+    │   ├── UnknownNode             (LookupError)
+    │   ├── NoValueYet              (TypeError, AttributeError)
+    │   └── ForeignReference        (ValueError)
+    ├── BadOption                   (ValueError) an option, duration or size cannot be read
+    ├── NotKeyable             w    (TypeError) an argument or global has no canonical encoding
+    ├── NotStorable            w    (TypeError) a result has no canonical encoding
+    ├── NotPicklable                (TypeError) something cannot reach another process
+    ├── DamagedEntry           w    a stored value failed its check
+    ├── ValueLost                   (LookupError) a value asked for after the run is gone
+    ├── ValueReleased               (LookupError) a value nobody wanted was let go
+    ├── StoreUnavailable       w    (OSError) the store cannot be used
+    ├── WorkerDied                  (RuntimeError) a process running a cell ended
+    ├── CodeChanged                 (RuntimeError) code was edited under the run
+    ├── CellTimeout                 (TimeoutError) an attempt ran out of time
+    └── RunFailed                   (RuntimeError) cells failed; ``failures`` has them all
+
+Facts are fields; the sentences are made from them in one place, :meth:`FlowcoreError.lines`.
+All of them survive pickling, since any may have to leave a worker.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+_SHOWN = 10  # entries of a list that an error message shows before it counts the rest
+
+
+def _rebuild(kind: type[FlowcoreError], facts: dict[str, Any]) -> FlowcoreError:
+    return kind(**facts)
+
+
+def shorten(text: str, limit: int = 200) -> str:
+    """Give `text` on one line, without control characters, at most `limit` long."""
+    clean = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Give the at most two of `names` that look most like `name`."""
+    return tuple(difflib.get_close_matches(name, list(names), n=2))
+
+
+def did_you_mean(near: Sequence[str]) -> str:
+    """Give the closing question of a message about an unknown name, or nothing."""
+    return f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+
+
+@dataclass(kw_only=True, eq=False)
+class FlowcoreError(Exception):
+    """Root of all that flowcore raises on purpose.
+
+    Its text is one line of cause, then where, found against expected, what flowcore
+    did, and the one edit or command that mends it.
+    """
+
+    def lines(self) -> Iterator[str]:
+        """Yield the sentences of the message, cause first."""
+        yield type(self).__name__
+
+    def __str__(self) -> str:
+        return "\n  ".join(self.lines())
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        facts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        return _rebuild, (type(self), facts)
+
+
+class FlowcoreWarning(UserWarning):
+    """Root of the kinds that are told and survived."""
+
+
+@dataclass(kw_only=True, eq=False)
+class GraphError(FlowcoreError):
+    """The drawing is wrong; the user's edit mends it, and nothing has run."""
+
+
+@dataclass(kw_only=True, eq=False)
+class CycleError(GraphError, ValueError):
+    """Nodes wait for each other in a circle."""
+
+    path: tuple[str, ...]  # node names, the first one repeated at the end
+    sites: tuple[str, ...]  # file:line of each edge of `path`
+
+    def lines(self) -> Iterator[str]:
+        shown = self.path[:_SHOWN]
+        more = f" ... ({len(self.path)} in all)" if len(self.path) > _SHOWN else ""
+        yield f"These nodes wait for each other: {' -> '.join(shown)}{more}"
+        for name, site in list(zip(self.path, self.sites, strict=False))[:_SHOWN]:
+            yield f"{name} is drawn at {site}"
+        yield "Take one of these edges out; nothing has run."
+
+
+@dataclass(kw_only=True, eq=False)
+class UnknownParameter(GraphError, TypeError):
+    """A call names a parameter that the task does not have."""
+
+    node: str
+    parameter: str
+    near: tuple[str, ...] = ()
+    at: str
+    defined: str = ""  # file:line of the task
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.node}() has no parameter {self.parameter!r} ({self.at}).{did_you_mean(self.near)}"
+        if self.defined:
+            yield f"{self.node} is defined at {self.defined}"
+
+
+@dataclass(kw_only=True, eq=False)
+class MissingArgument(GraphError, TypeError):
+    """A call leaves out parameters that have no default."""
+
+    node: str
+    parameters: tuple[str, ...]
+    at: str
+    defined: str = ""
+
+    def lines(self) -> Iterator[str]:
+        names = ", ".join(repr(p) for p in self.parameters)
+        yield f"{self.node}() needs {names} ({self.at})."
+        if self.defined:
+            yield f"{self.node} is defined at {self.defined}"
+
+
+@dataclass(kw_only=True, eq=False)
+class AxisMismatch(GraphError, ValueError):
+    """Two things that meet on an axis do not have the same labels, or the axis is not there."""
+
+    node: str
+    axis: str
+    found: str
+    expected: str
+    at: str
+    remedy: str = "Give both the same values in the same order, or name the axes differently."
+
+    def lines(self) -> Iterator[str]:
+        yield f"Axis {self.axis!r} does not fit in {self.node} ({self.at})."
+        yield f"found {self.found}; expected {self.expected}"
+        yield self.remedy
+
+
+@dataclass(kw_only=True, eq=False)
+class WiringMismatch(GraphError, TypeError):
+    """What one node gives cannot be what another one takes."""
+
+    node: str
+    parameter: str
+    found: str
+    expected: str
+    at: str
+    drawn: str = ""  # file:line of the node that gives what was found
+    defined: str = ""  # file:line of the task that takes what was expected
+    remedy: str = "Wire another node here, or mend the annotation that is wrong."
+
+    def lines(self) -> Iterator[str]:
+        of = f" of {self.node}()" if self.node else ""
+        yield f"{self.parameter}{of} takes {self.expected}, but is given {self.found} ({self.at})."
+        if self.drawn:
+            yield f"what is given is drawn at {self.drawn}"
+        if self.defined:
+            yield f"{self.node} is defined at {self.defined}"
+        yield self.remedy
+
+
+@dataclass(kw_only=True, eq=False)
+class DuplicateName(GraphError, ValueError):
+    """One name was given to two nodes."""
+
+    name: str
+    at: str
+    first: str  # file:line of the node that has the name
+
+    def lines(self) -> Iterator[str]:
+        yield f"Two nodes are called {self.name!r}: {self.first} and {self.at}."
+        yield "Give one of them another name=."
+
+
+@dataclass(kw_only=True, eq=False)
+class UnknownNode(GraphError, LookupError):
+    """A target, or an index, names a node or cell that the flow does not have."""
+
+    name: str
+    flow: str
+    near: tuple[str, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        yield f"Flow {self.flow!r} has no node {shorten(self.name)!r}.{did_you_mean(self.near)}"
+
+
+@dataclass(kw_only=True, eq=False)
+class NoValueYet(GraphError, TypeError, AttributeError):
+    """A reference was used as if it were the value it stands for."""
+
+    node: str
+    expression: str
+    at: str
+    drawn: str = ""
+    remedy: str = ""
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.node} has no value yet, so `{self.expression}` cannot be told ({self.at})."
+        if self.drawn:
+            yield f"{self.node} is drawn at {self.drawn}"
+        yield self.remedy or "Make this step a task, or read the value from the run: run[node]."
+
+
+@dataclass(kw_only=True, eq=False)
+class ForeignReference(GraphError, ValueError):
+    """A reference belongs to another flow, or to one that is closed."""
+
+    node: str
+    flow: str  # the flow it belongs to
+    at: str
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.node} belongs to flow {self.flow!r}, which is not being drawn here ({self.at})."
+        yield "Draw the flow inside this one by calling its function, or pass the value of a finished run."
+
+
+@dataclass(kw_only=True, eq=False)
+class BadOption(FlowcoreError, ValueError):
+    """An option has an unknown name or an unreadable value."""
+
+    option: str
+    found: str
+    expected: str
+    near: tuple[str, ...] = ()
+    at: str = ""
+
+    def lines(self) -> Iterator[str]:
+        where = f" ({self.at})" if self.at else ""
+        yield f"Option {self.option!r} is {shorten(self.found)}, not {self.expected}{where}.{did_you_mean(self.near)}"
+
+
+@dataclass(kw_only=True, eq=False)
+class NotKeyable(FlowcoreError, FlowcoreWarning, TypeError):
+    """An argument, or a global of a task, has no canonical encoding."""
+
+    node: str
+    path: str  # e.g. args.model.net
+    kind: str  # type of the leaf
+    remedy: str = ""
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.node} cannot be keyed: {self.path} is a {self.kind}."
+        yield "It runs, but its result is not kept."
+        top = self.path.removeprefix("args.").split(".")[0].split("[")[0]
+        yield self.remedy or (
+            f"Register a codec (fc.register_codec), leave it out (ignore=({top!r},)), or say cache=False."
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class NotStorable(FlowcoreError, FlowcoreWarning, TypeError):
+    """A result has no canonical encoding, so it cannot be kept."""
+
+    node: str
+    path: str
+    kind: str
+
+    def lines(self) -> Iterator[str]:
+        yield f"The result of {self.node} cannot be kept: {self.path} is a {self.kind}."
+        yield "It is passed on to its consumers, but not kept; the next run computes it again."
+        yield "Return arrays, numbers, text, containers or dataclasses of them, or register a codec."
+
+
+@dataclass(kw_only=True, eq=False)
+class NotPicklable(FlowcoreError, TypeError):
+    """A function, argument or result cannot reach another process."""
+
+    node: str
+    path: str
+    kind: str
+    reason: str = ""
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.node} cannot reach another process: {self.path} is a {self.kind}."
+        if self.reason:
+            yield shorten(self.reason)
+        yield 'Pass something that can travel (a path, plain data), or run the task with runner="thread".'
+
+
+@dataclass(kw_only=True, eq=False)
+class DamagedEntry(FlowcoreError, FlowcoreWarning):
+    """A stored value failed its check; it counts as absent and was put aside."""
+
+    entry: str
+    check: str  # which check failed, found against expected
+    moved: str = ""
+
+    def lines(self) -> Iterator[str]:
+        yield f"Stored entry {self.entry} is damaged: {self.check}."
+        yield f"It was moved to {self.moved} and is computed again." if self.moved else "It is computed again."
+
+
+@dataclass(kw_only=True, eq=False)
+class ValueLost(FlowcoreError, LookupError):
+    """A value was asked for after its run, and the store no longer has it."""
+
+    cell: str
+    reason: str
+
+    def lines(self) -> Iterator[str]:
+        yield f"The value of {self.cell} is gone: {self.reason}."
+        yield "Run the flow again: only what is missing is computed."
+
+
+@dataclass(kw_only=True, eq=False)
+class ValueReleased(FlowcoreError, LookupError):
+    """A value that was not kept was let go after its last consumer."""
+
+    cell: str
+    node: str
+
+    def lines(self) -> Iterator[str]:
+        yield f"The value of {self.cell} was not kept, and was released after its last consumer."
+        yield f"Ask for it when running: flow.run({self.node})."
+
+
+@dataclass(kw_only=True, eq=False)
+class StoreUnavailable(FlowcoreError, FlowcoreWarning, OSError):
+    """The store is full, read-only, foreign, newer, or gone."""
+
+    store: str
+    reason: str  # what is the case, with numbers: owner, format, bytes needed and free
+    did: str = "The run goes on; its results are not kept."
+    remedy: str = ""
+
+    def lines(self) -> Iterator[str]:
+        yield f"The store {self.store} cannot be used: {self.reason}."
+        yield self.did
+        if self.remedy:
+            yield self.remedy
+
+
+@dataclass(kw_only=True, eq=False)
+class WorkerDied(FlowcoreError, RuntimeError):
+    """The process that ran a cell ended before the cell did."""
+
+    cell: str
+    attempt: int
+    attempts: int
+    cause: str  # "signal 9 (SIGKILL), probably out of memory" or "exit code 3"
+    peak: int = 0  # bytes of memory at its highest
+    stderr: str = ""
+    stack: str = ""
+
+    def lines(self) -> Iterator[str]:
+        yield f"The worker running {self.cell} died: {self.cause} (attempt {self.attempt} of {self.attempts})."
+        if self.peak:
+            yield f"Its peak memory was {self.peak / 2**20:.0f} MiB."
+        if self.stack:
+            yield "Python stack at its death:"
+            yield from ("  " + line for line in self.stack.splitlines()[-12:])
+        if self.stderr:
+            yield "Last lines of its stderr:"
+            yield from ("  " + shorten(line) for line in self.stderr.splitlines()[-6:])
+        yield "Other cells went on."
+
+
+@dataclass(kw_only=True, eq=False)
+class CodeChanged(FlowcoreError, RuntimeError):
+    """A task's source was edited after the run had read it."""
+
+    node: str
+    module: str
+
+    def lines(self) -> Iterator[str]:
+        yield f"The code of {self.node} in {self.module} changed while the run had another version loaded."
+        yield "Nothing was kept under code that did not make it. Reload the module, or start the script again."
+
+
+@dataclass(kw_only=True, eq=False)
+class CellTimeout(FlowcoreError, TimeoutError):
+    """An attempt at a cell took longer than its timeout."""
+
+    cell: str
+    seconds: float
+    did: str  # "killed", "cancelled", "abandoned in its thread"
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.cell} took longer than its timeout of {self.seconds:g} s and was {self.did}."
+        yield "Raise timeout=, or make the cell smaller."
+
+
+@dataclass(kw_only=True, eq=False)
+class RunFailed(FlowcoreError, RuntimeError):
+    """Cells failed. ``failures`` has every one, root causes first."""
+
+    run: str
+    summary: str  # the one-screen text, made by result.py
+    failures: tuple[Any, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        yield self.summary
+
+
+class Skip(Exception):  # noqa: N818 - the public name is a verb: `raise fc.Skip("no data")`
+    """Raised by a task to say that this cell has no result, and that this is no failure.
+
+    What needs the cell plainly is skipped too.
+
+    Examples
+    --------
+    >>> raise Skip("no data for 1987")
+    Traceback (most recent call last):
+    ...
+    flowcore.errors.Skip: no data for 1987
+    """
+
+    kind: ClassVar[str] = "skip"
+
+    @property
+    def reason(self) -> str:
+        """The text given, or nothing."""
+        return str(self.args[0]) if self.args else ""

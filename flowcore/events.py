@@ -1,0 +1,83 @@
+"""What happens in a run, as small frozen records, and the one way to listen.
+
+Events are told, never asked: an observer cannot change a run, and one that raises or
+blocks is left out (contract F36). Counts come one event a group of cells, never one
+event a cell.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run has begun."""
+
+    run: str  # its id
+    flow: str
+    nodes: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeDrawn:
+    """A node is part of the run; told again when its number of cells becomes known."""
+
+    node: int  # number in the flow
+    name: str
+    kind: str
+    group: tuple[str, ...] = ()
+    cells: int | None = None  # None: known only when its inputs are there
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cells:
+    """How many cells of one node have come how far, in all."""
+
+    node: int
+    started: int = 0  # running now
+    done: int = 0  # ran and gave a value
+    hit: int = 0  # answered by the store
+    failed: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Printed:
+    """A cell wrote to its standard output or error."""
+
+    cell: str  # its readable id
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEnded:
+    """A run is over."""
+
+    run: str
+    status: str
+    seconds: float  # wall time
+
+
+Event: TypeAlias = RunStarted | NodeDrawn | Cells | Printed | RunEnded
+
+
+@runtime_checkable
+class Observer(Protocol):
+    """Is told what happens in a run, in order, from one thread.
+
+    Examples
+    --------
+    >>> class Names:
+    ...     def on_event(self, event: Event) -> None:
+    ...         print(type(event).__name__)
+    >>> isinstance(Names(), Observer)
+    True
+    """
+
+    def on_event(self, event: Event) -> None:
+        """Take note of one event; must return soon."""
+        ...

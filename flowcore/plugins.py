@@ -1,0 +1,62 @@
+"""Names to objects, through the entry points of installed distributions.
+
+Owns: the groups ``flowcore.executors`` and ``flowcore.codecs``.
+Promises: nothing is looked up, and nothing imported, before someone names a plugin
+(contract S8); a plugin that cannot be used is refused by the name of its distribution.
+Never: looks into the working directory or a store.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Literal
+
+from flowcore.errors import BadOption, nearest
+
+Group = Literal["flowcore.executors", "flowcore.codecs"]
+API = 1  # the version of the seams that plugins are written against
+
+
+def names(group: Group) -> tuple[str, ...]:
+    """Give the names that installed distributions offer in a group; loads none of them.
+
+    Examples
+    --------
+    >>> isinstance(names("flowcore.executors"), tuple)
+    True
+    """
+    return tuple(sorted({point.name for point in entry_points(group=group)}))
+
+
+def load(group: Group, name: str) -> object:
+    """Import the object of that name.
+
+    Raises
+    ------
+    BadOption
+        If no distribution offers the name, if importing it fails, or if it was written
+        against other seams than these.
+    """
+    found = list(entry_points(group=group, name=name))
+    if not found:
+        offered = names(group)
+        expected = f"one of {', '.join(offered)}" if offered else "a name that an installed distribution offers"
+        raise BadOption(option=group, found=repr(name), expected=expected, near=nearest(name, offered))
+    if len({_distribution(point) for point in found}) > 1:
+        rivals = " and ".join(sorted(_distribution(point) for point in found))
+        raise BadOption(option=group, found=f"{name!r}, offered by {rivals}", expected="a name that only one offers")
+    point = found[0]
+    try:
+        plugin: object = point.load()
+    except (ImportError, AttributeError) as cause:
+        at = _distribution(point)
+        raise BadOption(option=group, found=f"{name!r}, which cannot be imported", expected="usable", at=at) from cause
+    api = getattr(plugin, "api", API)
+    if api != API:
+        at = _distribution(point)
+        raise BadOption(option=group, found=f"{name!r} for api {api}", expected=f"for api {API}", at=at)
+    return plugin
+
+
+def _distribution(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else point.value

@@ -1,0 +1,269 @@
+"""Every option of a run, once, and how durations and sizes are read.
+
+Owns: :class:`Settings`, the one record of a run's options; where each of them came
+from; :func:`seconds` and :func:`size`.
+Promises: an option is the argument given, else the variable ``FLOWCORE_<NAME>``, else
+the default as of now; what cannot be read is :class:`~flowcore.errors.BadOption`, all
+of it at once.
+Never: reads the environment anywhere but in :meth:`Settings.of`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypedDict, cast, get_args
+
+from flowcore.errors import BadOption, FlowcoreError, nearest
+from flowcore.events import Observer
+
+OnError = Literal["stop", "continue", "cancel"]
+
+_PART = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*([a-zµ]*)\s*", re.IGNORECASE)
+_SECONDS = {
+    1e-6: ("us", "µs", "microsecond", "microseconds"), 1e-3: ("ms", "millisecond", "milliseconds"),
+    1.0: ("s", "sec", "secs", "second", "seconds"), 60.0: ("m", "min", "mins", "minute", "minutes"),
+    3600.0: ("h", "hr", "hour", "hours"), 86400.0: ("d", "day", "days"), 604800.0: ("w", "week", "weeks"),
+}  # fmt: skip
+_DURATIONS = {name: factor for factor, names in _SECONDS.items() for name in names}
+_SIZES = {"b": 1, "byte": 1, "bytes": 1} | {
+    letter + ending: base**power
+    for power, letter in enumerate("kmgtp", start=1)
+    for ending, base in (("b", 1000), ("ib", 1024))
+}
+
+
+def seconds(value: object, *, option: str = "duration") -> float:
+    """Read a duration: a number of seconds, or text with units.
+
+    Raises
+    ------
+    BadOption
+        If it cannot be read, or is negative or not finite.
+
+    Examples
+    --------
+    >>> seconds("90s"), seconds("2 min"), seconds("1 day"), seconds("1h 30min"), seconds(0.5)
+    (90.0, 120.0, 86400.0, 5400.0, 0.5)
+    """
+    expected = 'seconds as a number, or text such as "90s", "2 min", "1 day"'
+    return _amount(value, _DURATIONS, option=option, expected=expected)
+
+
+def size(value: object, *, option: str = "size") -> int:
+    """Read a size: a number of bytes, or text with a unit.
+
+    ``kB, MB, GB`` count in thousands, ``KiB, MiB, GiB`` in 1024.
+
+    Raises
+    ------
+    BadOption
+        If it cannot be read, or is negative or not finite.
+
+    Examples
+    --------
+    >>> size("4 GiB"), size("1.5 kB"), size(512)
+    (4294967296, 1500, 512)
+    """
+    expected = 'bytes as a number, or text such as "500 MB", "4 GiB"'
+    return round(_amount(value, _SIZES, option=option, expected=expected))
+
+
+def _amount(value: object, units: Mapping[str, float], *, option: str, expected: str) -> float:
+    if isinstance(value, str):
+        amount = _parsed(value, units)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        amount = float(value)
+    else:
+        amount = math.nan
+    if not math.isfinite(amount) or amount < 0:
+        raise BadOption(option=option, found=repr(value), expected=expected)
+    return amount
+
+
+def _parsed(text: str, units: Mapping[str, float]) -> float:
+    """Sum up the parts of `text`, such as ``1h 30min``; nan if it cannot be read."""
+    total, position, parts = 0.0, 0, 0
+    while position < len(text):
+        match = _PART.match(text, position)
+        if match is None:
+            return math.nan
+        number, unit = match.groups()
+        factor = units.get(unit.lower())
+        if unit == "":  # a bare number, if it is all there is
+            factor = 1.0 if parts == 0 and match.end() == len(text) else None
+        if factor is None:
+            return math.nan
+        total, position, parts = total + float(number) * factor, match.end(), parts + 1
+    return total if parts else math.nan
+
+
+class RunOptions(TypedDict, total=False):
+    """The options of ``run``, ``start`` and ``arun``, for ``**options: Unpack[RunOptions]``."""
+
+    workers: int | None
+    store: object
+    executor: object
+    on_error: OnError | None
+    seed: int | None
+    given: Mapping[object, object] | None
+    progress: bool | Observer | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All options of one run.
+
+    Parameters
+    ----------
+    workers : int
+        Cells that may run at once in processes; by default the cores this process may use.
+    store : path or open store
+        Where results are kept.
+    executor : str or executor, optional
+        What carries out cells instead of flowcore's own: a name of the entry point group
+        ``flowcore.executors``, or an object.
+    on_error : {"stop", "continue", "cancel"}
+        What becomes of the rest of the run when a cell fails.
+    seed : int
+        Of all random streams of the run.
+    given : mapping
+        Node, or its name, to the value that is used in its place.
+    progress : bool or Observer, optional
+        Whether to show progress, or who is told of it; None: as the terminal permits.
+    origins : mapping
+        Option to where it came from: ``"argument"``, the variable's name, or ``"default"``.
+
+    Examples
+    --------
+    >>> settings = Settings.of(workers=4, environment={"FLOWCORE_SEED": "7"})
+    >>> settings.workers, settings.seed, settings.origins["seed"]
+    (4, 7, 'FLOWCORE_SEED')
+    """
+
+    workers: int = 1
+    store: object = ".flowcore"
+    executor: object = None
+    on_error: OnError = "stop"
+    seed: int = 0
+    given: Mapping[object, object] = field(default_factory=dict)
+    progress: bool | Observer | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, *, environment: Mapping[str, str] | None = None, **options: object) -> Settings:
+        """Read a run's options: argument, else ``FLOWCORE_*``, else default.
+
+        Raises
+        ------
+        BadOption
+            For a name that is no option, or a value that cannot be read; several at
+            once come as an ExceptionGroup.
+        """
+        variables = os.environ if environment is None else environment
+        troubles: list[FlowcoreError] = [_unknown(name) for name in options if name not in _READERS]
+        values: dict[str, object] = {"workers": default_workers}
+        origins: dict[str, str] = {}
+        for name, reader in _READERS.items():
+            value, origin = options.get(name), "argument"
+            if value is None and name in _FROM_VARIABLES and variables.get(f"FLOWCORE_{name.upper()}"):
+                origin = f"FLOWCORE_{name.upper()}"
+                value = variables[origin]
+            if value is None:
+                origins[name] = "default"
+                continue
+            origins[name] = origin
+            try:
+                values[name] = reader(name, value)
+            except BadOption as trouble:
+                trouble.at = "" if origin == "argument" else origin
+                troubles.append(trouble)
+        raise_all(troubles, "options of a run that cannot be read")
+        if values["workers"] is default_workers:
+            values["workers"] = default_workers()
+        return cls(origins=origins, **cast("RunOptions", values))  # type: ignore[arg-type]
+
+
+def raise_all(troubles: Iterable[FlowcoreError], title: str) -> None:
+    """Raise one error as it is, several as one group, none not at all."""
+    found = list(troubles)
+    if len(found) == 1:
+        raise found[0]
+    if found:
+        raise ExceptionGroup(title, found)
+
+
+def default_workers() -> int:
+    """Count the cores that this process may use: its affinity mask, and the cgroup's quota."""
+    available = getattr(os, "sched_getaffinity", None)
+    cores = len(available(0)) if available is not None else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as quota:
+            allowed, period = quota.read().split()
+    except (OSError, ValueError):
+        return cores
+    if allowed == "max":
+        return cores
+    return max(1, min(cores, math.ceil(int(allowed) / int(period))))
+
+
+def _unknown(name: str) -> BadOption:
+    if name in ("refresh", "trust", "memory"):
+        return BadOption(option=name, found="given", expected="available in this version")
+    return BadOption(
+        option=name, found="unknown", expected=f"one of {', '.join(_READERS)}", near=nearest(name, _READERS)
+    )
+
+
+def whole(name: str, value: object, *, least: int = 0) -> int:
+    """Read a whole number of at least `least`, or the text of one."""
+    if isinstance(value, str) and value.strip().lstrip("-").isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise BadOption(option=name, found=repr(value), expected=f"a whole number, {least} or more")
+    return value
+
+
+def _workers(name: str, value: object) -> int:
+    return whole(name, value, least=1)
+
+
+def _on_error(name: str, value: object) -> object:
+    if value not in get_args(OnError):
+        raise BadOption(option=name, found=repr(value), expected='"stop", "continue" or "cancel"')
+    return value
+
+
+def _given(name: str, value: object) -> object:
+    if not isinstance(value, Mapping):
+        raise BadOption(option=name, found=f"a {type(value).__name__}", expected="a dict from node or name to value")
+    return value
+
+
+def _store(name: str, value: object) -> object:
+    return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _as_is(name: str, value: object) -> object:
+    return value
+
+
+def _progress(name: str, value: object) -> object:
+    if isinstance(value, str):
+        value = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(value.lower())
+    if not isinstance(value, bool | Observer):
+        raise BadOption(option=name, found=repr(value), expected="True, False or an Observer")
+    return value
+
+
+_READERS: dict[str, Callable[[str, object], object]] = {
+    "workers": _workers, "store": _store, "executor": _as_is, "on_error": _on_error, "seed": whole,
+    "given": _given, "progress": _progress,
+}  # fmt: skip
+_FROM_VARIABLES = frozenset({"workers", "store", "executor", "on_error", "seed", "progress"})
+
+OPTION_NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "origins")
