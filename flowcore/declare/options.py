@@ -1,0 +1,207 @@
+"""How a task's options are read: one frozen record, from names and values as written.
+
+Owns: :class:`TaskOptions`, and which values each option takes.
+Promises: all that is wrong with a decoration is told at once (contract E2); an option
+that would have no effect in this version is refused, never ignored.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal, TypeAlias, TypedDict
+
+from flowcore.errors import BadOption, FlowcoreError, nearest
+from flowcore.settings import raise_all, seconds, whole
+
+Kind: TypeAlias = Literal["compute", "io"]
+Cache: TypeAlias = bool | Literal["required"] | float  # a float: answers while younger than so many seconds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """How many cells may run at once; tasks that give one `name` share the limit."""
+
+    count: int
+    name: str = ""  # empty: this task's own
+
+
+class GivenOptions(TypedDict, total=False):
+    """A task's options as they may be written, for ``**options: Unpack[GivenOptions]``."""
+
+    cache: bool | str | float
+    version: str | None
+    tracks: object
+    ignore: str | Iterable[str]
+    retries: int
+    backoff: float | str
+    timeout: float | str | None
+    cores: int
+    memory: int | str | None
+    gpus: int
+    limit: int | str | None
+    priority: float
+    runner: str | None
+    extend: str | None
+    same: object
+    place: str | None
+    keep: object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskOptions:
+    """All options of a task, as they hold.
+
+    `given` names those that were written out: ``cache=True`` written out makes it an
+    error if a result cannot be kept, and what is written out is not changed by a
+    flow's defaults.
+    """
+
+    kind: Kind = "compute"
+    cache: Cache = True
+    version: str | None = None
+    tracks: tuple[object, ...] = ()
+    ignore: tuple[str, ...] = ()
+    retries: int = 0
+    backoff: float = 0.0  # seconds before the first repetition
+    timeout: float | None = None  # seconds an attempt may take
+    cores: int = 1
+    memory: int | None = None  # bytes
+    gpus: int = 0
+    limit: Limit | None = None
+    priority: float = 0
+    runner: str | None = None  # None: by kind
+    extend: str | None = None
+    same: object = None
+    place: str | None = None
+    keep: object = None
+    given: frozenset[str] = frozenset()
+
+    def over(self, defaults: TaskOptions | None) -> TaskOptions:
+        """Give these options, with `defaults` where nothing was written out."""
+        if defaults is None:
+            return self
+        taken = {name: getattr(defaults, name) for name in defaults.given - self.given}
+        return replace(self, **taken) if taken else self
+
+
+def read_options(written: Mapping[str, object], *, base: TaskOptions, at: str) -> TaskOptions:
+    """Read options as written over `base`.
+
+    Raises
+    ------
+    BadOption
+        For an unknown name, an unreadable value, or an option that is not available in
+        this version; several at once come as an ExceptionGroup.
+    """
+    troubles: list[FlowcoreError] = []
+    values: dict[str, object] = {}
+    for name, value in written.items():
+        reader = _READERS.get(name)
+        try:
+            if reader is None:
+                raise _unknown(name)
+            values[name] = reader(name, value)
+        except BadOption as trouble:
+            trouble.at = at
+            troubles.append(trouble)
+    raise_all(troubles, f"options that cannot be read ({at})")
+    given = base.given | {name for name in values if name != "kind"}
+    return replace(base, given=given, **values)  # type: ignore[arg-type]
+
+
+def _unknown(name: str) -> BadOption:
+    return BadOption(
+        option=name, found="unknown", expected=f"one of {', '.join(_READERS)}", near=nearest(name, _READERS)
+    )
+
+
+def _cache(name: str, value: object) -> Cache:
+    if isinstance(value, bool):
+        return value
+    if value == "required":
+        return "required"
+    try:
+        return seconds(value, option=name)
+    except BadOption as trouble:
+        trouble.expected = 'True, False, "required", or an age such as "1 day"'
+        raise
+
+
+def _text(name: str, value: object) -> str | None:
+    if value is None or (isinstance(value, str) and value):
+        return value
+    raise BadOption(option=name, found=repr(value), expected=f'text, such as {name}="{value}"')
+
+
+def _tracks(name: str, value: object) -> tuple[object, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _ignore(name: str, value: object) -> tuple[str, ...]:
+    names: tuple[object, ...] = (value,) if isinstance(value, str) or not isinstance(value, Iterable) else tuple(value)
+    texts = tuple(n for n in names if isinstance(n, str))
+    if len(texts) < len(names):
+        raise BadOption(option=name, found=repr(value), expected='names of parameters, or "global:NAME"')
+    return texts
+
+
+def _backoff(name: str, value: object) -> float:
+    return seconds(value, option=name)
+
+
+def _timeout(name: str, value: object) -> float | None:
+    if value is None:
+        return None
+    amount = seconds(value, option=name)
+    if amount == 0:
+        raise BadOption(option=name, found=repr(value), expected="a duration above zero, or None")
+    return amount
+
+
+def _cores(name: str, value: object) -> int:
+    return whole(name, value, least=1)
+
+
+def _limit(name: str, value: object) -> Limit | None:
+    if value is None:
+        return None
+    shared, colon, count = value.rpartition(":") if isinstance(value, str) else ("", "", value)
+    if isinstance(count, str) and count.endswith("/s"):
+        raise BadOption(option=name, found=repr(value), expected="available as a rate in this version: give a number")
+    try:
+        if bool(colon) != bool(shared):
+            raise BadOption(option=name, found="", expected="")
+        return Limit(count=whole(name, count, least=1), name=shared)
+    except BadOption as trouble:
+        trouble.found, trouble.expected = repr(value), 'a whole number above zero, or a shared one such as "db:4"'
+        raise
+
+
+def _priority(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise BadOption(option=name, found=repr(value), expected="a number")
+    return value
+
+
+def _absent(unset: object) -> Callable[[str, object], object]:
+    """Make the reader of an option that has no effect in this version."""
+
+    def reader(name: str, value: object) -> object:
+        if type(value) is type(unset) and value == unset:
+            return unset
+        raise BadOption(option=name, found=repr(value), expected=f"available in this version: only {unset!r} is")
+
+    return reader
+
+
+_READERS: dict[str, Callable[[str, object], object]] = {
+    "cache": _cache, "version": _text, "tracks": _tracks, "ignore": _ignore, "retries": whole, "backoff": _backoff,
+    "timeout": _timeout, "cores": _cores, "memory": _absent(None), "gpus": _absent(0), "limit": _limit,
+    "priority": _priority, "runner": _text, "extend": _absent(None), "same": _absent(None), "place": _absent(None),
+    "keep": _absent(None),
+}  # fmt: skip
+
+OPTION_NAMES = tuple(f.name for f in dataclasses.fields(TaskOptions) if f.name not in ("kind", "given"))

@@ -1,0 +1,276 @@
+"""Tasks: Python functions with an annotation.
+
+Owns: :class:`Task`, the decorators :func:`compute` and :func:`io`, and the variable
+that says which drawing calls of tasks go to.
+Promises: outside a drawing a task is the function it decorates; while drawing, a call
+of it becomes a node.
+Never: reads a signature before the first call is drawn (but for `ignore`).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Coroutine, Mapping
+from contextvars import ContextVar
+from types import FrameType, MethodType
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+
+from flowcore.declare.form import Form
+from flowcore.declare.options import GivenOptions, Kind, TaskOptions, read_options
+from flowcore.declare.placeholder import refuse
+from flowcore.declare.site import user_site
+from flowcore.errors import BadOption, GraphError, nearest
+
+P = ParamSpec("P")
+R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Canvas(Protocol):
+    """A drawing in progress, as far as a task needs to know it."""
+
+    def draw(
+        self, task: Task[..., Any], args: tuple[object, ...], kwargs: dict[str, object], frame: FrameType
+    ) -> object:
+        """Add a node for a call and give its reference."""
+        ...
+
+
+CANVAS: ContextVar[Canvas | None] = ContextVar("flowcore_canvas", default=None)
+
+
+class Task(Generic[P, R_co]):
+    """A function that can be a node of a flow.
+
+    Made by :func:`compute` and :func:`io`. It has the name, docstring and signature of
+    its function.
+
+    Attributes
+    ----------
+    function : callable
+        The bare function.
+    declared : TaskOptions
+        The options it was declared with.
+    name : str
+        What its nodes are called.
+    is_async : bool
+        Whether the function is a coroutine function.
+    """
+
+    def __init__(self, function: Callable[..., Any], declared: TaskOptions) -> None:
+        functools.update_wrapper(self, function)
+        self.function: Callable[..., Any] = function
+        self.declared = declared
+        self.name = _name_of(function)
+        self.is_async = inspect.iscoroutinefunction(_innermost(function))
+        self._form: Form | None = None
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
+        """Call the function; while a flow is drawn, add a node and give its reference."""
+        canvas = CANVAS.get()
+        if canvas is None:
+            refuse(args)
+            if kwargs:
+                refuse(tuple(kwargs.values()))
+            return cast("R_co", self.function(*args, **kwargs))
+        try:
+            return cast("R_co", canvas.draw(self, args, kwargs, sys._getframe(1)))
+        except (GraphError, ExceptionGroup) as error:
+            raise error.with_traceback(None)  # noqa: B904 - the same error, without frames the user did not write
+
+    @property
+    def form(self) -> Form:
+        """Its parameters, read when first asked for."""
+        if self._form is None:
+            self._form = Form(self.function)
+        return self._form
+
+    @property
+    def runner(self) -> str:
+        """What carries out its cells, unless a flow's defaults say otherwise."""
+        return runner_of(self.declared, is_async=self.is_async)
+
+    def options(self, **options: Unpack[GivenOptions]) -> Task[P, R_co]:
+        """Give the same task with other options.
+
+        Examples
+        --------
+        >>> @compute
+        ... def double(x: float) -> float:
+        ...     return 2 * x
+        >>> double.options(retries=3).declared.retries, double.declared.retries
+        (3, 0)
+        """
+        return cast("Task[P, R_co]", task_of(self.function, self.declared.kind, dict(options), base=self.declared))
+
+    if not TYPE_CHECKING:  # a checker would take every annotated attribute that holds a task for a method
+
+        def __get__(self, instance: object, owner: type | None = None, /) -> object:
+            """As a function in a class body: a method, whose first argument is the instance."""
+            return self if instance is None else MethodType(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<{self.declared.kind} task {self.name}>"
+
+    def __reduce__(self) -> tuple[Any, ...] | str:
+        # By name where that name leads here in every process. `__main__` is another module in
+        # a worker, so its tasks go with their function (which cloudpickle sends by value).
+        module, path = self.__dict__.get("__module__"), self.__dict__.get("__qualname__")
+        found = _named(module, path)
+        if found is self and module != "__main__":
+            return str(path)
+        if isinstance(found, Task) and found.function is self.function and module != "__main__":
+            return _redeclared, (found, self.declared)
+        return Task, (self.function, self.declared)
+
+
+def _redeclared(task: Task[P, R], declared: TaskOptions) -> Task[P, R]:
+    return Task(task.function, declared)
+
+
+def _named(module: object, path: object) -> object:
+    found: object = sys.modules.get(str(module))
+    for part in str(path).split("."):
+        found = getattr(found, part, None)
+    return found
+
+
+def _innermost(function: Callable[..., Any]) -> Any:
+    inner: Any = function
+    while isinstance(inner, functools.partial):
+        inner = inner.func
+    return inner
+
+
+def _name_of(function: Callable[..., Any]) -> str:
+    inner = _innermost(function)
+    return str(getattr(inner, "__name__", type(inner).__name__)).replace("<lambda>", "lambda")
+
+
+def runner_of(options: TaskOptions, *, is_async: bool) -> str:
+    """Give the runner that options ask for, else the one of the kind."""
+    if options.runner is not None:
+        return options.runner
+    if options.kind == "compute":
+        return "process"
+    return "async" if is_async else "thread"
+
+
+def task_of(
+    function: Callable[..., Any], kind: Kind, written: Mapping[str, object], *, base: TaskOptions | None = None
+) -> Task[..., Any]:
+    """Make a task of a function and options as written."""
+    at = user_site()
+    if isinstance(function, Task):
+        function = function.function
+    if not callable(function):
+        raise BadOption(option=kind, found=f"applied to a {type(function).__name__}", expected="a function", at=at)
+    start = base if base is not None else TaskOptions(kind=kind, cache=kind == "compute")
+    task: Task[..., Any] = Task(function, read_options(written, base=start, at=at))
+    _check(task, at)
+    return task
+
+
+def _check(task: Task[..., Any], at: str) -> None:
+    """Refuse options that do not fit the function."""
+    runner = task.runner
+    if task.is_async and task.declared.kind == "compute":
+        raise BadOption(option="kind", found="compute on an async function", expected="io", at=at)
+    if task.is_async != (runner == "async") and runner in ("async", "process", "thread"):
+        what = "an async function" if task.is_async else "a plain function"
+        raise BadOption(option="runner", found=f"{runner!r} for {what}", expected="one that can run it", at=at)
+    for name in task.declared.ignore:
+        if not name.startswith("global:") and not task.form.takes(name):
+            expected = f"a parameter of {task.name}() or global:NAME"
+            raise BadOption(
+                option="ignore", found=repr(name), expected=expected, at=at, near=nearest(name, task.form.parameters)
+            )
+
+
+class Decorator(Protocol):
+    """What ``@compute(...)`` and ``@io(...)`` give: turns a function into a task."""
+
+    @overload
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Task[P, R]: ...
+
+
+@overload
+def compute(function: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def compute(**options: Unpack[GivenOptions]) -> Decorator: ...
+def compute(function: Callable[..., Any] | None = None, /, **options: Unpack[GivenOptions]) -> Any:
+    """Declare a function that computes: it runs in a process, and its result is kept.
+
+    Parameters
+    ----------
+    function : callable
+        What a cell calls. Outside a flow, calling the task calls it.
+    **options
+        See :class:`~flowcore.declare.options.TaskOptions`.
+
+    Raises
+    ------
+    BadOption
+        For an unknown option or one that cannot be read.
+
+    Examples
+    --------
+    >>> import flowcore as fc
+    >>> @fc.compute(retries=1)
+    ... def slope(height: float, length: float) -> float:
+    ...     return height / length
+    >>> slope(1.0, 4.0)
+    0.25
+    """
+    return _decorated(function, "compute", dict(options))
+
+
+@overload
+def io(function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
+@overload
+def io(function: Callable[P, R], /) -> Task[P, R]: ...
+@overload
+def io(**options: Unpack[GivenOptions]) -> Decorator: ...
+def io(function: Callable[..., Any] | None = None, /, **options: Unpack[GivenOptions]) -> Any:
+    """Declare a function that meets the world: it runs in a thread, or on the event loop.
+
+    Its result is not kept unless `cache` says so, because the world may change.
+
+    Parameters
+    ----------
+    function : callable
+        A plain function or an ``async def``. In a flow, an async task stands for what
+        it returns in the end; outside one, its call gives the coroutine, as ever.
+    **options
+        See :class:`~flowcore.declare.options.TaskOptions`.
+
+    Raises
+    ------
+    BadOption
+        For an unknown option or one that cannot be read.
+
+    Examples
+    --------
+    >>> import flowcore as fc
+    >>> @fc.io(timeout="30s", limit=8)
+    ... async def fetch(url: str) -> bytes:
+    ...     return url.encode()
+    >>> fetch.declared.timeout, fetch.runner
+    (30.0, 'async')
+    """
+    return _decorated(function, "io", dict(options))
+
+
+def _decorated(function: Callable[..., Any] | None, kind: Kind, written: dict[str, object]) -> Any:
+    if function is not None:
+        return task_of(function, kind, written)
+    read_options(written, base=TaskOptions(kind=kind), at=user_site())  # told here, not when the function comes
+
+    def decorate(function: Callable[..., Any], /) -> Task[..., Any]:
+        return task_of(function, kind, written)
+
+    return decorate

@@ -1,0 +1,303 @@
+"""Flows: they draw, and delegate; no rule of their own.
+
+Owns: :class:`Flow`, the decorator :func:`flow`, and whose drawing is current.
+Promises: drawing runs nothing; what is called inside a drawing becomes part of it.
+Never: decides what runs, in which order or where.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from contextvars import Token
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
+
+from flowcore.declare.axes import Each, Gather
+from flowcore.declare.drawing import Drawing, current
+from flowcore.declare.node import Node, Ref
+from flowcore.declare.options import GivenOptions, Kind, read_options
+from flowcore.declare.site import user_site
+from flowcore.declare.task import CANVAS, Canvas
+from flowcore.errors import ForeignReference, GraphError, WiringMismatch
+from flowcore.inspect.network import node_network
+from flowcore.settings import RunOptions, Settings
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+    from flowcore.result import Run
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Flow:
+    """A graph of nodes: drawing it runs nothing.
+
+    As a context manager it takes up all calls of tasks in its block; :meth:`add` needs
+    no block.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in messages and reports.
+
+    Examples
+    --------
+    >>> import flowcore as fc
+    >>> @fc.compute
+    ... def half(x: float) -> float:
+    ...     return x / 2
+    >>> with fc.Flow("by hand") as flow:
+    ...     flow.result = half(half(4.0))
+    >>> [node.name for node in flow.nodes]
+    ['half', 'half_2']
+    """
+
+    def __init__(self, name: str = "flow") -> None:
+        self.name = name
+        self.drawing = Drawing(name)
+        self._result: object = None
+        self._tokens: list[Token[Canvas | None]] = []
+
+    # Drawing
+
+    def __enter__(self) -> Self:
+        self._tokens.append(CANVAS.set(self.drawing))
+        self.drawing.open = True
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        CANVAS.reset(self._tokens.pop())
+        self.drawing.open = bool(self._tokens)
+        if error is None:
+            self.drawing.finish()
+
+    def add(
+        self,
+        function: Callable[..., R],
+        /,
+        *args: object,
+        kind: Kind | None = None,
+        name: str | None = None,
+        after: Sequence[object] | object = (),
+        **kwargs: object,
+    ) -> R:
+        """Add a node for a call of anything that can be called.
+
+        Parameters
+        ----------
+        function : callable
+            A task, or any function.
+        *args, **kwargs
+            What to call it with: values, references, nodes, and the marks of
+            ``fc.each`` and ``fc.gather``.
+        kind : {"compute", "io"}, optional
+            What kind of task to make of a function; by default ``compute``.
+        name : str, optional
+            What to call the node; by default the function's name.
+        after : node, name, or sequence of them
+            What must be done before. A name may be that of a node drawn later.
+
+        Returns
+        -------
+        reference
+            Typed as what `function` returns.
+
+        Raises
+        ------
+        GraphError
+            If the call or the wiring is wrong.
+
+        Examples
+        --------
+        >>> import math
+        >>> import flowcore as fc
+        >>> flow = fc.Flow("roots")
+        >>> root = flow.add(math.sqrt, 2.0, name="root")
+        >>> fourth = flow.add(math.sqrt, root, name="fourth")
+        >>> [node.name for node in flow.nodes]
+        ['root', 'fourth']
+        """
+        before = after if isinstance(after, list | tuple) else (after,)
+        try:
+            ref = self.drawing.add(function, args, kwargs, kind=kind, name=name, after=before)
+        except (GraphError, ExceptionGroup) as error:
+            raise error.with_traceback(None)  # noqa: B904 - the same error, without frames the user did not write
+        return ref  # type: ignore[return-value]
+
+    def options(self, **options: Unpack[GivenOptions]) -> Self:
+        """Set options for all nodes, drawn and to be drawn, that do not set them themselves.
+
+        Examples
+        --------
+        >>> import math
+        >>> import flowcore as fc
+        >>> flow = fc.Flow("roots").options(retries=2)
+        >>> root = flow.add(math.sqrt, 2.0, name="root")
+        >>> flow["root"].options.retries
+        2
+        """
+        self.drawing.default(read_options(dict(options), base=self.drawing.defaults, at=user_site()))
+        return self
+
+    @property
+    def result(self) -> Any:
+        """What the flow gives: a reference, or lists, tuples and dicts of them; a block assigns it."""
+        return self._result
+
+    @result.setter
+    def result(self, value: object) -> None:
+        _check_result(value, self.drawing)
+        self._result = value
+
+    # Reading
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes in the order of drawing, the hidden ones of kind ``expand`` included."""
+        self.drawing.finish()
+        return tuple(self.drawing.nodes)
+
+    def __getitem__(self, name: str) -> Node:
+        return self.drawing.node(name)
+
+    def __contains__(self, name: object) -> bool:
+        return any(name in (node.name, node) for node in self.drawing.nodes)
+
+    def __repr__(self) -> str:
+        return f"<Flow {self.name!r}: {len(self.drawing.nodes)} nodes>"
+
+    @property
+    def graph(self) -> nx.DiGraph[str]:
+        """The nodes and edges as a networkx graph; see :meth:`to_networkx`."""
+        return self.to_networkx()
+
+    def to_networkx(self) -> nx.DiGraph[str]:
+        """Give the flow as a ``networkx.DiGraph`` of node names, with attributes that JSON takes."""
+        return node_network(self.name, self.nodes)
+
+    # Running
+
+    def run(self, *targets: object, **options: Unpack[RunOptions]) -> Run:
+        """Run what `targets` need, or all nodes, and wait for it.
+
+        Parameters
+        ----------
+        *targets : node or str
+            What is wanted; by default everything.
+        **options
+            See :class:`~flowcore.settings.Settings`.
+        """
+        run = self.start(*targets, **options)
+        run.wait()
+        return run
+
+    def start(self, *targets: object, **options: Unpack[RunOptions]) -> Run:
+        """Run in the background."""
+        from flowcore.result import start_run  # drawing must not load the engine
+
+        settings = Settings.of(**options)
+        self.drawing.finish()
+        return start_run(self, targets, settings)
+
+    async def arun(self, *targets: object, **options: Unpack[RunOptions]) -> Run:
+        """Run in the background, and wait for it without holding up the running loop."""
+        import asyncio  # only who awaits needs it
+
+        run = self.start(*targets, **options)
+        try:
+            await asyncio.to_thread(run.wait)
+        except asyncio.CancelledError:
+            run.cancel()
+            raise
+        return run
+
+
+class FlowFunction(Generic[P]):
+    """A drawing function: calling it gives a :class:`Flow`, or draws into the current one.
+
+    Made by :func:`flow`. It has the name, docstring and signature of its function.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.name = name
+
+    # Any: a Flow outside a drawing, and inside one the references that the function returns.
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
+        """Draw a new flow; inside a drawing, draw into that one as a named group."""
+        outer = current()
+        if outer is not None:
+            with outer.grouped(self.name):
+                return self.function(*args, **kwargs)
+        drawn = Flow(self.name)
+        with drawn:
+            drawn.result = self.function(*args, **kwargs)
+        return drawn
+
+    def __repr__(self) -> str:
+        return f"<flow function {self.name}>"
+
+
+@overload
+def flow(function: Callable[P, Any], /) -> FlowFunction[P]: ...
+@overload
+def flow(*, name: str) -> Callable[[Callable[P, Any]], FlowFunction[P]]: ...
+def flow(function: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
+    """Declare a drawing function: its call draws a flow out of the tasks that it calls.
+
+    Parameters
+    ----------
+    function : callable
+        Calls tasks and returns references, or lists, tuples and dicts of them.
+    name : str, optional
+        What its flows are called; by default the function's name.
+
+    Returns
+    -------
+    FlowFunction
+        Called while another flow is drawn, it draws into that one as a named group and
+        gives what the function returns; else it gives a new :class:`Flow`.
+
+    Examples
+    --------
+    >>> import flowcore as fc
+    >>> @fc.compute
+    ... def half(x: float) -> float:
+    ...     return x / 2
+    >>> @fc.flow
+    ... def quarters(xs: list[float]):
+    ...     return [half(half(x)) for x in xs]
+    >>> quarters([1.0, 2.0])
+    <Flow 'quarters': 4 nodes>
+    """
+
+    def decorate(drawer: Callable[..., Any]) -> FlowFunction[...]:
+        return FlowFunction(drawer, name or str(getattr(drawer, "__name__", "flow")))
+
+    return decorate if function is None else decorate(function)
+
+
+def _check_result(value: object, canvas: Drawing) -> None:
+    """Refuse marks, and references of other flows, anywhere in a flow's result."""
+    waiting = [value]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Ref | Node):
+            node = part._node if isinstance(part, Ref) else part
+            if node.owner is not canvas:
+                raise ForeignReference(node=node.name, flow=node.owner.name, at=user_site())
+        elif isinstance(part, Each | Gather):
+            raise WiringMismatch(
+                node="", parameter="The result of the flow", found=f"a {type(part).__name__.lower()}",
+                expected="nodes and values", at=user_site(), remedy="Return the node: the run gives a grid its labels.",
+            )  # fmt: skip
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
+        elif isinstance(part, dict):
+            waiting.extend(part.values())

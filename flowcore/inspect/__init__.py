@@ -1,0 +1,1 @@
+"""Looking: reads graphs, plans and journals, and never runs anything."""
