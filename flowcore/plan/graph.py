@@ -1,0 +1,189 @@
+"""The graph of a flow, as running it needs it: validated nodes, edges, and the slots of each call.
+
+What the user drew (`declare/node.py`) keeps the forms in which arguments were written.
+Here each node is lowered to numbers: spans for its axes, edges for the schedule, and
+for its call a tree of constants and *slots*. A slot is one value that comes from
+elsewhere and may differ from cell to cell. Nothing here runs, encodes or hashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias, cast
+
+from flowcore.declare.node import (
+    Along,
+    Argument,
+    Axis,
+    Element,
+    Gathered,
+    Literal,
+    Node,
+    Plain,
+    Tree,
+)
+from flowcore.plan.cells import Span
+from flowcore.plan.stations import Edge, Mode
+
+Moving: TypeAlias = Plain | Along | Element | Gathered
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A part of a call that is the same for every cell."""
+
+    value: object
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A part of a call that is the value in a slot."""
+
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A part of a call that is a list, tuple or dict with slots somewhere inside."""
+
+    kind: str
+    items: tuple[tuple[object, Shape], ...]  # the key is None but in a dict
+
+
+Shape: TypeAlias = Constant | Place | Container
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A node, lowered."""
+
+    node: Node
+    spans: tuple[Span, ...]
+    edges: tuple[Edge, ...]
+    slots: tuple[Moving, ...]
+    arguments: dict[str, Shape]  # in the order of the call
+
+    @property
+    def number(self) -> int:
+        """Its number, as in the flow."""
+        return self.node.number
+
+    @property
+    def name(self) -> str:
+        """Its name, as in the flow."""
+        return self.node.name
+
+    def slots_of(self, parameter: str) -> list[int]:
+        """Give the slots of one parameter, in order."""
+        found: list[int] = []
+        waiting = [self.arguments[parameter]]
+        while waiting:
+            shape = waiting.pop()
+            if isinstance(shape, Place):
+                found.append(shape.slot)
+            elif isinstance(shape, Container):
+                waiting.extend(item for _, item in reversed(shape.items))
+        return found
+
+
+class Graph:
+    """The nodes of a flow that some targets need, lowered, in the order of drawing.
+
+    Parameters
+    ----------
+    nodes : sequence of Node
+        All nodes of the flow; each comes after those that feed it.
+    targets : iterable of Node, optional
+        What is wanted; by default everything.
+    """
+
+    def __init__(self, nodes: Sequence[Node], targets: Iterable[Node] | None = None) -> None:
+        wanted = list(nodes) if targets is None else list(targets)
+        needed = _ancestors(wanted)
+        self.targets = tuple(node.number for node in wanted if node.kind != "expand")
+        self.nodes = {node.number: lower(node) for node in _ordered([n for n in nodes if n.number in needed])}
+
+    def __getitem__(self, number: int) -> Planned:
+        return self.nodes[number]
+
+
+def lower(node: Node) -> Planned:
+    """Turn a drawn node to numbers."""
+    slots: list[Moving] = []
+    arguments = {name: _shape(form, slots) for name, form in node.arguments.items()}
+    edges: list[Edge] = []
+    for name, form in node.arguments.items():
+        side = {"a": 0, "b": 1}.get(name) if node.kind == "choose" else None
+        edges.extend(_edges(form, side))
+    edges.extend(Edge(before.number, "order") for before in node.after)
+    return Planned(node, tuple(span_of(axis) for axis in node.axes), tuple(dict.fromkeys(edges)), tuple(slots), arguments)
+
+
+def span_of(axis: Axis) -> Span:
+    """Give an axis as the cells know it."""
+    if axis.labels is not None:
+        return Span(axis.name, len(axis.labels))
+    assert axis.source is not None, "an axis has labels or a source"
+    return Span(axis.name, None, axis.source.number)
+
+
+def _shape(form: Argument, slots: list[Moving]) -> Shape:
+    if isinstance(form, Literal):
+        return Constant(form.value)
+    if isinstance(form, Tree):
+        return Container(form.kind, tuple((key, _shape(item, slots)) for key, item in form.items))
+    slots.append(form)
+    return Place(len(slots) - 1)
+
+
+def _edges(form: Argument, side: int | None) -> list[Edge]:
+    found: list[Edge] = []
+    waiting = [form]
+    while waiting:
+        leaf = waiting.pop()
+        if isinstance(leaf, Tree):
+            waiting.extend(item for _, item in leaf.items)
+        elif isinstance(leaf, Plain):
+            found.append(Edge(leaf.node.number) if side is None else Edge(leaf.node.number, "branch", side))
+        elif isinstance(leaf, Gathered):
+            found.append(Edge(leaf.node.number, cast(Mode, leaf.missing)))
+        elif isinstance(leaf, Element):
+            found.append(Edge(span_of(leaf.axis).source))
+    return found
+
+
+def _feeders(node: Node) -> list[Node]:
+    """Give the nodes that a node waits for, those of its axes included."""
+    axes = [axis.source for axis in node.axes if axis.source is not None]
+    return [source for _, source in node.sources()] + list(node.after) + axes
+
+
+def _ancestors(nodes: Iterable[Node]) -> set[int]:
+    needed: set[int] = set()
+    waiting = list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if node.number not in needed:
+            needed.add(node.number)
+            waiting.extend(_feeders(node))
+    return needed
+
+
+def _ordered(nodes: list[Node]) -> list[Node]:
+    """Sort so that each node follows its feeders; `after` may name nodes drawn later."""
+    known = {node.number for node in nodes}
+    if all(f.number < node.number for node in nodes for f in _feeders(node)):
+        return sorted(nodes, key=lambda node: node.number)
+    missing = {node.number: len({f.number for f in _feeders(node)} & known) for node in nodes}
+    feeds: dict[int, list[Node]] = {}
+    for node in nodes:
+        for number in {f.number for f in _feeders(node)}:
+            feeds.setdefault(number, []).append(node)
+    ready = [node for node in nodes if not missing[node.number]]
+    for node in ready:  # grows as it is walked; the drawing has refused cycles already
+        for consumer in feeds.get(node.number, ()):
+            missing[consumer.number] -= 1
+            if not missing[consumer.number]:
+                ready.append(consumer)
+    return ready

@@ -1,0 +1,143 @@
+"""The key of a cell: what its result is kept under.
+
+Owns the composition of keys (K1) and nothing else: components are made in
+`plan/encode.py` and `plan/code.py`. A key is BLAKE3 over a canonical list of named
+components. What is common to the cells of a node is hashed once, to a prefix; a cell
+costs one BLAKE3 over prefix and own components. Promises that two different lists of
+components never give the bytes of one. Never imports numpy.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import repeat
+from typing import Final
+
+from blake3 import blake3
+
+from flowcore.plan.code import Fingerprint
+from flowcore.plan.extension import pack
+from flowcore.plan.libraries import distribution
+
+SCHEMA: Final = 1  # raised when a rule of identity changes: every cell runs again then (K33)
+NOTE: Final = "code: "  # components named so are contained in "code": kept for `why`, never hashed
+
+_CONTEXT: Final = "flowcore v1 key"
+
+
+class NodeKeys:
+    """Keys of one node's cells: a prefix hashed once, one BLAKE3 a cell.
+
+    The prefix is the digest of schema-tagged names and components of everything common,
+    and of the names of what is each cell's own. Own components follow it, each behind
+    its length; a component has at most 255 bytes.
+
+    Parameters
+    ----------
+    common : mapping of str to bytes
+        Components that all cells share.
+    own : sequence of str
+        Names of the components that each cell has for itself, in order.
+    """
+
+    __slots__ = ("_prefix", "common", "own")
+
+    def __init__(self, *, common: Mapping[str, bytes], own: Sequence[str]) -> None:
+        self.common = dict(common)
+        self.own = tuple(own)
+        hashed = [[name, self.common[name]] for name in sorted(self.common) if not name.startswith(NOTE)]
+        self._prefix = blake3(pack([hashed, list(self.own)]), derive_key_context=_CONTEXT).digest()
+
+    def keys(self, columns: Sequence[Sequence[bytes]]) -> list[bytes]:
+        """Give the key of each cell, 32 bytes.
+
+        Parameters
+        ----------
+        columns : sequence of sequences of bytes
+            For each own name, in order, a component a cell; a column of length 1 is
+            shared by all cells.
+
+        Raises
+        ------
+        ValueError
+            If there is not one column a name, or their lengths differ.
+        """
+        if len(columns) != len(self.own):
+            raise ValueError(f"{len(columns)} columns for {len(self.own)} components")
+        cells = max((len(column) for column in columns), default=1)
+        if any(len(column) not in (1, cells) for column in columns):
+            raise ValueError("columns of different lengths")
+        key = self._prefix
+        if len(columns) == 1:
+            return [blake3(key + _SIZE[len(c)] + c, derive_key_context=_CONTEXT).digest() for c in columns[0]]
+        framed = [_framed(column, cells) for column in columns]
+        rows = zip(*framed, strict=False) if framed else [()]  # a shared column repeats without end
+        return [blake3(key + b"".join(row), derive_key_context=_CONTEXT).digest() for row in rows]
+
+
+_SIZE: Final = [bytes([n]) for n in range(256)]
+
+
+def _framed(column: Sequence[bytes], cells: int) -> Iterable[bytes]:
+    """Put the length in front of each component: no two rows of components have the same bytes."""
+    if len(column) == 1 and cells > 1:
+        return repeat(_SIZE[len(column[0])] + column[0])
+    return [_SIZE[len(component)] + component for component in column]
+
+
+def common_components(
+    fingerprint: Fingerprint,
+    *,
+    constants: Mapping[str, bytes],
+    version: str | None,
+    classes: Iterable[tuple[str, bytes]] = (),
+) -> dict[str, bytes]:
+    """Give the components that all cells of a node share, by name.
+
+    Parameters
+    ----------
+    fingerprint : Fingerprint
+        Of the task's function. Its parts come along as notes, for `why`.
+    constants : mapping of str to bytes
+        Components of the arguments that are the same for all cells, by parameter.
+    version : str or None
+        What the user wrote as ``version=``.
+    classes : iterable of (str, bytes)
+        User classes met in arguments: name and code identity (K10).
+    """
+    common = {
+        "schema": pack(SCHEMA),
+        "python": f"{sys.version_info.major}.{sys.version_info.minor}".encode(),
+        "library numpy": numpy_version().encode(),
+        "code": fingerprint.digest,
+    }
+    common.update({NOTE + name: digest for name, digest in fingerprint.parts})
+    common.update({f"argument {name}": component for name, component in constants.items()})
+    common.update({f"class {name}": identity for name, identity in classes})
+    if version is not None:
+        common["version"] = version.encode("utf-8", "surrogatepass")
+    return common
+
+
+@lru_cache(maxsize=1)
+def numpy_version() -> str:
+    """Give numpy's version, without importing it if it is not loaded yet (K8)."""
+    loaded = sys.modules.get("numpy")
+    return str(loaded.__version__) if loaded is not None else distribution("numpy")
+
+
+def difference(old: Mapping[str, bytes], new: Mapping[str, bytes]) -> list[str]:
+    """Give the names of components that were added, taken out or changed, sorted.
+
+    Where parts of the code tell what changed, "code" itself is left out.
+
+    Examples
+    --------
+    >>> difference({"code": b"1", "code: global DT": b"1"}, {"code": b"2", "code: global DT": b"2"})
+    ['code: global DT']
+    """
+    names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+    parts = [name for name in names if name.startswith(NOTE)]
+    return [name for name in names if name != "code"] if parts else names

@@ -1,0 +1,51 @@
+"""Every kind of value that has an encoding: who writes it, who reads it.
+
+Owns the two tables that the rooms below fill, and codecs that users register. A
+registered kind comes before all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from flowcore.plan import classes, numeric, reading, standard
+from flowcore.plan.classes import ValueCodec
+from flowcore.plan.reading import Reader
+from flowcore.plan.writing import Table, function_writer
+
+LEAF_READERS: dict[int, Reader] = {**reading.LEAF_READERS, **numeric.LEAF_READERS}
+READERS: dict[int, Reader] = {
+    **reading.READERS,
+    **numeric.READERS,
+    **standard.READERS,
+    **classes.READERS,
+}
+WRITERS = Table((standard.writer, classes.writer, numeric.writer, function_writer))
+
+
+def register(kind: type, *, name: str, version: str, to: Callable[[Any], object], back: Callable[[Any], Any]) -> None:
+    """Say how values of exactly `kind` are taken apart and put together; name and version enter the identity.
+
+    Raises
+    ------
+    ValueError
+        If `name` is taken by another kind, or flowcore knows the kind by itself.
+    """
+    taken = classes.codecs_by_name.get(name)
+    if taken is not None and taken.kind is not kind:
+        raise ValueError(f"codec {name!r} is registered for {taken.kind.__qualname__} already")
+    if kind.__module__ == "builtins":
+        raise ValueError(f"{kind.__qualname__} has an encoding that cannot be replaced")
+    codec = ValueCodec(kind=kind, name=name, version=version, to=to, back=back)
+    former = classes.codecs_by_kind.get(kind)
+    if former is not None:
+        del classes.codecs_by_name[former.name]
+    classes.codecs_by_kind[kind] = codec
+    classes.codecs_by_name[name] = codec
+    WRITERS.pop(kind, None)
+
+
+def forget_kinds() -> None:
+    """Look for the writer of each kind anew: a class may have become a dataclass since."""
+    WRITERS.reset()

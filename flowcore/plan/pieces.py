@@ -1,0 +1,256 @@
+"""One thing that code reaches, by itself: its own form, its values, and what it leads to.
+
+Owns the *piece*: what a function, class, module or library call is without the things
+it refers to. `plan/reach.py` walks from piece to piece. Promises that a piece depends
+on nothing but the thing: not on where the walk began, and not on what else was met.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+import types
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from flowcore.plan.bytecode import code_form
+from flowcore.plan.encode import NoEncoding, class_name, identify
+from flowcore.plan.extension import digest_of, kind_name, pack
+from flowcore.plan.libraries import Origin, origin_of, origin_of_module
+
+
+@dataclass(slots=True)
+class Piece:
+    """One thing reached, and what it refers to."""
+
+    label: str  # for humans: "helper pkg.mod:advance", "library numpy==2.4.6"; empty: not worth telling
+    form: bytes  # its own identity, without name, place and references
+    values: list[tuple[str, bytes | NoEncoding]] = field(default_factory=list)
+    edges: list[tuple[str, object]] = field(default_factory=list)  # how it is referred to, and the thing
+    unfollowed: list[str] = field(default_factory=list)
+
+    def refer(self, name: str, thing: object, *, needed: bool = True) -> None:
+        """Note something this piece refers to, as a value or as a thing of its own.
+
+        What has no encoding is noted as such if it is needed, else as not followed.
+        """
+        if is_followed(thing):
+            self.edges.append((name, thing))
+            return
+        try:
+            component, met = value_of(thing)
+        except NoEncoding as refused:
+            if needed:
+                self.values.append((name, NoEncoding(f"{name}{refused.path}", refused.kind, refused.hint)))
+            else:
+                self.unfollowed.append(f"{name}{refused.path} ({refused.kind})")
+            return
+        self.values.append((name, component))
+        self.edges += [(f"{name} -> {i}", inner) for i, inner in enumerate(met)]
+
+
+def value_of(value: object) -> tuple[bytes, list[object]]:
+    """Give the identity of a value, and the functions and classes it holds.
+
+    These enter as what they are alone; the walk follows them. They are sorted by that,
+    because sets have no order; members that look alike stay in theirs.
+    """
+    met: list[tuple[bytes, object]] = []
+
+    def function_alone(function: object) -> bytes:
+        alone = alone_form(function)
+        met.append((alone, function))
+        return alone
+
+    def class_met(kind: type) -> bytes:
+        classes.append(kind)  # asked in the order of names
+        return b""
+
+    classes: list[object] = []
+    encoded = identify(value, class_identity=class_met, function_identity=function_alone)
+    met.sort(key=operator.itemgetter(0))
+    return encoded.component, [thing for _, thing in met] + classes
+
+
+def _empty(kind: type) -> bytes:  # noqa: ARG001
+    return b""
+
+
+def alone_form(thing: Any) -> bytes:
+    """Give what a function or class is without anything it refers to."""
+    if isinstance(thing, types.FunctionType):
+        return digest_of(code_form(thing.__code__, constant_identity))
+    name = f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', kind_name(type(thing)))}"
+    return digest_of(name.encode("utf-8", "surrogatepass"))
+
+
+def constant_identity(value: object) -> bytes:
+    """Give the identity of a constant in code: tagged by type, sets in an order of their own."""
+    return identify(value, class_identity=_empty, function_identity=_no_function).component
+
+
+def _no_function(function: object) -> bytes:
+    raise NoEncoding("", kind_name(type(function)))
+
+
+_NAMED: Final = (
+    types.BuiltinFunctionType, types.MethodDescriptorType, types.WrapperDescriptorType, types.MethodWrapperType,
+    types.ClassMethodDescriptorType, types.GetSetDescriptorType, types.MemberDescriptorType,
+)  # fmt: skip
+_WRAPPERS: Final = (staticmethod, classmethod, property, functools.cached_property, functools.partial,
+                    functools.partialmethod, functools.singledispatchmethod)  # fmt: skip
+_GETTERS: Final = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
+_INERT: Final = frozenset({
+    "_thread.lock", "_thread.RLock", "_thread._local", "_contextvars.ContextVar", "contextvars.ContextVar", "object",
+    "threading.Condition", "threading.Event", "threading.Semaphore", "threading.BoundedSemaphore", "threading.Barrier",
+    "logging.Logger", "logging.RootLogger", "logging.LoggerAdapter", "typing.TypeVar", "typing.ParamSpec",
+    "typing.TypeVarTuple", "typing.NewType", "_abc._abc_data", "warnings.catch_warnings",
+    "dataclasses._MISSING_TYPE", "dataclasses._HAS_DEFAULT_FACTORY_CLASS", "dataclasses._KW_ONLY_TYPE",
+})  # fmt: skip
+_FOLLOWED: Final = (
+    types.FunctionType, types.MethodType, types.ModuleType, type, *_NAMED, *_WRAPPERS, *_GETTERS,
+)  # fmt: skip
+_WRITTEN: Final = ("types.GenericAlias", "types.UnionType")  # known by how Python writes them
+
+
+def is_inert(thing: object) -> bool:
+    """Tell whether a thing cannot change a result: locks, loggers, marks, and what annotations are made of."""
+    return any(kind_name(kind) in _INERT for kind in type(thing).__mro__[:-1]) or type(thing) is object
+
+
+def is_followed(thing: object) -> bool:
+    """Tell whether a thing is followed (or named), rather than taken as a value."""
+    if isinstance(thing, _FOLLOWED):
+        return True
+    name = kind_name(type(thing))
+    if name == "numpy.ufunc" or name.startswith(("typing._", "flowcore.declare.task.Task")) or name in _WRITTEN:
+        return True
+    return is_inert(thing) or "__wrapped__" in getattr(thing, "__dict__", ()) or is_sealed(thing)
+
+
+def is_sealed(thing: object) -> bool:
+    """Tell whether a thing is a callable of a library that is known by name, such as numpy's dispatchers."""
+    return type(thing).__module__ == "numpy" and callable(thing) and isinstance(getattr(thing, "__name__", None), str)
+
+
+def _label(origin: Origin) -> str:
+    """Give the name of a distribution for humans."""
+    if origin.kind in ("stdlib", "own"):
+        return ""
+    return f"library {origin.name}=={origin.version}" if origin.kind == "library" else "extension module"
+
+
+def named_piece(thing: Any) -> Piece:
+    """Give the piece of something known by library and name."""
+    module = getattr(thing, "__module__", None)
+    bound = getattr(thing, "__self__", None)
+    owner = getattr(thing, "__objclass__", None)
+    if module is None and isinstance(bound, types.ModuleType):
+        module = bound.__name__
+    if module is None and owner is not None:
+        module = owner.__module__
+    if module is None and kind_name(type(thing)) == "numpy.ufunc":
+        module = "numpy"
+    name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", kind_name(type(thing)))
+    piece = library_piece(origin_of_module(module), f"{module}:{name}")
+    if isinstance(thing, (types.BuiltinFunctionType, types.MethodWrapperType)) and bound is not None:
+        if isinstance(bound, type):
+            piece.edges.append(("bound self", bound))
+        elif not isinstance(bound, types.ModuleType):
+            piece.refer("bound self", bound)
+    return piece
+
+
+def library_piece(origin: Origin, name: str) -> Piece:
+    """Give the piece of a module or object of a library: distribution, version, name."""
+    version = "" if origin.kind in ("stdlib", "own") else origin.version
+    return Piece(_label(origin), pack(["library", origin.kind, origin.name, version, name]))
+
+
+def function_piece(function: types.FunctionType, read: Callable[[Piece, types.FunctionType], bool]) -> Piece:
+    """Give the piece of a Python function; `read` notes what its code reads, and tells if docstrings matter."""
+    origin = origin_of(function.__globals__)
+    if origin.kind != "user":
+        module = function.__globals__.get("__name__")
+        piece = library_piece(origin, f"{module}:{function.__qualname__}")
+        _closure(piece, function, needed=False)
+        if "<locals>" in function.__qualname__ or function.__closure__:  # made there, but perhaps of the user's parts
+            piece.form += alone_form(function)
+        return piece
+    piece = Piece(f"helper {class_name(function)}", b"")
+    doc = read(piece, function)
+    piece.form = pack(["function", code_form(function.__code__, constant_identity, doc=doc)])
+    if doc:
+        piece.refer("docstring", function.__doc__)
+    _defaults(piece, function)
+    _closure(piece, function, needed=True)
+    return piece
+
+
+def _defaults(piece: Piece, function: types.FunctionType) -> None:
+    defaults = function.__defaults__ or ()
+    names = function.__code__.co_varnames[: function.__code__.co_argcount]
+    for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True):
+        piece.refer(f"default {name}", default)
+    for name, default in sorted((function.__kwdefaults__ or {}).items()):
+        piece.refer(f"default {name}", default)
+
+
+def _closure(piece: Piece, function: types.FunctionType, *, needed: bool) -> None:
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            held = cell.cell_contents
+        except ValueError:  # not filled yet
+            piece.values.append((f"closure {name}", b"empty"))
+            continue
+        piece.refer(f"closure {name}", held, needed=needed)
+    wrapped = getattr(function, "__wrapped__", None)
+    if callable(wrapped):
+        piece.refer("wrapped", wrapped)
+
+
+def wrapper_piece(thing: Any) -> Piece:
+    """Give the piece of what wraps functions: partial, bound method, property, and `__wrapped__` at large."""
+    origin = origin_of_module(type(thing).__module__)
+    piece = library_piece(origin, "" if origin.kind == "user" else kind_name(type(thing)))
+    if isinstance(thing, (functools.partial, functools.partialmethod)):
+        piece.refer("partial function", thing.func)
+        piece.refer("partial args", thing.args)
+        piece.refer("partial keywords", dict(sorted(thing.keywords.items())))
+    elif isinstance(thing, property):
+        for name, accessor in (("get", thing.fget), ("set", thing.fset), ("delete", thing.fdel)):
+            if accessor is not None:
+                piece.refer(name, accessor)
+    elif isinstance(thing, types.MethodType):
+        piece.refer("bound function", thing.__func__)
+        piece.refer("bound self", thing.__self__)
+    elif isinstance(thing, _GETTERS):
+        piece.refer("arguments", thing.__reduce__()[1])
+    elif origin.kind == "user":
+        _instance(piece, thing)
+    else:
+        names = [n for n in ("__wrapped__", "__func__", "func") if callable(getattr(thing, n, None))]
+        for name in names[:1]:
+            piece.refer(name, getattr(thing, name))
+    return piece
+
+
+def _instance(piece: Piece, wrapper: Any) -> None:
+    """Note a decorator that is an instance of a user's class: its class, what it wraps, and what it holds."""
+    piece.edges.append(("class", type(wrapper)))
+    for name, held in sorted(vars(wrapper).items()):
+        if name not in functools.WRAPPER_ASSIGNMENTS:
+            piece.refer(f"attribute {name}", held)
+
+
+def other_piece(thing: Any) -> Piece:
+    """Give the piece of what is followed and is no function, class or module."""
+    if is_inert(thing):
+        return Piece("", pack(["inert"]))
+    name = kind_name(type(thing))
+    if name.startswith("typing._") or name in _WRITTEN:
+        return Piece("", pack(["written", repr(thing)]))
+    if isinstance(thing, _NAMED) or name == "numpy.ufunc" or is_sealed(thing):
+        return named_piece(thing)
+    return wrapper_piece(thing)

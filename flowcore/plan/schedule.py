@@ -1,0 +1,400 @@
+r"""What may run next: a state machine that knows no process, no clock and no disk.
+
+A cell is (node, number). Its states::
+
+    UNWANTED -> WAITING -> READY -> STARTED -> DONE | SKIPPED | FAILED | INTERRUPTED
+                   |         ^ \-> PARKED -/             (an equal cell is being computed)
+                   |         \----- STARTED | PARKED     (lost, or to be tried again)
+                   \-> SKIPPED | BLOCKED                 (because of what it needs)
+    DONE -> LOST -> WAITING ...                           (its value vanished; wanted again)
+
+Policy
+------
+* Nothing runs that nobody wants. :meth:`Schedule.want` pulls: it wakes a cell and all
+  that feeds it. A row whose length is not known yet pulls what its cells would need. A
+  branch of a choice is not wanted until the choice falls on it.
+* A cell is decided when all cells that feed it are settled: if one was skipped, it is
+  SKIPPED, else READY. If one failed, or is itself blocked, it is BLOCKED at once. So
+  where everything ends does not depend on the order of events.
+* Each lane (an executor) has its own queue of nodes with ready cells. A higher priority
+  goes first; then what lies deeper in the graph, so that what was begun is finished and
+  memory is let go of; then what was drawn first.
+* A value that nobody will ask for any more is reported once by :meth:`Schedule.released`.
+
+Complexity: linear in cells and edges, a few integer operations an edge, a heap
+operation each time a node gets its first ready cell. Nothing recurses over the graph.
+Only the engine's thread may touch a Schedule.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
+
+from flowcore.plan.cells import Numbers, Selection, Space, Span
+from flowcore.plan.stations import (
+    LOSSES,
+    SETTLED,
+    Edge,
+    Lanes,
+    Pull,
+    Rank,
+    Rows,
+    State,
+    Station,
+    Stations,
+    Wire,
+)
+
+Closing: TypeAlias = tuple[Station, Numbers, State]
+
+
+class Schedule:
+    """Decides which cells are ready; is told what became of them.
+
+    Examples
+    --------
+    >>> schedule = Schedule()
+    >>> schedule.add(0, ())
+    >>> schedule.add(1, (Span("rate", 3),), [Edge(0)])
+    >>> schedule.want(1)
+    >>> schedule.ready()
+    (0, 1)
+    >>> schedule.started(0, schedule.take(0, 10))
+    >>> schedule.done(0, [0])
+    >>> schedule.ready()
+    (1, 3)
+    """
+
+    def __init__(self) -> None:
+        self._stations = Stations()
+        self._lanes = Lanes(self._stations)
+        self._open = 0  # cells ready, taken, parked or started
+        self._released: list[tuple[int, int]] = []
+
+    # ---- drawing ---------------------------------------------------------------------
+
+    def add(
+        self,
+        number: int,
+        spans: tuple[Span, ...],
+        edges: Iterable[Edge] = (),
+        *,
+        priority: int = 0,
+        held: bool = False,
+        lane: str = "",
+    ) -> None:
+        """Take up a node; what feeds it must be there already. Also in mid-run."""
+        station = self._stations.add(number, spans, edges, priority=priority, lane=lane)
+        station.held = station.held or held
+
+    def space(self, spans: tuple[Span, ...]) -> Space:
+        """Give the space of these spans; nodes with equal spans share it."""
+        return self._stations.space(spans)
+
+    # ---- questions -------------------------------------------------------------------
+
+    @property
+    def finished(self) -> bool:
+        """Whether no cell is ready, parked or started, so that nothing more will happen."""
+        return self._open == 0
+
+    def ready(self, lane: str = "") -> tuple[int, int] | None:
+        """Give the node of this lane whose cells should go next, and how many of them are ready."""
+        station = self._lanes.first(lane)
+        return None if station is None else (station.number, station.n_ready)
+
+    def lanes(self) -> list[str]:
+        """Give the lanes that may have ready cells."""
+        return list(self._lanes)
+
+    def state(self, node: int, number: int) -> State:
+        """Tell where a cell stands."""
+        return State(self._stations[node].states[number])
+
+    def states(self, node: int) -> bytes:
+        """Give the state of each known cell of a node."""
+        return bytes(self._stations[node].states)
+
+    def side(self, node: int, number: int) -> int | None:
+        """Tell which branch a choice fell on, or None while it is open."""
+        return self._stations[node].sides.get(number)
+
+    def released(self) -> list[tuple[int, int]]:
+        """Give, once, the (node, number) of done cells whose value nobody will use any more."""
+        given, self._released = self._released, []
+        return given
+
+    # ---- pulling ---------------------------------------------------------------------
+
+    def want(self, node: int, numbers: Numbers | None = None) -> None:
+        """Pull these cells (all, also those not known yet, if None) and all that feeds them."""
+        self._pull([(self._stations[node], numbers)])
+
+    def _pull(self, stack: list[Pull]) -> None:
+        while stack:
+            station, asked = stack.pop()
+            if asked is None and not station.whole:
+                station.whole = True
+                stack.extend(self._stations.ask(station, station.space.select({}).unknown))
+            fresh = station.wake(asked)
+            if not fresh:
+                continue
+            for wire in station.into:
+                if wire.edge.mode != "branch":
+                    stack.extend(self._await(wire, fresh))
+            self._decide(station, fresh)
+
+    def _await(self, wire: Wire, fresh: Numbers) -> list[Pull]:
+        """Count what these cells wait for along a wire; give the cells to want for it."""
+        producer, consumer, link = wire.producer, wire.consumer, wire.link
+        if link.static and isinstance(fresh, range) and max(producer.states, default=0) < State.DONE:
+            fan_in, fan_out = link.fan_in, link.fan_out  # a whole consumer, and nothing settled yet
+            consumer.pending = [p + fan_in for p in consumer.pending]
+            producer.uses = [u + fan_out for u in producer.uses]
+            return [(producer, None)]
+        wanted: dict[int, None] = {}
+        pulls: list[Pull] = []
+        for m in fresh:
+            selection = link.inputs(m)
+            pulls.extend(self._count(wire, m, selection))
+            wanted.update(dict.fromkeys(selection.numbers))
+        return [*pulls, (producer, list(wanted))]
+
+    def _count(self, wire: Wire, m: int, selection: Selection) -> list[Pull]:
+        """Let consumer cell `m` wait for a selection of producer cells; give what unknown rows ask for."""
+        producer, consumer = wire.producer, wire.consumer
+        consumer.pending[m] += len(selection.numbers) + len(selection.unknown)
+        for n in selection.numbers:
+            producer.uses[n] = max(0, producer.uses[n]) + 1
+            if producer.states[n] in SETTLED:
+                wire.feed(m, producer.states[n])
+        for row in selection.unknown:
+            source, cell = self._stations.source(producer.space, row)
+            if source.states[cell] in LOSSES:
+                wire.feed(m, source.states[cell])
+        return self._stations.ask(producer, selection.unknown)
+
+    def rank(self, node: int) -> Rank:
+        """Give the rank of a node in its lane; the least goes first."""
+        return self._stations[node].rank
+
+    def pause(self, node: int, paused: bool = True) -> None:
+        """Pass over the ready cells of a node, or no longer."""
+        self._lanes.pause(self._stations[node], paused)
+
+    # ---- taking ----------------------------------------------------------------------
+
+    def take(self, node: int, limit: int) -> list[int]:
+        """Take up to `limit` ready cells of a node, to be started, parked or settled by the caller."""
+        return self._stations[node].take(limit)
+
+    def started(self, node: int, numbers: Numbers) -> None:
+        """These cells, taken before, are now being computed."""
+        self._stations[node].mark(numbers, State.STARTED)
+
+    def parked(self, node: int, numbers: Numbers) -> None:
+        """These cells, taken before, wait for an equal cell that is being computed."""
+        self._stations[node].mark(numbers, State.PARKED)
+
+    def again(self, node: int, numbers: Numbers) -> None:
+        """These cells, taken, parked or started before, are ready once more."""
+        station = self._stations[node]
+        station.mark(numbers, State.READY)
+        self._lanes.put(station, numbers)
+
+    # ---- settling --------------------------------------------------------------------
+
+    def done(self, node: int, numbers: Numbers) -> None:
+        """These cells have a value."""
+        self._close(node, numbers, State.DONE)
+
+    def skipped(self, node: int, numbers: Numbers) -> None:
+        """These cells have no result, and that is no failure."""
+        self._close(node, numbers, State.SKIPPED)
+
+    def failed(self, node: int, numbers: Numbers) -> None:
+        """These cells have failed for good."""
+        self._close(node, numbers, State.FAILED)
+
+    def interrupted(self, node: int, numbers: Numbers) -> None:
+        """These cells, taken, parked or started before, were stopped; nothing follows from it."""
+        self._stations[node].mark(numbers, State.INTERRUPTED)
+        self._open -= len(numbers)
+
+    def lost(self, node: int, numbers: Numbers, by: tuple[int, int] | None = None) -> None:
+        """The values of these done cells vanished; make them again, and let cell `by`, taken or started, wait."""
+        station = self._stations[node]
+        gone = [n for n in numbers if station.states[n] == State.DONE]
+        station.mark(gone, State.LOST)
+        for wire in station.out:  # those who had counted it as settled wait for it once more
+            for m in wire.link.fed(gone):
+                if wire.consumer.states[m] == State.WAITING and wire.carries(m):
+                    wire.consumer.pending[m] += 1
+        if by is not None:
+            consumer = self._stations[by[0]]
+            consumer.mark([by[1]], State.WAITING)
+            self._open -= 1
+            consumer.pending[by[1]] = consumer.unsettled(by[1])
+            self._decide(consumer, [by[1]])
+        self._pull([(station, gone)])
+
+    def chose(self, node: int, number: int, side: int) -> None:
+        """A choice, taken before, fell on a branch: it waits for that one now."""
+        chooser = self._stations[node]
+        chooser.mark([number], State.WAITING)
+        chooser.sides[number] = side
+        self._open -= 1
+        pulls = [
+            pull
+            for wire in chooser.into
+            if wire.edge.mode == "branch" and wire.edge.side == side
+            for pull in self._await(wire, [number])
+        ]
+        self._decide(chooser, [number])
+        self._pull(pulls)
+
+    def grow(self, node: int, number: int, result: int) -> None:
+        """A started cell turned out to be a graph: its value will be that of the one cell of `result`."""
+        grower, source = self._stations[node], self._stations[result]
+        grower.mark([number], State.WAITING)
+        grower.pending[number] = 1
+        grower.graphs[number] = source
+        source.held = True
+        source.grown.append((grower, number))
+        self._open -= 1
+        if source.states[0] in SETTLED:
+            self._tell_grown(source, [(grower, number)])
+        self._pull([(source, None)])
+
+    def expand(self, node: int, number: int, length: int) -> None:
+        """A cell of `node` gives its dynamic axes this many labels; tell this before it is done."""
+        changed = self._stations.expand(node, number, length)
+        fresh = [(station, station.lengthen(), rows) for station, rows in changed]
+        concerned = [  # all found before anything is woken: what wakes now counts the new rows by itself
+            (wire, row, m)
+            for station, rows in changed
+            for wire in station.out
+            for row in rows
+            for m in wire.link.row_consumers(*row)
+            if wire.consumer.states[m] == State.WAITING and wire.carries(m)
+        ]
+        pulls: list[Pull] = []
+        for station, cells, rows in fresh:
+            if station.whole:
+                unknown = [row for opened in rows for row in station.space.select({}, *opened).unknown]
+                pulls.extend([(station, cells), *self._stations.ask(station, unknown)])
+        for wire, row, m in concerned:
+            selection = wire.link.row_inputs(*row, m)
+            wire.consumer.pending[m] -= 1
+            pulls.extend(self._count(wire, m, selection))
+            pulls.append((wire.producer, selection.numbers))
+        for wire, _, m in concerned:
+            self._decide(wire.consumer, [m])
+        self._pull(pulls)
+        self._let_go_above(changed)
+
+    def _close(self, node: int, numbers: Numbers, state: State) -> None:
+        self._open -= len(numbers)
+        self._settle([(self._stations[node], numbers, state)])
+
+    def _settle(self, stack: list[Closing]) -> None:
+        """Settle cells, and everything that follows from it."""
+        while stack:
+            station, numbers, state = stack.pop()
+            station.mark(numbers, state)
+            for wire in station.out:
+                self._tell(wire, wire.link.fed(numbers), state, stack)
+            if station.grown:
+                self._tell_grown(station, station.grown, stack)
+            if state != State.DONE:
+                self._tell_rows(station, numbers, state, stack)
+            self._release(station, numbers)
+
+    def _tell(self, wire: Wire, fed: Numbers, state: State, stack: list[Closing]) -> None:
+        """Let waiting consumer cells count an input as settled."""
+        consumer = wire.consumer
+        states, pending, touched = consumer.states, consumer.pending, []
+        plain = state == State.DONE and wire.edge.mode != "branch" and not consumer.graphs and not consumer.sides
+        for m in fed:
+            if states[m] != State.WAITING or not (plain or wire.carries(m)):
+                continue
+            if plain:
+                pending[m] -= 1
+            else:
+                wire.feed(m, state)
+            if not pending[m] or (not plain and m in consumer.broken):
+                touched.append(m)
+        if touched:
+            self._decide(consumer, touched, stack)
+
+    def _tell_rows(self, station: Station, numbers: Numbers, state: State, stack: list[Closing]) -> None:
+        """Tell those who wait for rows that a source, settled without a value, will never give."""
+        changed = self._stations.forgo(station.number, numbers)
+        for owner, rows in changed:
+            for wire in owner.out:
+                for row in rows:
+                    self._tell(wire, wire.link.row_consumers(*row), state, stack)
+        self._let_go_above(changed)
+
+    def _tell_grown(
+        self, station: Station, growers: Sequence[tuple[Station, int]], stack: list[Closing] | None = None
+    ) -> None:
+        """Let those that grew into this node count it as settled."""
+        for grower, number in growers:
+            if grower.states[number] == State.WAITING and grower.graphs.get(number) is station:
+                grower.heed(number, station.states[0], "need")
+                self._decide(grower, [number], stack)
+
+    def _decide(self, station: Station, numbers: Numbers, stack: list[Closing] | None = None) -> None:
+        """Turn waiting cells with nothing pending to ready, or to what their inputs make of them."""
+        if station.into or not isinstance(numbers, range):
+            pending, states = station.pending, station.states
+            waiting = [n for n in dict.fromkeys(numbers) if states[n] == State.WAITING]
+            broken = [n for n in waiting if n in station.broken] if station.broken else []
+            gone = set(broken)
+            settled = [n for n in waiting if not pending[n] and n not in gone]
+            skipped = [n for n in settled if n in station.skips] if station.skips else []
+            numbers = settled if not skipped else [n for n in settled if n not in station.skips]
+            self._drop(station, broken, skipped, stack)
+        station.mark(numbers, State.READY)
+        self._open += len(numbers)
+        self._lanes.put(station, numbers)
+
+    def _drop(self, station: Station, broken: Numbers, skipped: Numbers, stack: list[Closing] | None) -> None:
+        """Block and skip waiting cells; the consequences go on the stack, or are seen to at once."""
+        closing = [(station, cells, s) for cells, s in ((broken, State.BLOCKED), (skipped, State.SKIPPED)) if cells]
+        for _, cells, state in closing:
+            station.mark(cells, state)
+        if stack is None:
+            self._settle(closing)
+        else:
+            stack.extend(closing)
+
+    # ---- releasing -------------------------------------------------------------------
+
+    def _release(self, station: Station, numbers: Numbers) -> None:
+        """Report values that nobody will use: of these settled cells, and of what fed them."""
+        for wire in station.into:
+            producer = wire.producer
+            if producer.held:
+                continue
+            uses, unused = producer.uses, []
+            for n in wire.link.feeding(numbers):
+                uses[n] -= 1
+                if not uses[n]:
+                    unused.append(n)
+            self._let_go(producer, unused)
+        self._let_go(station, numbers)
+
+    def _let_go_above(self, changed: Sequence[Rows]) -> None:
+        """Report values that were kept only in case these rows of their consumers would use them."""
+        for station, rows in changed:
+            for wire in station.into:
+                if station.space.complete:
+                    self._let_go(wire.producer, range(len(wire.producer.states)))
+                else:
+                    self._let_go(wire.producer, [n for row in rows for n in wire.link.row_feeding(*row).numbers])
+
+    def _let_go(self, station: Station, numbers: Iterable[int]) -> None:
+        self._released.extend((station.number, n) for n in station.let_go(numbers))
