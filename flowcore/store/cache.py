@@ -1,0 +1,249 @@
+"""Whether a cell has to run, and what to remember of those that did.
+
+Owns the run's part in the store's memory: the records that may answer, and the journal
+of this run. `judge` tells, `record` remembers; the reason for a miss is a value (style
+4). Promises that no answer rests on a record that did not verify or on an array that is
+not there (contract P1, P2, J10), and that trouble with the disk costs one warning and
+never a result (P8). Never decodes a value, and never decides what is computed next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol
+
+from flowcore.plan.encode import BadRecord, references
+from flowcore.store.index import Entry
+from flowcore.store.journal import JournalWriter, Record, pack
+from flowcore.store.records import Decoded, Records
+from flowcore.store.sync import GroupSync
+from flowcore.store.trace import Trace, pack_trace
+from flowcore.store.trouble import Trouble
+
+__all__ = ["NO_RECORD", "REFRESH", "VALUE_GONE", "Cache", "Hit", "Miss", "Trace"]
+
+_WAITING_LIMIT: Final = 1 << 26  # bytes of records held in memory while the disk is full
+_BUFFERED: Final = 256  # small records that wait for a trace, or for this many
+_KEPT: Final = 0  # the place of an array in the store
+
+
+class Has(Protocol):
+    """What the cache asks of the kept arrays."""
+
+    def has(self, digest: bytes, size: int) -> bool:
+        """Tell whether an array of that digest and size is there."""
+        ...
+
+
+class Hit(NamedTuple):
+    """A record answers for the cell. A tuple, since there is one a cell."""
+
+    record: bytes
+    component: bytes
+    seconds: float  # that making it took
+    classes: list[tuple[str, bytes]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Miss:
+    """The cell has to run."""
+
+    reason: str
+
+
+NO_RECORD: Final = Miss(reason="no record")
+VALUE_GONE: Final = Miss(reason="value gone")
+REFRESH: Final = Miss(reason="refresh")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A frame that a full disk did not take yet."""
+
+    payload: bytes
+    traces: list[Trace]
+
+
+class Cache:
+    """What a run knows of earlier cells, and writes down of its own. The engine's thread.
+
+    Parameters
+    ----------
+    records : Records
+        Everything older than the run; empty where the store cannot be read.
+    blobs : Has
+        The kept arrays.
+    journal : JournalWriter or None
+        Where this run writes; None: it keeps nothing.
+    sync : GroupSync or None
+        Told of what is new; there is one with every journal.
+    trouble : Trouble
+        Told of failed writes, asked before each.
+    durable : bool
+        Sync within :meth:`record`, so that what it accepted is on the medium when it returns.
+    """
+
+    def __init__(
+        self, records: Records, blobs: Has, *, journal: JournalWriter | None, sync: GroupSync | None,
+        trouble: Trouble, durable: bool = False,
+    ) -> None:  # fmt: skip
+        self._records = records
+        self._blobs = blobs
+        self._journal = journal
+        self._number = records.number(journal.path) if journal is not None else -1
+        self._sync = sync
+        self._trouble = trouble
+        self._durable = durable
+        self._small: list[Record] = []
+        self._waiting: list[_Waiting] = []
+        self._waiting_size = 0
+
+    def judge(self, keys: Sequence[bytes]) -> list[Hit | Miss]:
+        """Tell for each key whether a record answers; an empty key never does."""
+        answers: list[Hit | Miss] = [NO_RECORD] * len(keys)
+        found = [(entry, place) for place, entry in enumerate(self._records.index.find(keys)) if entry is not None]
+        found.sort()  # so that each frame is read once, however the keys are ordered
+        frame: Decoded | None = None
+        at = (-1, -1)
+        for (journal, offset, row), place in found:
+            if at != (journal, offset):
+                at = (journal, offset)
+                frame = self._records.frame(journal, offset)
+            key = keys[place]
+            answers[place] = self._hit(frame, row, key) or self._other(Entry(journal, offset, row), key)
+        return answers
+
+    def record(self, trace: Trace) -> None:
+        """Remember cells that gave a value: one frame, one write.
+
+        A value that lives in the spool, or has no canonical encoding, is not kept and
+        its key does not answer; the cell stays in the run's history.
+        """
+        if self._journal is None or not trace.numbers:
+            return
+        trace, digests = _kept(trace)
+        self._small.append(pack_trace(trace))
+        self._write([trace])
+        if self._sync is not None:
+            self._sync.fresh(digests)
+            if self._durable:
+                self._sync.sync()
+
+    def run(self, facts: Mapping[str, object]) -> None:
+        """Write down what the run is: its flow, options, versions."""
+        self._note(["run", dict(facts)])
+        self.flush()
+
+    def node(self, number: int, facts: Mapping[str, object]) -> None:
+        """Write down what a node is, before its first cell."""
+        self._note(["node", number, dict(facts)])
+
+    def hits(self, node: int, numbers: Sequence[int], keys: Sequence[bytes]) -> None:
+        """Write down cells that were answered, so that a warm run can be looked at later."""
+        empty = [b""] * len(numbers)
+        answered = Trace(node=node, numbers=list(numbers), keys=list(keys), components=empty, records=empty, seconds=[])
+        packed = pack_trace(answered)
+        self._note(["hit", *packed[1:5]])
+
+    def failed(self, node: int, number: int, facts: Mapping[str, object]) -> None:
+        """Write down a failure, for reports; it never answers a key."""
+        self._note(["failed", node, number, dict(facts)])
+
+    def beat(self, facts: Mapping[str, object]) -> None:
+        """Write down that the run lives, and what it is at; a live journal grows (T2)."""
+        self._note(["beat", dict(facts)])
+        self.flush()
+
+    def end(self, status: str, counts: Mapping[str, int]) -> None:
+        """Write down how the run ended."""
+        self._note(["end", status, dict(counts)])
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what waits for company."""
+        if self._journal is not None and (self._small or self._waiting):
+            self._write([])
+            if self._sync is not None:
+                self._sync.fresh(set())
+
+    def _note(self, record: Record) -> None:
+        if self._journal is None:
+            return
+        self._small.append(record)
+        if len(self._small) >= _BUFFERED:
+            self.flush()
+
+    def _other(self, first: Entry, key: bytes) -> Hit | Miss:
+        """Ask the later records of a key whose first one cannot be used (J10)."""
+        for entry in self._records.index.entries(key):
+            if entry != first and (hit := self._hit(self._records.frame(entry[0], entry[1]), entry.row, key)):
+                return hit
+        return VALUE_GONE
+
+    def _hit(self, frame: Decoded | None, row: int, key: bytes) -> Hit | None:
+        if frame is None or (cell := frame.cell(row)) is None:
+            return None
+        trace, row = cell
+        record = trace.record(row, key)
+        if not record or not self._holds(record):
+            return None
+        return Hit(record, trace.component(row, record), trace.seconds[row], trace.classes(row))
+
+    def _holds(self, record: bytes) -> bool:
+        try:
+            named = references(record)
+        except (BadRecord, ValueError):
+            return False
+        if not named:
+            return True
+        return all(place == _KEPT and self._blobs.has(digest, size) for digest, size, place in named)
+
+    def _write(self, traces: list[Trace]) -> None:
+        if self._small:
+            payload = pack(self._small)
+            self._small = []
+            self._waiting.append(_Waiting(payload=payload, traces=traces))
+            self._waiting_size += len(payload)
+        if self._trouble.refusal() is None:
+            self._drain()
+        if self._trouble.stopped or self._waiting_size > _WAITING_LIMIT:
+            self._waiting.clear()
+            self._waiting_size = 0
+
+    def _drain(self) -> None:
+        assert self._journal is not None
+        while self._waiting:
+            first = self._waiting[0]
+            try:
+                offset = self._journal.append_payload(first.payload)
+            except OSError as error:
+                self._trouble.met(error, needed=self._waiting_size)
+                return
+            self._waiting.pop(0)
+            self._waiting_size -= len(first.payload)
+            for trace in first.traces:
+                self._records.index.add(self._number, offset, trace.keys, refresh=trace.refresh)
+
+
+def _kept(trace: Trace) -> tuple[Trace, set[bytes]]:
+    """Give the trace without what must not be kept, and the arrays it names."""
+    keys, records = list(trace.keys), list(trace.records)
+    digests: set[bytes] = set()
+    for i, record in enumerate(records):
+        named = _named(record)
+        if named is None or not trace.components[i] or any(place != _KEPT for _, _, place in named):
+            keys[i] = records[i] = b""
+        elif named:
+            digests.update(digest for digest, _, _ in named)
+    return replace(trace, keys=keys, records=records), digests
+
+
+def _named(record: bytes) -> list[tuple[bytes, int, int]] | None:
+    """Give digest, size and place of the arrays in a record; None if it cannot be read."""
+    if not record:
+        return []
+    try:
+        return references(record)
+    except (BadRecord, ValueError):
+        return None

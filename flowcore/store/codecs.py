@@ -1,0 +1,296 @@
+"""Values on their way: kept as records, or passed on as pickles; functions likewise.
+
+Owns the binding of records to the places where arrays lie, and all pickling. What has a
+canonical encoding is kept without a pickle (S1). What has none can still be *passed on*
+to a consumer of the same run: a pickle of protocol 5 in extension 100, its large
+buffers out of band as arrays, so that they are mapped on arrival and never copied
+through a pipe. Promises that what cannot travel is named to its leaf (F9). Never
+unpickles unless it is told to decode a record that carries a pickle.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pickle
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol, TypeAlias
+
+from flowcore.errors import NotPicklable, StoreUnavailable
+from flowcore.plan import kinds
+from flowcore.plan.arrays import ArrayFacts
+from flowcore.plan.classes import register_classes
+from flowcore.plan.code import class_identity, identify_value
+from flowcore.plan.encode import Encoded, decode, encode
+from flowcore.plan.extension import ARRAY, INLINE_LIMIT, PASSED, Buffer, NoEncoding, ValueGone, extension, pack
+from flowcore.plan.functions import bare_function
+from flowcore.store.leaf import find_leaf
+
+Record: TypeAlias = bytes
+
+_TRAVELS = (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError, OSError, RuntimeError)
+
+
+class ArrayHome(Protocol):
+    """Where arrays are put and mapped: the store's blobs, or the spool."""
+
+    place: int
+
+    def put(self, header: bytes, data: memoryview) -> bytes:
+        """Keep an array; give the digest of its npy file."""
+        ...
+
+    def map(self, digest: bytes, header: bytes, nbytes: int) -> tuple[Buffer, int]:
+        """Give a writable private buffer of the file, and where the data start in it."""
+        ...
+
+
+def register_codec(
+    kind: type, *, name: str, version: str, to: Callable[[Any], object], back: Callable[[Any], Any]
+) -> None:
+    """Say how values of a type that flowcore does not know are kept.
+
+    Parameters
+    ----------
+    kind : type
+        The exact type; subclasses need codecs of their own.
+    name, version : str
+        Enter the identity of every such value. A value written under another version is
+        not read.
+    to : callable
+        Takes a value apart, into anything that has an encoding.
+    back : callable
+        Puts such parts together again.
+
+    Examples
+    --------
+    >>> class Grid:
+    ...     def __init__(self, n):
+    ...         self.n = n
+    >>> register_codec(Grid, name="example.grid", version="1", to=lambda grid: grid.n, back=Grid)
+    """
+    kinds.register(kind, name=name, version=version, to=to, back=back)
+
+
+class Codec:
+    """Encodes and decodes values, with their arrays in the store or in the spool.
+
+    `kept` is None where the store cannot be written; then everything goes to `passed`.
+    May be used from several threads: it holds no state of its own.
+    """
+
+    def __init__(self, *, kept: ArrayHome | None, passed: ArrayHome) -> None:
+        self._kept = kept
+        self.passed = passed
+        self._homes = {home.place: home for home in (passed, kept) if home is not None}
+
+    def encode(self, value: object, *, keep: bool) -> Encoded:
+        """Give record, component and user classes of `value`.
+
+        Its arrays go to the store if it is to be kept, else to the spool; to the spool as
+        well when the store fails (P8).
+
+        Raises
+        ------
+        NoEncoding
+            If a part of it has no canonical encoding.
+        """
+        if keep and self._kept is not None:
+            try:
+                return self._encode(value, self._kept)
+            except StoreUnavailable:
+                if self._kept is self.passed:
+                    raise
+        return self._encode(value, self.passed)
+
+    @staticmethod
+    def _encode(value: object, home: ArrayHome) -> Encoded:
+        return encode(value, put=home.put, place=home.place, class_identity=class_identity)
+
+    def argument(self, value: object, *, name: str) -> Encoded:
+        """Give record and identity of an argument; functions in it go by code identity (K19).
+
+        An argument with functions is passed on, but has a component nevertheless.
+
+        Raises
+        ------
+        NoEncoding
+            If a part of it has no canonical encoding, and is no function.
+        NotPicklable
+            If it has an identity but cannot travel.
+        """
+        try:
+            return self.encode(value, keep=False)
+        except NoEncoding:
+            identified = identify_value(value)
+        return identified._replace(record=self.pass_on(value, name=name))
+
+    def decode(self, record: Record) -> object:
+        """Give the value in `record` as a fresh object; reads passed-on values too.
+
+        Raises
+        ------
+        ValueGone
+            If an array is no longer there.
+        BadRecord
+            If it is no record.
+        """
+        return decode(record, fetch=self.fetch, passed=_load_parts)
+
+    def fetch(self, digest: bytes, header: bytes, nbytes: int, place: int) -> tuple[Buffer, int]:
+        """Map an array from the home that its record names."""
+        home = self._homes.get(place)
+        if home is None:
+            raise ValueGone(digest)
+        return home.map(digest, header, nbytes)
+
+    def pass_on(self, value: object, *, name: str) -> Record:
+        """Give a record that carries `value` as a pickle, for consumers of this run.
+
+        Raises
+        ------
+        NotPicklable
+            Naming the leaf, as a path that starts with `name`.
+        """
+        payload, buffers = _dump(value, name)
+        parts: list[object] = [self._place(memoryview(payload)), [self._place(b) for b in buffers]]
+        return pack(extension(PASSED, parts))
+
+    def pack_function(self, function: Any) -> tuple[tuple[str, ...] | bytes, tuple[Record, ...]]:
+        """Give a function as a path to import, or as a pickle and its out-of-band buffers.
+
+        A path is given only if what is found there is this very function, or a task made
+        of it; `__main__`, lambdas, closures and local functions go by value.
+        """
+        bare = bare_function(function)
+        path = import_path(bare)
+        if path is not None:
+            return path, ()
+        payload, buffers = _dump(bare, getattr(bare, "__qualname__", type(bare).__qualname__))
+        return payload, tuple(pack(self._place(buffer)) for buffer in buffers)
+
+    def load_function(self, function: tuple[str, ...] | bytes, buffers: tuple[Record, ...]) -> Callable[..., object]:
+        """Give the function that :meth:`pack_function` packed; a task gives its function."""
+        if isinstance(function, bytes):
+            loaded: Any = pickle.loads(function, buffers=[self.decode(b) for b in buffers])  # noqa: S301 - our engine's
+        else:
+            _, module, qualname = function
+            loaded = _at(importlib.import_module(module), qualname)
+        return bare_function(loaded)  # type: ignore[no-any-return]
+
+    def pack_classes(self, classes: dict[str, type]) -> bytes:
+        """Give classes for :meth:`load_classes`: importable ones by path, those of ``__main__`` by value."""
+        return _dump(classes, "classes")[0]
+
+    def load_classes(self, packed: bytes) -> None:
+        """Make classes known in this process, so that records with their values are read as such."""
+        register_classes(pickle.loads(packed))  # noqa: S301 - made by our engine
+
+    def _place(self, buffer: memoryview) -> object:
+        """Give small bytes as they are, large ones as an array in the spool."""
+        if buffer.nbytes < INLINE_LIMIT:
+            return bytes(buffer)
+        facts = ArrayFacts(descr="|u1", shape=(buffer.nbytes,))
+        header = facts.header()
+        digest = self.passed.put(header, buffer)
+        size = len(header) + buffer.nbytes
+        return extension(ARRAY, [digest, self.passed.place, size, "|u1", False, [buffer.nbytes]])
+
+
+def _load_parts(parts: list[Any]) -> object:
+    payload, buffers = parts
+    return pickle.loads(payload, buffers=buffers)  # noqa: S301 - a value of this run, from a worker of this run
+
+
+def _dump(value: object, name: str) -> tuple[bytes, list[memoryview]]:
+    """Pickle `value`: plainly where that reaches another process, else by cloudpickle."""
+    import cloudpickle
+
+    module = _by_value(value)
+    try:
+        try:
+            payload, buffers = _pickled(pickle.dumps, value)
+            if module is None and b"__main__" not in payload:
+                return payload, buffers
+        except _TRAVELS:  # lambdas, local classes: cloudpickle may know better
+            pass
+        if module is not None:
+            cloudpickle.register_pickle_by_value(module)
+        return _pickled(cloudpickle.dumps, value)
+    except _TRAVELS as error:
+        path, kind = find_leaf(value, name, lambda part: _pickled(cloudpickle.dumps, part))
+        raise NotPicklable(node=name, path=path, kind=kind, reason=str(error)) from error
+    finally:
+        if module is not None and module.__name__ in cloudpickle.list_registry_pickle_by_value():
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _pickled(dumps: Callable[..., bytes], value: object) -> tuple[bytes, list[memoryview]]:
+    buffers: list[memoryview] = []
+
+    def keep(buffer: pickle.PickleBuffer) -> bool:
+        raw = buffer.raw()
+        if raw.nbytes < INLINE_LIMIT:
+            return True  # stays in the pickle
+        buffers.append(raw)
+        return False
+
+    return dumps(value, protocol=5, buffer_callback=keep), buffers
+
+
+def _by_value(value: object) -> Any:
+    """Give the module of a function whose module another process could not import."""
+    name = getattr(value, "__module__", None)
+    module = sys.modules.get(name) if isinstance(name, str) and name != "__main__" else None
+    return module if module is not None and callable(value) and not _importable(module.__name__) else None
+
+
+def import_path(function: Any) -> tuple[str, str, str] | None:
+    """Give where a function can be imported from, if what is there is this function (or a task of it)."""
+    module, qualname = getattr(function, "__module__", None), getattr(function, "__qualname__", "")
+    if not isinstance(module, str) or module == "__main__" or "<" in qualname:
+        return None
+    try:
+        found = _at(sys.modules[module], qualname)
+    except (KeyError, AttributeError):
+        return None
+    if bare_function(found) is not function or not _importable(module):
+        return None
+    return "path", module, qualname
+
+
+def _at(place: Any, qualname: str) -> Any:
+    for part in qualname.split("."):
+        place = getattr(place, part)
+    return place
+
+
+_checked: dict[tuple[str, object], bool] = {}
+
+
+def _importable(name: str) -> bool:
+    """Tell whether another process with our sys.path would import this module from the same file."""
+    module = sys.modules[name]
+    spec = getattr(module, "__spec__", None)
+    known = _checked.get((name, spec and spec.origin))
+    if known is None:
+        known = _checked[name, spec and spec.origin] = spec is not None and _found(name) == spec.origin
+    return known
+
+
+def _found(name: str) -> str | None:
+    """Give the file that an import of `name` would read."""
+    parent, _, _ = name.rpartition(".")
+    path = getattr(sys.modules.get(parent), "__path__", None) if parent else None
+    if parent and (path is None or not _importable_parent(parent)):
+        return ""
+    for finder in sys.meta_path:
+        spec = finder.find_spec(name, path, None)
+        if spec is not None:
+            return spec.origin
+    return ""
+
+
+def _importable_parent(name: str) -> bool:
+    return name in sys.modules and (getattr(sys.modules[name].__spec__, "origin", None) is None or _importable(name))
+

@@ -1,0 +1,291 @@
+"""A store as a whole: opened, and used by one run at a time.
+
+Owns the decision whether a directory is a store that we may read and write, and puts
+the parts together for a run. Promises that opening never raises and that a run always
+gets something to work with: where nothing can be kept, its values go by the spool
+(contract P8, F21, E11). Never removes anything but what `leftovers` says is dead.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from flowcore import clock
+from flowcore.errors import StoreUnavailable
+from flowcore.store.blobs import Blobs
+from flowcore.store.cache import Cache
+from flowcore.store.fs import DISK, Disk
+from flowcore.store.journal import JournalWriter
+from flowcore.store.layout import Layout, exists, make_directory, resolve
+from flowcore.store.leftovers import WORK_NAME, empty_directory, tidy_spools, tidy_workplaces
+from flowcore.store.records import Records
+from flowcore.store.spool import SHARED_MEMORY, Spool
+from flowcore.store.sync import GroupSync
+from flowcore.store.trouble import Tell, Trouble, warn
+from flowcore.store.verified import Verified
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attached:
+    """What a worker has of a run's store: values, no records."""
+
+    blobs: Blobs
+    spool: Spool
+
+
+class StoreRun:
+    """The store as one run uses it, in the engine's process.
+
+    `blobs`, `spool` and `cache` are its parts; `writable` says whether anything is kept,
+    `trouble` has the reason if not. :meth:`close` is called once, after the last worker
+    has ended, and :meth:`release` once nobody will read the run's values any more.
+    """
+
+    def __init__(
+        self, run_id: str, *, store: Store, blobs: Blobs, spool: Spool, cache: Cache, trouble: Trouble,
+        writing: _Writing | None,
+    ) -> None:  # fmt: skip
+        self.id = run_id
+        self.root = store.root
+        self.blobs = blobs
+        self.spool = spool
+        self.cache = cache
+        self.writable = writing is not None
+        self.closed = False
+        self._store = store
+        self._trouble = trouble
+        self._writing = writing
+        self._ended = False
+
+    @property
+    def trouble(self) -> StoreUnavailable | None:
+        """Give the first reason why something was not kept."""
+        return self._trouble.first
+
+    def end(self, status: str, counts: dict[str, int]) -> None:
+        """Write down how the run ended."""
+        self._ended = True
+        self.cache.end(status, counts)
+
+    def close(self, status: str) -> None:
+        """Sync what was kept, and end the run's history; its values stay readable until :meth:`release`."""
+        self.closed = True
+        if self._writing is not None:
+            if not self._ended:
+                self.end(status, {})
+            self._writing.sync.close()
+            self._writing.journal.close()
+
+    def release(self) -> None:
+        """Let go of the values that were handed over and not kept, and leave nothing behind."""
+        if not self.closed:
+            self.close("stopped")
+        if self._writing is not None:
+            empty_directory(self._store.disk, self._store.layout.workplace(self.id), WORK_NAME)
+            self._writing.journal.release()
+        self.blobs.verified.close()
+        self.spool.sweep()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Writing:
+    """What only a run that keeps something has."""
+
+    journal: JournalWriter
+    sync: GroupSync
+
+
+class Store:
+    """A directory that holds results, journals and checkpoints. See :func:`open_store`.
+
+    Attributes
+    ----------
+    root : Path
+        Where it is.
+    trouble : StoreUnavailable or None
+        Why it cannot be used, or only be read.
+    readable, writable : bool
+        What may be done with it.
+    """
+
+    def __init__(self, root: Path, *, durable: bool, allow_pickle: bool, disk: Disk) -> None:
+        self.root = root
+        self.durable = durable
+        self.allow_pickle = allow_pickle
+        self.disk = disk
+        self.layout = Layout(root)
+        self.trouble: StoreUnavailable | None = None
+        self.readable = True
+        self.writable = True
+        self._look()
+
+    def begin(self, run_id: str | None = None, *, tell: Tell = warn) -> StoreRun:
+        """Make ready for one run, and remove what dead ones left.
+
+        Parameters
+        ----------
+        run_id : str, optional
+            As :func:`new_run_id` gives.
+        tell : callable
+            Given each warning; issues it the ordinary way unless said otherwise.
+
+        Returns
+        -------
+        StoreRun
+            Always; without a store that can be written it keeps nothing.
+
+        Raises
+        ------
+        OSError
+            If not even a temporary directory can be written.
+        """
+        run_id = run_id or new_run_id()
+        trouble = Trouble(str(self.root), disk=self.disk, tell=tell)
+        if self.trouble is not None:
+            trouble.note(self.trouble)
+        writing = self._write(run_id, trouble)
+        records = Records(self.layout, disk=self.disk, tell=tell)
+        if self.readable:
+            records.read_older(than=run_id)
+        tidy_spools(self.disk, (SHARED_MEMORY, tempfile.gettempdir()))
+        spool = Spool.create(fallback=self.layout.workplace(run_id) if writing else "", disk=self.disk)
+        blobs = self._blobs(run_id, spool, trouble)
+        cache = Cache(
+            records, blobs, journal=writing.journal if writing else None, sync=writing.sync if writing else None,
+            trouble=trouble, durable=self.durable,
+        )  # fmt: skip
+        return StoreRun(run_id, store=self, blobs=blobs, spool=spool, cache=cache, trouble=trouble, writing=writing)
+
+    @classmethod
+    def attach(
+        cls, root: str | Path, run_id: str, spool: str, *, durable: bool, writable: bool,
+        disk: Disk = DISK, tell: Tell = warn,
+    ) -> Attached:  # fmt: skip
+        """Give a worker its part of a run's store.
+
+        Parameters
+        ----------
+        root : str or Path
+            `StoreRun.root`.
+        run_id : str
+            `StoreRun.id`.
+        spool : str
+            `StoreRun.spool.path`.
+        durable : bool
+            `Store.durable`.
+        writable : bool
+            `StoreRun.writable`.
+
+        Raises
+        ------
+        OSError
+            If the spool is not what the engine made.
+        """
+        layout = Layout(Path(root))
+        trouble = Trouble(str(root), disk=disk, tell=tell)
+        if not writable:
+            trouble.tolerate("the engine found that it cannot be written")
+        place = Spool.attach(spool, fallback=layout.workplace(run_id) if writable else "", disk=disk)
+        blobs = Blobs(
+            layout, run_id, disk=disk, trouble=trouble, verified=Verified(f"{spool}/verified", disk=disk),
+            durable=durable, mapped=not _remote(disk, str(root)),
+        )  # fmt: skip
+        return Attached(blobs=blobs, spool=place)
+
+    def _blobs(self, run_id: str, spool: Spool, trouble: Trouble) -> Blobs:
+        return Blobs(
+            self.layout, run_id, disk=self.disk, trouble=trouble,
+            verified=Verified(f"{spool.path}/verified", disk=self.disk),
+            durable=self.durable, mapped=not _remote(self.disk, str(self.root)),
+        )  # fmt: skip
+
+    def _look(self) -> None:
+        """Find out what may be done, without making anything."""
+        try:
+            self.layout.check(self.disk)
+            self.disk.may_write(_nearest(self.disk, self.root))
+        except StoreUnavailable as refusal:
+            self.trouble, self.readable, self.writable = refusal, False, False
+        except OSError as error:
+            self._only_read(error)
+
+    def _only_read(self, error: OSError) -> None:
+        reason = f"it is read-only ({os.strerror(error.errno or errno.EACCES)})"
+        did = "What it holds is used; nothing new is kept."
+        self.trouble, self.writable = StoreUnavailable(store=str(self.root), reason=reason, did=did), False
+
+    def _write(self, run_id: str, trouble: Trouble) -> _Writing | None:
+        if not self.writable:
+            return None
+        try:
+            self.layout.make(self.disk)
+            journal = self._journal(run_id)
+        except OSError as error:
+            trouble.stop(trouble.met(error).reason)
+            return None
+        tidy_workplaces(self.disk, self.layout, run_id)
+        sync = GroupSync(journal, self.layout, disk=self.disk, trouble=trouble)
+        sync.start()
+        return _Writing(journal=journal, sync=sync)
+
+    def _journal(self, run_id: str) -> JournalWriter:
+        workplace = self.layout.workplace(run_id)
+        make_directory(self.disk, workplace)
+        try:
+            return JournalWriter(self.layout.journal(run_id), self.layout.lock(run_id), run_id, self.disk)
+        except OSError:
+            empty_directory(self.disk, workplace, WORK_NAME)
+            raise
+
+
+def open_store(
+    path: str | Path = ".flowcore", *, durable: bool = False, allow_pickle: bool = False, disk: Disk = DISK
+) -> Store:
+    """Open a store; it is made when the first run begins.
+
+    Parameters
+    ----------
+    path : str or Path
+        The directory.
+    durable : bool
+        Every kept result survives a power loss from the moment its cell is done; costs
+        a wait for the medium a group of cells.
+    allow_pickle : bool
+        Read, and keep, values that only pickle can represent. Whoever can write to the
+        store can then run code in your name.
+    disk : Disk
+        The operating system's files, or a fake.
+
+    Returns
+    -------
+    Store
+        Always; its `trouble` says why it cannot be used.
+    """
+    return Store(resolve(disk, path), durable=durable, allow_pickle=allow_pickle, disk=disk)
+
+
+def new_run_id() -> str:
+    """Give a name for a run that sorts by its start, as far as clocks agree.
+
+    Nothing depends on that order being true: it only has to be the same for everyone.
+    """
+    start = datetime.fromtimestamp(clock.wall(), UTC)
+    return f"{start:%Y%m%dT%H%M%S}-{start.microsecond:05x}{os.urandom(6).hex()[:11]}"
+
+
+def _nearest(disk: Disk, path: Path) -> Path:
+    while not exists(disk, str(path)) and path.parent != path:
+        path = path.parent
+    return path
+
+
+def _remote(disk: Disk, path: str) -> bool:
+    try:
+        return disk.network(path)
+    except OSError:
+        return False

@@ -1,0 +1,201 @@
+"""Where everything in a store lies, and whether the place can be trusted.
+
+Owns the names: paths are made of hex digests, run ids and random tokens, never of what
+a user called something (contract L1, S6). Promises that what it makes is for this user
+alone (S5), and that making it twice, or from two processes at once, is harmless. Never
+removes anything::
+
+    .flowcore/                       0700, with a .gitignore
+      v1/flowcore-store              marker: format number, digest algorithm
+      v1/arrays/ab/<digest>.npy      ab = the first two hex digits
+      v1/journals/<run>.journal, <run>.lock
+      v1/corrupt/                    what failed its check
+      v1/tmp/<run>/                  files being written, and what did not fit the spool
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import stat
+from pathlib import Path
+
+from flowcore.errors import StoreUnavailable
+from flowcore.store.fs import CREATE, DIRECTORY, READ, Disk, read_all, write_all
+
+FORMAT = 1
+MARKER = b"flowcore store\nformat %d\ndigest blake3-256\n"
+RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{16}")
+_MARKER_LIMIT = 4096
+_OTHERS_WRITE = 0o022
+
+
+class Layout:
+    """The names of one store. Holds no descriptor and remembers nothing of the disk."""
+
+    __slots__ = ("arrays", "corrupt", "journals", "marker", "root", "tmp", "v1")
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.v1 = f"{root}/v{FORMAT}"
+        self.marker = f"{self.v1}/flowcore-store"
+        self.arrays = f"{self.v1}/arrays"
+        self.journals = f"{self.v1}/journals"
+        self.corrupt = f"{self.v1}/corrupt"
+        self.tmp = f"{self.v1}/tmp"
+
+    def blob(self, digest: bytes) -> str:
+        """Name the file of an array."""
+        name = digest.hex()
+        return f"{self.arrays}/{name[:2]}/{name}.npy"
+
+    def shard(self, digest: bytes) -> str:
+        """Name the directory that file is in."""
+        return f"{self.arrays}/{digest[:1].hex()}"
+
+    def journal(self, run_id: str) -> str:
+        """Name a run's journal."""
+        return f"{self.journals}/{run_id}.journal"
+
+    def lock(self, run_id: str) -> str:
+        """Name the file whose lock says that a run lives."""
+        return f"{self.journals}/{run_id}.lock"
+
+    def workplace(self, run_id: str) -> str:
+        """Name the directory where a run's files are written before they get their names."""
+        return f"{self.tmp}/{run_id}"
+
+    def make(self, disk: Disk) -> None:
+        """Make what is missing; OSError if that cannot be done, StoreUnavailable if it must not."""
+        try:
+            disk.mkdir(self.root)
+            fresh = True
+        except FileExistsError:
+            fresh = False
+        except FileNotFoundError:
+            make_parents(disk, self.root)
+            fresh = True
+        for path in (self.v1, self.tmp, self.arrays, self.journals, self.corrupt):
+            make_directory(disk, path)
+        self.check(disk)
+        if fresh:
+            self._place(disk, f"{self.root}/.gitignore", b"*\n")
+        self._place(disk, self.marker, MARKER % FORMAT)
+
+    def sync(self, disk: Disk) -> None:
+        """Wait until the names of the store's directories are on the medium."""
+        for path in (str(self.root.parent), str(self.root), self.v1, self.arrays, self.journals):
+            sync_directory(disk, path)
+
+    def check(self, disk: Disk) -> None:
+        """Raise StoreUnavailable where another user could have had a hand in what is there (S5)."""
+        for path in (str(self.root), self.v1, self.arrays, self.journals, self.corrupt, self.tmp):
+            self._check_directory(disk, path)
+        self._check_format(disk)
+
+    def _check_directory(self, disk: Disk, path: str) -> None:
+        try:
+            found = disk.stat(path)
+        except FileNotFoundError:
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            raise self._refused(f"{path} is not a directory", "Move it away, or name another store.")
+        if found.st_uid not in (disk.user(), 0):
+            reason = f"{path} belongs to user {found.st_uid}, and this is user {disk.user()}"
+            raise self._refused(reason, "Name a store of your own.")
+        if found.st_mode & _OTHERS_WRITE:
+            reason = f"others may write to {path} (mode {stat.S_IMODE(found.st_mode):04o})"
+            raise self._refused(reason, f"If what it holds is yours: chmod go-w {path}")
+
+    def _check_format(self, disk: Disk) -> None:
+        try:
+            fd = disk.open(self.marker, READ)
+        except FileNotFoundError:
+            return
+        try:
+            content = bytes(read_all(disk, fd, min(disk.fstat(fd).st_size, _MARKER_LIMIT)) or b"")
+        finally:
+            disk.close(fd)
+        if content != MARKER % FORMAT:
+            found = content.split(b"\n")[1:2] or [b"nothing"]
+            said = found[0][:40].decode("ascii", "replace")
+            reason = f"its marker says {said!r}, and this flowcore knows format {FORMAT}"
+            raise self._refused(reason, "Use the flowcore that wrote it, or name another store.")
+
+    def _refused(self, reason: str, remedy: str) -> StoreUnavailable:
+        return StoreUnavailable(
+            store=str(self.root), reason=reason, did="It is neither read nor written; the run goes on.", remedy=remedy
+        )
+
+    def _place(self, disk: Disk, path: str, content: bytes) -> None:
+        """Make a small file in one step, unless it is there."""
+        if exists(disk, path):
+            return
+        draft = f"{self.tmp}/{disk.token()}"
+        fd = disk.open(draft, CREATE, 0o600)
+        try:
+            disk.chmod(fd, 0o600)
+            write_all(disk, fd, content)
+        finally:
+            disk.close(fd)
+        try:
+            disk.link(draft, path)
+        except FileExistsError:
+            pass  # another run was first, with the same content
+        except OSError:
+            disk.rename(draft, path)  # a filesystem without links
+            return
+        disk.unlink(draft)
+
+
+def exists(disk: Disk, path: str) -> bool:
+    """Tell whether anything, a link to nowhere included, has this name."""
+    try:
+        disk.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
+def make_directory(disk: Disk, path: str) -> None:
+    """Make a directory for this user alone, unless there is one."""
+    try:
+        disk.mkdir(path)
+    except FileExistsError:
+        if not stat.S_ISDIR(disk.stat(path).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+
+
+def make_parents(disk: Disk, path: Path) -> None:
+    """Make a directory and those above it."""
+    missing = [path]
+    while not exists(disk, str(missing[-1].parent)):
+        missing.append(missing[-1].parent)
+    for each in reversed(missing):
+        make_directory(disk, str(each))
+
+
+def sync_directory(disk: Disk, path: str) -> None:
+    """Wait until the names in a directory are on the medium."""
+    fd = disk.open(path, DIRECTORY)
+    try:
+        disk.fsync(fd)
+    finally:
+        disk.close(fd)
+
+
+def resolve(disk: Disk, path: str | Path) -> Path:
+    """Give the directory a store's path means.
+
+    A link is followed if this user or root made it (a store on a scratch disk is often
+    reached by one); a link that somebody else planted is not.
+    """
+    absolute = Path(os.path.abspath(path))
+    try:
+        found = disk.stat(absolute)
+    except OSError:
+        return absolute
+    if stat.S_ISLNK(found.st_mode) and found.st_uid in (disk.user(), 0):
+        return Path(os.path.realpath(absolute))
+    return absolute

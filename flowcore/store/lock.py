@@ -1,0 +1,60 @@
+"""The lock that says a run lives.
+
+Owns one file a run, never the journal itself, and holds it until the process ends. It
+only saves work: nothing stored becomes wrong where locks do not work or lie (contract
+P3, J7). Never waits, and never falls back to a lock that survives its owner.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flowcore.store.fs import Disk
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
+
+class RunLock:
+    """One lock file. The kernel lets go of it however the process ends.
+
+    Parameters
+    ----------
+    path : str
+        The file; made if it is not there.
+    disk : Disk
+        Asked whether it is there.
+    """
+
+    def __init__(self, path: str, *, disk: Disk) -> None:
+        self.path = path
+        self._disk = disk
+        self._lock: BaseFileLock | None = None
+
+    def take(self) -> bool:
+        """Try once; False if another holds it, OSError if locks do not work here."""
+        from filelock import FileLock, Timeout  # 60 ms to import, and no worker needs it
+
+        lock = FileLock(self.path, mode=0o600, thread_local=False, fallback_to_soft=False)
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            return False
+        self._lock = lock
+        return True
+
+    def release(self) -> None:
+        """Let go; harmless if it is not held."""
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.release(force=True)
+
+    def abandoned(self) -> bool:
+        """Tell whether the file is there, and certainly held by nobody."""
+        try:
+            self._disk.stat(self.path)
+            taken = self.take()
+        except OSError:
+            return False
+        self.release()
+        return taken

@@ -1,0 +1,173 @@
+"""Arrays that are handed over but not kept: same file, other folder, gone after the run.
+
+Owns one directory of random name in shared memory (`/dev/shm`), and the run's part of
+the store's `tmp/` for what does not fit there. Files have the form and name that they
+would have in `arrays/`. Promises that nothing stays: the owner removes the directory,
+and a later run does if the owner was killed (contract F24, T2). Never uses
+`multiprocessing.shared_memory`, whose tracker unlinks what others still use.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import tempfile
+from typing import TYPE_CHECKING, Final
+
+from flowcore.errors import StoreUnavailable
+from flowcore.plan.encode import ValueGone
+from flowcore.store.arrayfile import Unfit, drop, pieces_of, publish, read_file, write_draft
+from flowcore.store.fs import Disk
+from flowcore.store.layout import exists
+from flowcore.store.leftovers import SPOOL_NAME, empty_directory
+from flowcore.store.lock import RunLock
+
+if TYPE_CHECKING:
+    import mmap
+    from collections.abc import Sequence
+
+SHARED_MEMORY: Final = "/dev/shm"
+PREFIX: Final = "flowcore-"
+_TRIES = 8
+
+
+class Spool:
+    """One run's folder for arrays in transit.
+
+    Any thread, and any process that was told where it is. The process that calls
+    :meth:`create` owns it and holds its lock for life.
+
+    Parameters
+    ----------
+    path : str
+        The directory.
+    fallback : str
+        Where to write what does not fit; empty: nowhere.
+    disk : Disk
+        Where both are.
+    """
+
+    place = 1
+
+    def __init__(self, path: str, *, fallback: str, disk: Disk, locks: tuple[RunLock, ...] = ()) -> None:
+        self.path = path
+        self.fallback = fallback
+        self._disk = disk
+        self._locks = locks
+
+    @classmethod
+    def create(cls, *, fallback: str, disk: Disk) -> Spool:
+        """Make a new one; OSError if there is no place that can be written.
+
+        Without a `fallback` in the store, a directory of the same name among temporary
+        files serves.
+        """
+        claimed: list[tuple[str, RunLock]] = []
+        for parent in dict.fromkeys((SHARED_MEMORY, tempfile.gettempdir())):
+            if claimed and fallback:
+                break
+            try:
+                claimed.append(_claim(disk, parent, os.path.basename(claimed[0][0]) if claimed else ""))
+            except OSError:
+                continue
+        if not claimed and not fallback:
+            raise FileNotFoundError(errno.ENOENT, "neither shared memory nor a temporary directory can be written")
+        paths = [path for path, _ in claimed]
+        first, second, *_ = [*paths, fallback, ""]
+        return cls(first, fallback=second, disk=disk, locks=tuple(lock for _, lock in claimed))
+
+    @classmethod
+    def attach(cls, path: str, *, fallback: str, disk: Disk) -> Spool:
+        """Use the one another process made; PermissionError if the place is not what it made (S5)."""
+        if not _private(disk, path):
+            raise PermissionError(errno.EPERM, "not a directory of this user alone", path)
+        second = f"{tempfile.gettempdir()}/{os.path.basename(path)}"
+        if not fallback and second != path and exists(disk, second) and _private(disk, second):
+            fallback = second
+        return cls(path, fallback=fallback, disk=disk)
+
+    def put(self, header: bytes, data: memoryview) -> bytes:
+        """Write an array for others to map, and give its digest.
+
+        Raises
+        ------
+        StoreUnavailable
+            If neither the spool nor its fallback has room.
+        """
+        pieces = pieces_of(header, data)
+        try:
+            return self._write(self.path, pieces)
+        except OSError as error:
+            if not self.fallback:
+                raise self._full(error, pieces) from error
+        try:
+            return self._write(self.fallback, pieces)
+        except OSError as error:
+            raise self._full(error, pieces) from error
+
+    def map(self, digest: bytes, header: bytes, nbytes: int) -> tuple[bytearray | mmap.mmap, int]:
+        """Give the whole file as private, writable memory, and where the data start; ValueGone."""
+        for directory in filter(None, (self.path, self.fallback)):
+            try:
+                buffer = read_file(self._disk, _file(directory, digest), len(header) + nbytes, mapped=True)
+            except (OSError, Unfit):
+                continue
+            if buffer[: len(header)] == header:
+                return buffer, len(header)
+        raise ValueGone(digest)
+
+    def discard(self, digest: bytes) -> None:
+        """Remove an array nobody will ask for; who has it mapped keeps it."""
+        for directory in filter(None, (self.path, self.fallback)):
+            drop(self._disk, _file(directory, digest))
+
+    def sweep(self) -> None:
+        """Remove the directory and all that is in it. Only when no process of the run is left."""
+        for lock in self._locks:
+            lock.release()
+        for directory in filter(None, (self.path, self.fallback)):
+            empty_directory(self._disk, directory, SPOOL_NAME)
+
+    def _write(self, directory: str, pieces: Sequence[memoryview]) -> bytes:
+        draft = f"{directory}/{self._disk.token()}"
+        digest = write_draft(self._disk, draft, pieces, durable=False)
+        try:
+            publish(self._disk, draft, _file(directory, digest))
+        finally:
+            drop(self._disk, draft)
+        return digest
+
+    def _full(self, error: OSError, pieces: Sequence[memoryview]) -> StoreUnavailable:
+        needed = sum(len(piece) for piece in pieces)
+        reason = f"{os.strerror(error.errno or 0)}: {needed} bytes needed to hand an array over"
+        return StoreUnavailable(store=self.path, reason=reason, did="The value goes by another way.")
+
+
+def _file(directory: str, digest: bytes) -> str:
+    return f"{directory}/{digest.hex()}.npy"
+
+
+def _private(disk: Disk, path: str) -> bool:
+    found = disk.stat(path)
+    return stat.S_ISDIR(found.st_mode) and found.st_uid == disk.user() and not found.st_mode & 0o077
+
+
+def _claim(disk: Disk, parent: str, name: str) -> tuple[str, RunLock]:
+    """Make a directory that was not there, and lock it.
+
+    1. We make it. 2. A run that starts now sees a spool whose lock nobody holds, takes it
+    for a leftover and removes it. 3. Our lock fails, for want of the directory or because
+    the other one is holding it. So we make another, under another name.
+    """
+    for _ in range(_TRIES):
+        path = f"{parent}/{name or PREFIX + disk.token()}"
+        disk.mkdir(path)
+        lock = RunLock(f"{path}/lock", disk=disk)
+        try:
+            taken = lock.take()
+        except OSError:
+            taken = exists(disk, path)  # locks do not work here, so nobody will take it for a leftover
+        if taken and exists(disk, path):
+            return path, lock
+    raise BlockingIOError(errno.EAGAIN, "a spool could not be locked", parent)

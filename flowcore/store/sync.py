@@ -1,0 +1,100 @@
+"""Group durability: what was kept reaches the medium about once a second.
+
+Owns a daemon thread and the list of what is new. Promises the order that makes a record
+worth reading after a power loss: files, then their directories, then the journal
+(contract B9, F18). After a failed sync nothing is synced again and nothing is kept any
+more (F20). Never writes.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Final
+
+from flowcore.store.fs import READ, Disk
+from flowcore.store.journal import JournalWriter
+from flowcore.store.layout import Layout, sync_directory
+from flowcore.store.trouble import Trouble
+
+EVERY: Final = 1.0  # seconds
+_FEW: Final = 64  # files above which one call for the whole filesystem is cheaper
+
+
+class GroupSync:
+    """Makes the work of one run durable, a group at a time.
+
+    :meth:`fresh` belongs to the engine's thread; :meth:`sync` may run in any one thread
+    at a time; the thread is there between :meth:`start` and :meth:`close`.
+    """
+
+    def __init__(self, journal: JournalWriter, layout: Layout, *, disk: Disk, trouble: Trouble) -> None:
+        self._journal = journal
+        self._layout = layout
+        self._disk = disk
+        self._trouble = trouble
+        self._fresh: set[bytes] = set()
+        self._dirty = False
+        self._named = False  # the directories themselves are on the medium
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to sync once in a while."""
+        self._thread = threading.Thread(target=self._serve, name="flowcore sync", daemon=True)
+        self._thread.start()
+
+    def fresh(self, digests: set[bytes]) -> None:
+        """Note that the journal has grown, and that it names these arrays for the first time."""
+        with self._lock:
+            self._fresh |= digests
+            self._dirty = True
+
+    def sync(self) -> None:
+        """Make all that was noted durable; a failure ends keeping."""
+        with self._lock:
+            digests, self._fresh = self._fresh, set()
+            dirty, self._dirty = self._dirty, False
+        if not dirty or self._trouble.stopped:
+            return
+        try:
+            self._sync_arrays(digests)
+            self._journal.sync()
+        except FileNotFoundError:
+            self._trouble.stop("it was removed during the run")  # F38
+        except OSError as error:
+            self._trouble.stop(f"what was written may be lost ({error.strerror or error})")
+
+    def close(self) -> None:
+        """End the thread and sync what is left."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join()
+        self.sync()
+
+    def _serve(self) -> None:
+        while not self._ending.wait(EVERY):
+            self.sync()
+
+    def _sync_arrays(self, digests: set[bytes]) -> None:
+        if len(digests) > _FEW:
+            self._disk.sync_filesystem(self._journal.fileno())
+            return
+        if not self._named:
+            self._layout.sync(self._disk)
+            self._named = True
+        for digest in digests:
+            self._sync_file(self._layout.blob(digest))
+        shards = {self._layout.shard(digest) for digest in digests}
+        for directory in (*shards, self._layout.arrays) if shards else ():
+            sync_directory(self._disk, directory)
+
+    def _sync_file(self, path: str) -> None:
+        try:
+            fd = self._disk.open(path, READ)
+        except FileNotFoundError:
+            return  # removed since; whoever wants it will find out
+        try:
+            self._disk.fsync(fd)
+        finally:
+            self._disk.close(fd)

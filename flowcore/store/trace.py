@@ -1,0 +1,146 @@
+"""The record of cells that gave a value, in columns.
+
+Owns the form of a `trace` record. Promises that what is read back equals what was
+packed, seconds to seven digits, and that a record of another shape is refused whole.
+Does no input or output.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from flowcore.store.columns import (
+    Packed,
+    cell_of,
+    check_bytes,
+    pack_bytes,
+    pack_floats,
+    pack_numbers,
+    pack_sizes,
+    unpack_floats,
+    unpack_numbers,
+    unpack_sizes,
+)
+
+KEY_SIZE: Final = 32
+NO_KEY: Final = bytes(KEY_SIZE)
+_FIELDS: Final = 12
+_AS_RECORD: Final = 0  # in place of the column of components: each is a zero byte and the record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Cells of one node that gave a value, in columns of equal length."""
+
+    node: int
+    numbers: list[int]
+    keys: list[bytes]  # 32 bytes; empty: not keyed, so it never answers
+    own: list[list[bytes]] = field(default_factory=list)  # a column a component; one of length 1 is shared by all
+    components: list[bytes]
+    records: list[bytes]  # empty: not kept
+    seconds: list[float]  # wall time inside the user's function
+    peaks: list[int] = field(default_factory=list)  # bytes; empty where not measured
+    classes: list[list[tuple[str, bytes]]] = field(default_factory=list)  # user classes met: name, code identity
+    refresh: bool = False  # made under `refresh=`: comes before older records of its keys
+
+
+def pack_trace(trace: Trace) -> list[object]:
+    """Give a trace as a record for the journal."""
+    count = len(trace.numbers)
+    keys = b"".join([key or NO_KEY for key in trace.keys]) if any(trace.keys) else b""
+    return [
+        "trace", trace.node, count, pack_numbers(trace.numbers), keys,
+        [pack_bytes(column, count) for column in trace.own],
+        _pack_components(trace.components, trace.records, count), pack_bytes(trace.records, count),
+        pack_floats(trace.seconds), pack_sizes(trace.peaks), _pack_classes(trace.classes), trace.refresh,
+    ]  # fmt: skip
+
+
+class TraceRows:
+    """A trace record as read, whose cells are taken out one by one.
+
+    Raises
+    ------
+    ValueError
+        If the record does not have the shape of a trace.
+    """
+
+    __slots__ = ("_classes", "_components", "_numbers", "_own", "_peaks", "_records", "count", "keys",
+                 "node", "refresh", "seconds")  # fmt: skip
+
+    def __init__(self, record: Sequence[object]) -> None:
+        if len(record) < _FIELDS or type(record[1]) is not int or type(record[2]) is not int:
+            raise ValueError("trace")
+        self.node, self.count = record[1], record[2]
+        self._numbers, keys, own = record[3], record[4], record[5]
+        if not isinstance(keys, bytes) or len(keys) not in (0, KEY_SIZE * self.count) or not isinstance(own, list):
+            raise ValueError("keys")
+        self.keys = keys
+        self._own = [check_bytes(column, self.count) for column in own]
+        self._components = record[6] if record[6] == _AS_RECORD else check_bytes(record[6], self.count)
+        self._records = check_bytes(record[7], self.count)
+        self.seconds = unpack_floats(record[8], self.count)
+        self._peaks = record[9]
+        self._classes = _check_classes(record[10], self.count)
+        self.refresh = record[11] is True
+
+    def key(self, row: int) -> bytes:
+        """Give a cell's key; empty if it has none."""
+        key = self.keys[row * KEY_SIZE : row * KEY_SIZE + KEY_SIZE]
+        return b"" if key == NO_KEY else key
+
+    def record(self, row: int, key: bytes) -> bytes:
+        """Give the storage form of a cell's value; empty if it was not kept, or has another key."""
+        if self.keys[row * KEY_SIZE : row * KEY_SIZE + KEY_SIZE] != key:
+            return b""
+        return cell_of(self._records, row)
+
+    def component(self, row: int, record: bytes) -> bytes:
+        """Give the identity of a cell's value, whose record is given."""
+        return b"\0" + record if self._components == _AS_RECORD else cell_of(self._components, row)
+
+    def classes(self, row: int) -> list[tuple[str, bytes]]:
+        """Give the user classes met in the value."""
+        if not self._classes:
+            return []
+        return list(self._classes[row] if len(self._classes) > 1 else self._classes[0])
+
+    def whole(self) -> Trace:
+        """Give all cells."""
+        rows = range(self.count)
+        records = [cell_of(self._records, i) for i in rows]
+        return Trace(
+            node=self.node, numbers=unpack_numbers(self._numbers, self.count), keys=[self.key(i) for i in rows],
+            own=[[cell_of(column, i) for i in rows] for column in self._own],
+            components=[self.component(i, records[i]) for i in rows], records=records,
+            seconds=list(self.seconds), peaks=unpack_sizes(self._peaks, self.count),
+            classes=[self.classes(i) for i in rows] if self._classes else [], refresh=self.refresh,
+        )  # fmt: skip
+
+
+def _pack_components(components: Sequence[bytes], records: Sequence[bytes], count: int) -> Packed:
+    # The component of a small value is a zero byte and its record: then it need not be kept twice.
+    if components and components[0] == b"\0" + records[0] and components == [b"\0" + record for record in records]:
+        return _AS_RECORD
+    return pack_bytes(components, count)
+
+
+def _pack_classes(classes: Sequence[list[tuple[str, bytes]]]) -> list[list[tuple[str, bytes]]]:
+    if not any(classes):
+        return []
+    return [classes[0]] if all(each == classes[0] for each in classes) else list(classes)
+
+
+def _check_classes(packed: object, count: int) -> list[list[tuple[str, bytes]]]:
+    if not isinstance(packed, list) or len(packed) not in (0, 1, count):
+        raise ValueError("classes")
+    return [[_class(met) for met in cell] for cell in packed]
+
+
+def _class(met: object) -> tuple[str, bytes]:
+    match met:
+        case [str(name), bytes(identity)]:
+            return name, identity
+    raise ValueError("class")
