@@ -1,0 +1,145 @@
+"""Grid: the values of a node with axes, by label."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowcore.errors import AxisMismatch, UnknownNode, ValueLost
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Read = Callable[[int], Any]
+
+
+class Grid(Mapping[Any, Any]):
+    """Labelled values, read when asked for.
+
+    A mapping from label to value; the label of a grid with several axes is a tuple.
+    Cells without a value (skipped, failed, not run) are not in the mapping.
+
+    Parameters
+    ----------
+    name : str
+        The node's name.
+    axes : sequence of str
+        Names of the axes.
+    labels : mapping of tuple to int
+        Label along each axis -> number of the cell, in row-major order.
+    present : set of int
+        Numbers of the cells that have a value.
+    read : callable
+        Gives the value of a cell.
+
+    Examples
+    --------
+    >>> grid = Grid("double", ("x",), {(1,): 0, (2,): 1}, {0, 1}, [2, 4].__getitem__)
+    >>> grid[1], grid[dict(x=2)], list(grid)
+    (2, 4, [1, 2])
+    """
+
+    def __init__(
+        self,
+        name: str,
+        axes: Sequence[str],
+        labels: Mapping[tuple[object, ...], int],
+        present: set[int],
+        read: Read,
+    ) -> None:
+        self.name = name
+        self.axes = tuple(axes)
+        self._labels = dict(labels)
+        self._present = present
+        self._read = read
+
+    def __getitem__(self, label: object) -> Any:
+        """Give the value at a label, at a tuple of labels, or at a dict from axis to label."""
+        number = self._labels.get(self._key(label))
+        if number is None:
+            raise UnknownNode(name=f"{self.name}[{label!r}]", flow="run")
+        if number not in self._present:
+            raise ValueLost(cell=f"{self.name}[{label!r}]", reason="the cell has none: it was skipped, failed or not run")
+        return self._read(number)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self._told(label) for label, number in self._labels.items() if number in self._present)
+
+    def __len__(self) -> int:
+        return len(self._present)
+
+    def __contains__(self, label: object) -> bool:
+        return self._labels.get(self._key(label)) in self._present
+
+    @property
+    def labels(self) -> dict[str, list[object]]:
+        """The labels along each axis, in order."""
+        return {
+            axis: list(dict.fromkeys(label[place] for label in self._labels)) for place, axis in enumerate(self.axes)
+        }
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """How many labels each axis has."""
+        return tuple(len(labels) for labels in self.labels.values())
+
+    def array(self) -> NDArray[Any]:
+        """Give all values as one array, the grid's axes first.
+
+        Returns
+        -------
+        ndarray, shape (*grid.shape, *value.shape)
+            Masked where a cell has no value.
+
+        Raises
+        ------
+        AxisMismatch
+            If the grid is ragged: rows of different length have no common shape.
+        ValueError
+            If the values differ in shape.
+        """
+        import numpy as np
+
+        shape = self.shape
+        size = 1
+        for length in shape:
+            size *= length
+        if size != len(self._labels):
+            raise AxisMismatch(
+                node=self.name, axis=self.axes[-1], found="rows of different length", expected="a full grid", at="array()",
+                remedy="Gather the inner axis, or read the grid label by label.",
+            )  # fmt: skip
+        values = {number: np.asarray(self._read(number)) for number in self._labels.values() if number in self._present}
+        if not values:
+            return np.ma.masked_all(shape)  # type: ignore[no-untyped-call,no-any-return]
+        first = next(iter(values.values()))
+        if len(values) == size:
+            stacked = np.stack([values[number] for number in self._labels.values()])
+            return stacked.reshape(shape + first.shape)
+        full: NDArray[Any] = np.ma.masked_all((size, *first.shape), dtype=first.dtype)  # type: ignore[no-untyped-call]
+        for place, number in enumerate(self._labels.values()):
+            if number in values:
+                full[place] = values[number]
+        return full.reshape(shape + first.shape)
+
+    def to_xarray(self) -> Any:
+        """Give the grid as an ``xarray.DataArray`` with its labels as coordinates (needs xarray)."""
+        import xarray as xr  # type: ignore[import-not-found]
+
+        data = self.array()
+        inner = [f"dim_{i}" for i in range(data.ndim - len(self.axes))]
+        return xr.DataArray(data, dims=[*self.axes, *inner], coords=self.labels, name=self.name)
+
+    def __repr__(self) -> str:
+        axes = ", ".join(f"{axis}: {length}" for axis, length in zip(self.axes, self.shape, strict=True))
+        missing = len(self._labels) - len(self._present)
+        return f"<Grid {self.name!r} ({axes}){f', {missing} without value' if missing else ''}>"
+
+    def _key(self, label: object) -> tuple[object, ...]:
+        if isinstance(label, Mapping):
+            return tuple(label.get(axis) for axis in self.axes)
+        return label if len(self.axes) != 1 and isinstance(label, tuple) else (label,)
+
+    def _told(self, label: tuple[object, ...]) -> object:
+        return label[0] if len(label) == 1 else label

@@ -1,0 +1,311 @@
+"""What a user holds after start(): the run, its values, its failures."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flowcore.declare.node import Node, Ref, cell_id, node_of
+from flowcore.errors import (
+    AxisMismatch,
+    FlowcoreError,
+    ForeignReference,
+    RunFailed,
+    UnknownNode,
+    ValueLost,
+    ValueReleased,
+)
+from flowcore.events import Observer
+from flowcore.grid import Grid
+from flowcore.inspect.summary import failures_told, summary
+from flowcore.plan.encode import ValueGone
+from flowcore.plan.graph import Graph
+from flowcore.plan.stations import State
+from flowcore.progress import Line
+from flowcore.run.books import CellFailure, Counts
+from flowcore.run.failure import restore
+from flowcore.run.job import Failure
+from flowcore.run.session import Session, Status
+from flowcore.settings import Settings
+from flowcore.store.directory import Store, open_store
+
+if TYPE_CHECKING:
+    from flowcore.flow import Flow
+
+_WAIT = 0.5  # seconds between two looks at signals, where a wait cannot be interrupted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedCell:
+    """A cell that failed for good.
+
+    Attributes
+    ----------
+    cell : str
+        Its readable id.
+    node : str
+        The node's name.
+    labels : dict
+        Axis to label.
+    attempts : int
+        How often it was tried.
+    error : FlowcoreError or Failure
+        What flowcore found, or a description of what user code raised: type, text,
+        traceback (the user's frames), notes, causes.
+    """
+
+    cell: str
+    node: str
+    labels: dict[str, object]
+    attempts: int
+    error: FlowcoreError | Failure
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The exception itself, made again here; None if it could not travel."""
+        return self.error if isinstance(self.error, FlowcoreError) else restore(self.error)
+
+
+class Run:
+    """One execution of a flow.
+
+    ``run[node]`` gives a node's value, or a :class:`Grid` for a node with axes; it also
+    takes a name, a cell id, and lists, tuples and dicts of nodes such as
+    ``flow.result``. Values are read when asked for; arrays are mapped copy-on-write, so
+    writing into one never touches the store.
+    """
+
+    def __init__(self, flow: Flow, session: Session) -> None:
+        self.flow = flow
+        self._session = session
+        self._finalizer = weakref.finalize(self, session.release)
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return self._session.id
+
+    @property
+    def status(self) -> Status:
+        """``running``, ``done``, ``failed``, ``interrupted``, ``cancelled``, or ``broken`` by a fault of flowcore."""
+        return self._session.status
+
+    @property
+    def seconds(self) -> float:
+        """Wall time of the run so far, or in all."""
+        return self._session.seconds
+
+    @property
+    def failures(self) -> tuple[FailedCell, ...]:
+        """The cells that failed, in order of failing: what failed because of others is not among them."""
+        return tuple(self._failed(failure) for failure in self._session.books.failures)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the run to end.
+
+        Ctrl-C stops the run: nothing new is begun, what runs may finish; a second one
+        ends what runs. Then KeyboardInterrupt is raised; running the flow again goes on
+        from there.
+
+        Returns
+        -------
+        bool
+            Whether the run has ended.
+
+        Raises
+        ------
+        RunFailed
+            If cells failed. The run, and every value that was computed, stays readable.
+        """
+        interrupts = 0
+        while True:
+            try:
+                ended = self._session.wait(timeout if timeout is not None else threading.TIMEOUT_MAX)
+                break
+            except KeyboardInterrupt:
+                interrupts += 1
+                self._session.stop() if interrupts == 1 else self._session.cancel()
+        if interrupts:
+            print(f"{self.id} interrupted; run the flow again to go on from here.", file=sys.stderr)
+            raise KeyboardInterrupt
+        if ended:
+            self._raise()
+        return ended
+
+    def stop(self) -> None:
+        """Begin nothing new; let what runs finish."""
+        self._session.stop()
+
+    def cancel(self) -> None:
+        """End what runs; every result there is stays."""
+        self._session.cancel()
+
+    def __getitem__(self, key: object) -> Any:
+        if isinstance(key, list | tuple):
+            return type(key)(self[part] for part in key)
+        if isinstance(key, dict):
+            return {name: self[part] for name, part in key.items()}
+        if not isinstance(key, str | Node | Ref):
+            return key
+        node, number = self._find(key)
+        if number is not None:
+            return self._value(node, number)
+        return self._value(node, 0) if not node.axes else self._grid(node)
+
+    def summary(self) -> str:
+        """Tell what the run did, a line a node."""
+        session = self._session
+        rows: list[tuple[str, int | None, Counts]] = []
+        for planned in session.graph.nodes.values():
+            if planned.node.kind == "expand":
+                continue
+            space = session.space(planned.number)
+            counts = session.books.counts.get(planned.number, Counts())
+            rows.append((planned.name, space.count if space.complete else None, counts))
+        return summary(run=self.id, flow=self.flow.name, status=self.status, seconds=self.seconds, counts=rows)
+
+    def counts(self, node: Node | Ref | str) -> Counts:
+        """Give how many cells of a node ran, were answered by the store, failed and were skipped."""
+        found, _ = self._find(node)
+        return self._session.books.counts.get(found.number, Counts())
+
+    def __repr__(self) -> str:
+        return f"<Run {self.id} of {self.flow.name!r}: {self.status}>"
+
+    # ---- inside ----------------------------------------------------------------------
+
+    def _find(self, key: object) -> tuple[Node, int | None]:
+        node = node_of(key)
+        if node is None and isinstance(key, str) and key in self.flow:
+            node = self.flow[key]
+        if node is None:
+            return self._cell(str(key))
+        if node.owner is not self.flow.drawing:
+            raise ForeignReference(node=node.name, flow=node.owner.name, at="run[...]")
+        if node.number not in self._session.graph.nodes:
+            raise ValueLost(cell=node.name, reason="it was not part of this run")
+        return node, None
+
+    def _cell(self, key: str) -> tuple[Node, int]:
+        name = key.partition("[")[0]
+        node = self.flow[name]
+        labels = self._session.labels
+        for number in range(self._session.space(node.number).count):
+            if cell_id(node, labels.of(node.number, number)) == key:
+                return node, number
+        raise UnknownNode(name=key, flow=self.flow.name)
+
+    def _value(self, node: Node, number: int) -> Any:
+        session, name = self._session, self._session.labels.name
+        if not session.values.has(node.number, number):
+            raise self._absent(node, number)
+        try:
+            return session.codec.decode(session.values.record(node.number, number))
+        except ValueGone as gone:
+            reason = f"array {gone.digest.hex()[:12]} is not in the store any more"
+            raise ValueLost(cell=name(node.number, number), reason=reason) from None
+
+    def _absent(self, node: Node, number: int) -> FlowcoreError:
+        name = self._session.labels.name(node.number, number)
+        state = self._session.state(node.number, number)
+        if state == State.DONE:
+            return ValueReleased(cell=name, node=node.name)
+        return ValueLost(cell=name, reason=f"the cell is {state.name.lower()}")
+
+    def _grid(self, node: Node) -> Grid:
+        session = self._session
+        space = session.space(node.number)
+        numbers = list(space.select({}).numbers)
+        labels = {session.labels.of(node.number, n): n for n in numbers}
+        present = {n for n in numbers if session.state(node.number, n) == State.DONE}
+        axes = [axis.name for axis in node.axes]
+        return Grid(node.name, axes, labels, present, lambda number: self._value(node, number))
+
+    def _failed(self, failure: CellFailure) -> FailedCell:
+        planned = self._session.graph[failure.node]
+        labels = self._session.labels.of(failure.node, failure.number)
+        return FailedCell(
+            cell=cell_id(planned.node, labels), node=planned.name, attempts=failure.attempts, error=failure.error,
+            labels={axis.name: label for axis, label in zip(planned.node.axes, labels, strict=True)},
+        )  # fmt: skip
+
+    def _raise(self) -> None:
+        session = self._session
+        if session.error is not None:
+            raise session.error
+        if not session.books.failures:
+            return
+        waiting = (State.BLOCKED, State.WAITING, State.READY, State.INTERRUPTED)
+        not_run = sum(session.schedule.states(n).count(s) for n in session.graph.nodes for s in waiting)
+        told = failures_told(
+            session.books.failures, name=session.labels.name, not_run=not_run,
+            resume="Finished results are kept: mend the cause and run again; only what is missing runs.",
+        )  # fmt: skip
+        raise RunFailed(run=self.id, summary=told, failures=self.failures)
+
+
+def start_run(flow: Flow, targets: Sequence[object], settings: Settings) -> Run:
+    """Put a run of a flow together, and begin it."""
+    nodes = flow.nodes
+    wanted = None if not targets else [_target(flow, target) for target in targets]
+    graph = Graph(nodes, wanted)
+    store = settings.store if isinstance(settings.store, Store) else open_store(str(settings.store))
+    observers = _observers(settings)
+    given = {_target(flow, key).number: _given(_target(flow, key), value) for key, value in settings.given.items()}
+    session = Session(
+        graph, settings=settings, store=store, name=flow.name, observers=observers,
+        given={number: values for number, values in given.items() if number in graph.nodes},
+    )  # fmt: skip
+    run = Run(flow, session)
+    session.start()
+    return run
+
+
+def _target(flow: Flow, key: object) -> Node:
+    node = node_of(key)
+    if node is None:
+        return flow[str(key)]
+    if node.owner is not flow.drawing:
+        raise ForeignReference(node=node.name, flow=node.owner.name, at="run(...)")
+    return node
+
+
+def _observers(settings: Settings) -> list[Observer]:
+    progress = settings.progress
+    if progress is False:
+        return []
+    if isinstance(progress, Observer):
+        return [progress]
+    return [Line(live=True if progress else None)]
+
+
+def _given(node: Node, value: object) -> list[object]:
+    """Give the values supplied for a node's cells, row-major."""
+    if not node.axes:
+        return [value]
+    labels = [axis.labels for axis in node.axes]
+    if any(known is None for known in labels):
+        raise AxisMismatch(
+            node=node.name, axis=node.axes[-1].name, found="an axis whose length is known only in the run",
+            expected="axes with labels", at="given=", remedy="Give the node that the axis iterates over.",
+        )  # fmt: skip
+    if isinstance(value, Grid | Mapping):
+        return [value[key[0] if len(key) == 1 else key] for key in _product(labels)]  # type: ignore[arg-type]
+    values = list(value) if isinstance(value, Sequence) else [value]
+    if len(values) != len(_product(labels)):  # type: ignore[arg-type]
+        raise AxisMismatch(
+            node=node.name, axis=node.axes[-1].name, found=f"{len(values)} values",
+            expected=f"{len(_product(labels))}, one a cell", at="given=", remedy="Give a dict by label.",  # type: ignore[arg-type]
+        )  # fmt: skip
+    return values
+
+
+def _product(labels: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    keys: list[tuple[object, ...]] = [()]
+    for along in labels:
+        keys = [(*key, label) for key in keys for label in along]
+    return keys

@@ -1,0 +1,1 @@
+"""Doing it: the engine, what it hands over, and the processes that carry cells out."""

@@ -1,0 +1,67 @@
+"""How many threads numerical libraries use in a worker: never more than a cell has cores.
+
+Two ways, both needed. Variables are read by a library when it is loaded, so they hold
+for what a task imports later. What the launcher had loaded, numpy's OpenBLAS, started
+with one thread (contract W1) and is told by a call. A library that knows neither keeps
+what it had; a worker is then as wide as its task makes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+from collections.abc import Callable
+
+from flowcore.run import proc
+
+_SETTERS = (
+    "scipy_openblas_set_num_threads64_",
+    "scipy_openblas_set_num_threads",
+    "openblas_set_num_threads64_",
+    "openblas_set_num_threads",
+    "MKL_Set_Num_Threads",
+    "omp_set_num_threads",
+)
+_LIBRARIES = ("openblas", "libmkl_rt", "libgomp", "libiomp5", "libomp")
+
+
+def cap_variables(cores: int) -> None:
+    """Tell libraries that are loaded from now on; a lower wish of the user stands."""
+    for name in proc.CAPS:
+        wish = os.environ.get(name, "")
+        if not wish.isdecimal() or not 0 < int(wish) <= cores:
+            os.environ[name] = str(cores)
+
+
+def cap_loaded(cores: int) -> int:
+    """Tell libraries that are loaded; give how many of them could be told."""
+    told = 0
+    for path in _loaded():
+        setter = _setter(path)
+        if setter is not None:
+            setter(cores)
+            told += 1
+    return told
+
+
+def _loaded() -> list[str]:
+    """Give the paths of numerical libraries that this process has mapped."""
+    try:
+        with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
+            paths = {line.split(maxsplit=5)[-1].strip() for line in file if "/" in line}
+    except OSError:
+        return []
+    return sorted(path for path in paths if any(name in os.path.basename(path) for name in _LIBRARIES))
+
+
+def _setter(path: str) -> Callable[[int], object] | None:
+    with contextlib.suppress(OSError):
+        library = ctypes.CDLL(path)
+        for name in _SETTERS:
+            function = getattr(library, name, None)
+            if function is not None:
+                function.argtypes = (ctypes.c_int,)
+                function.restype = None
+                return lambda cores, call=function: call(cores)  # type: ignore[misc]
+    return None

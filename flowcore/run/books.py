@@ -1,0 +1,117 @@
+"""What the engine keeps of a run while it goes on. Only the engine's thread touches it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from flowcore.errors import FlowcoreError
+from flowcore.plan.graph import Graph
+from flowcore.plan.records import references
+from flowcore.plan.schedule import Schedule
+from flowcore.run.flight import Flight
+from flowcore.run.inbox import Inbox
+from flowcore.run.job import Failure, Record
+from flowcore.run.values import Values
+from flowcore.run.work import Work
+from flowcore.store.cache import Cache
+from flowcore.store.spool import Spool
+
+SPOOLED = 1  # the place of an array that is handed over but not kept
+Cell = tuple[int, int]  # node, number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellFailure:
+    """A cell that failed for good."""
+
+    node: int
+    number: int
+    attempts: int
+    error: FlowcoreError | Failure  # ours, or what user code raised
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Tries:
+    """How often an attempt at a cell has come to nothing, by cause; each has its own budget."""
+
+    raised: int = 0
+    crashed: int = 0
+    lost: int = 0
+    timed_out: int = 0
+
+    @property
+    def total(self) -> int:
+        """All attempts that have ended without a value."""
+        return self.raised + self.crashed + self.lost + self.timed_out
+
+
+@dataclass(slots=True)
+class Counts:
+    """How many cells of a node have come how far."""
+
+    started: int = 0
+    done: int = 0
+    hit: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Books:
+    """The tables of a run."""
+
+    graph: Graph
+    schedule: Schedule
+    values: Values
+    cache: Cache
+    spool: Spool
+    inbox: Inbox
+    run_id: str
+    works: dict[int, Work] = field(default_factory=dict)
+    attempts: dict[int, Flight] = field(default_factory=dict)  # those that have not ended
+    running: dict[object, int] = field(default_factory=dict)  # cells in flight of each task with a limit, by its name
+    tries: dict[Cell, Tries] = field(default_factory=dict)  # only of cells that came to nothing once
+    computing: dict[bytes, Cell] = field(default_factory=dict)  # key -> the cell that is being computed
+    parked: dict[bytes, list[Cell]] = field(default_factory=dict)  # key -> cells that wait for it
+    seconds: dict[int, float] = field(default_factory=dict)  # what a cell of each task took lately
+    counts: dict[int, Counts] = field(default_factory=dict)
+    failures: list[CellFailure] = field(default_factory=list)
+    skips: dict[Cell, str] = field(default_factory=dict)
+    delayed: int = 0  # cells that wait for a retry
+    changed: set[int] = field(default_factory=set)  # nodes whose counts changed since they were last told
+    _spooled: dict[bytes, int] = field(default_factory=dict)  # arrays in the spool -> values that refer to them
+
+    def count(self, node: int) -> Counts:
+        """Give the counts of a node, to be added to."""
+        counts = self.counts.get(node)
+        if counts is None:
+            counts = self.counts[node] = Counts()
+        self.changed.add(node)
+        return counts
+
+    def put(self, node: int, number: int, record: Record, component: bytes, classes: object = ()) -> None:
+        """Take up a value, and count what it refers to in the spool."""
+        for digest, _, place in references(record):
+            if place == SPOOLED:
+                self._spooled[digest] = self._spooled.get(digest, 0) + 1
+        self.values.put(node, number, record, component, classes)  # type: ignore[arg-type]
+
+    def release(self) -> None:
+        """Let go of values that nobody will use any more and that no store keeps."""
+        for node, number in self.schedule.released():
+            self._let_go(node, number)
+
+    def _let_go(self, node: int, number: int) -> None:
+        if not self.values.has(node, number):
+            return
+        record = self.values.record(node, number)
+        spooled = [digest for digest, _, place in references(record) if place == SPOOLED]
+        if not spooled and (node not in self.works or self.works[node].keys is not None):
+            return  # it lives in the journal and the store; the reference is all there is here
+        self.values.drop(node, number)
+        for digest in spooled:
+            self._spooled[digest] -= 1
+            if not self._spooled[digest]:
+                del self._spooled[digest]
+                self.spool.discard(digest)

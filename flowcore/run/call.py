@@ -1,0 +1,136 @@
+"""How a task is called: its function, loaded, and its arguments, put together from records.
+
+Each cell gets arguments of its own, decoded afresh, so that a task may write into what
+it was given and nobody else sees it (contract F31, K29). Only what cannot be written
+into (numbers, text, None) is decoded once and shared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any, cast
+
+from flowcore.declare.node import label_of
+from flowcore.plan import cut
+from flowcore.plan.encode import NoEncoding
+from flowcore.plan.extension import PASSED
+from flowcore.plan.records import references
+from flowcore.run.job import Job, Part, Record, TaskSpec
+from flowcore.store.codecs import Codec
+
+Reader = Callable[[int], Any]  # from a cell's place in the job to a value
+_LABEL = 4096  # bytes; what is longer is no label
+_UNWRITABLE = frozenset({type(None), bool, int, float, complex, str, bytes})
+
+
+class Call:
+    """A task as a worker holds it."""
+
+    def __init__(self, task: TaskSpec, codec: Codec) -> None:
+        self.task = task
+        self.codec = codec
+        self.function: Callable[..., object]
+        if task.mode == "item":
+            self.function = partial(_item, codec)
+        elif task.mode == "expand":
+            self.function = partial(_expand, codec)
+        else:
+            self.function = task.live or codec.load_function(task.function, task.buffers)
+        self._stage: Stage | None = None
+
+    def stage(self, job: Job) -> Stage:
+        """Give the readers of a job's arguments; made once a job."""
+        if self._stage is None or self._stage.job is not job:
+            self._stage = Stage(self, job)
+        return self._stage
+
+    def constant(self, record: Record) -> Reader:
+        """Give a reader of a value that is the same for all cells."""
+        value = self.codec.decode(record)
+        if type(value) in _UNWRITABLE:
+            return lambda _: value
+        return lambda _: self.codec.decode(record)
+
+
+class Stage:
+    """A job's arguments, ready to be read cell by cell."""
+
+    def __init__(self, call: Call, job: Job) -> None:
+        self.job = job
+        self.function = call.function
+        self._call = call
+        raw = call.task.mode in ("item", "expand")  # these work on records, not on values
+        self._positional = [self._reader(part, raw) for part in call.task.positional]
+        self._keywords = [(name, self._reader(part, raw)) for name, part in call.task.keywords]
+
+    def arguments(self, i: int) -> tuple[list[Any], dict[str, Any]]:
+        """Give the arguments of the i-th cell; may raise ValueGone."""
+        return [read(i) for read in self._positional], {name: read(i) for name, read in self._keywords}
+
+    def run(self, positional: Sequence[Any], keywords: dict[str, Any]) -> object:
+        """Call the function."""
+        return self.function(*positional, **keywords)
+
+    def _reader(self, part: Part, raw: bool = False) -> Reader:
+        kind, content = part[0], part[1]
+        if kind == "const":
+            record = cast(bytes, content)
+            return (lambda _: record) if raw else self._call.constant(record)
+        if kind == "slot":
+            return self._column(self.job.columns[cast(int, content)], raw)
+        if kind == "dict":
+            pairs = cast(Iterable[tuple[Record, Part]], content)
+            entries = [(self._call.constant(key), self._reader(p)) for key, p in pairs]
+            return lambda i: {key(i): read(i) for key, read in entries}
+        readers = [self._reader(p) for p in cast(Iterable[Part], content)]
+        if kind == "list":
+            return lambda i: [read(i) for read in readers]
+        return lambda i: tuple(read(i) for read in readers)
+
+    def _column(self, column: list[Record], raw: bool) -> Reader:
+        if raw:
+            return (lambda _: column[0]) if len(column) == 1 else column.__getitem__
+        if len(column) == 1:
+            return self._call.constant(column[0])
+        decode = self._call.codec.decode
+        return lambda i: decode(column[i])
+
+
+def _item(codec: Codec, record: Record, key: Record) -> tuple[Record, bytes]:
+    """Take one element out of a record; user code runs only for values that were passed on."""
+    if _is_passed_on(record):
+        value: Any = codec.decode(record)
+        return _encoded(codec, value[codec.decode(key)])
+    return cut.item(record, codec.decode(key), fetch=codec.fetch, put=codec.passed.put, place=codec.passed.place)
+
+
+def _expand(codec: Codec, record: Record) -> list[tuple[bool, Record, bytes]]:
+    """Take a record apart into the elements of an axis, and tell which of them label themselves."""
+    if _is_passed_on(record):
+        value: Any = codec.decode(record)
+        return [(False, *_encoded(codec, element)) for element in value]
+    found = cut.elements(record, fetch=codec.fetch, put=codec.passed.put, place=codec.passed.place)
+    return [(_labels_itself(codec, element), element, component) for _, element, component in found]
+
+
+def _encoded(codec: Codec, value: object) -> tuple[Record, bytes]:
+    """Encode a part of a value that was passed on; it may have no encoding either."""
+    try:
+        encoded = codec.encode(value, keep=False)
+    except NoEncoding:
+        return codec.pass_on(value, name="item"), b""
+    return encoded.record, encoded.component
+
+
+def _labels_itself(codec: Codec, record: Record) -> bool:
+    return len(record) <= _LABEL and not references(record) and label_of(codec.decode(record)) is not None
+
+
+_CODE_AT = {0xC7: 2, 0xC8: 3, 0xC9: 5} | dict.fromkeys(range(0xD4, 0xD9), 1)  # of an extension type, by its first byte
+
+
+def _is_passed_on(record: Record) -> bool:
+    """Tell whether a record is, as a whole, a pickle on its way."""
+    at = _CODE_AT.get(record[0])
+    return at is not None and record[at] == PASSED

@@ -1,0 +1,95 @@
+"""Who carries cells out: executors by lane, made when their first cell comes.
+
+A warm run makes none, so it starts no process. The lanes ``process``, ``thread``,
+``async`` and ``inline`` are flowcore's own; an executor that the user brings takes the
+cells that would go to processes; any other lane is the name of a plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor as FuturesLike
+from dataclasses import dataclass, field
+
+from flowcore.errors import BadOption
+from flowcore.plugins import load
+from flowcore.run.executors.event_loop import EventLoopExecutor
+from flowcore.run.executors.futures import FuturesExecutor
+from flowcore.run.executors.inline import InlineExecutor
+from flowcore.run.executors.processes import ProcessExecutor
+from flowcore.run.executors.protocol import Executor
+from flowcore.run.executors.threads import ThreadExecutor
+from flowcore.run.far import Place
+from flowcore.run.inbox import Inbox
+from flowcore.run.surroundings import Surroundings
+from flowcore.settings import Settings
+from flowcore.store.codecs import Codec
+
+_OWN = ("process", "thread", "async", "inline")
+
+
+@dataclass(slots=True, kw_only=True)
+class Crew:
+    """The executors of one run."""
+
+    settings: Settings
+    inbox: Inbox
+    codec: Codec
+    surroundings: Callable[[], Surroundings]
+    _made: dict[str, Executor] = field(default_factory=dict)
+
+    def lane(self, runner: str) -> str:
+        """Give the lane that cells of a runner go to under this run's settings."""
+        chosen = self.settings.executor
+        if runner != "process" or chosen is None:
+            return runner
+        return chosen if isinstance(chosen, str) else "brought"
+
+    def leaves_process(self, runner: str) -> bool:
+        """Tell whether cells of a runner are carried out in another process."""
+        return self.lane(runner) not in ("thread", "async", "inline", "engine")
+
+    def get(self, lane: str) -> Executor:
+        """Give the executor of a lane; makes it on first use.
+
+        Raises
+        ------
+        BadOption
+            If no executor goes by that name.
+        """
+        if lane not in self._made:
+            self._made[lane] = self._make(lane)
+        return self._made[lane]
+
+    def made(self) -> list[Executor]:
+        """Give the executors there are."""
+        return list(self._made.values())
+
+    def close(self) -> None:
+        """Close every executor."""
+        for executor in self._made.values():
+            executor.close()
+
+    def _make(self, lane: str) -> Executor:
+        match lane:
+            case "process":
+                return ProcessExecutor(
+                    workers=self.settings.workers, inbox=self.inbox, surroundings=self.surroundings()
+                )
+            case "thread":
+                return ThreadExecutor(inbox=self.inbox, codec=self.codec)
+            case "async":
+                return EventLoopExecutor(inbox=self.inbox, codec=self.codec)
+            case "inline":
+                return InlineExecutor(inbox=self.inbox, codec=self.codec)
+            case "brought":
+                return self._brought(self.settings.executor)
+        return load("flowcore.executors", lane)(self.settings, self.inbox, self.surroundings())  # type: ignore[operator,no-any-return]
+
+    def _brought(self, executor: object) -> Executor:
+        if not isinstance(executor, FuturesLike):
+            found = f"a {type(executor).__name__}"
+            raise BadOption(option="executor", found=found, expected="a concurrent.futures.Executor or the name of one")
+        around = self.surroundings()
+        place: Place = (around.store, around.run_id, around.spool, around.durable, around.writable)
+        return FuturesExecutor(inbox=self.inbox, executor=executor, workers=self.settings.workers, place=place)

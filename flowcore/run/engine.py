@@ -1,0 +1,300 @@
+"""The loop that carries out a run.
+
+::
+
+    Schedule.ready -> keys -> cache.judge -- Hit ---------------------------> Schedule.done
+                                 \\- Miss -> backlog -> executor -> inbox -> journal -> Schedule.done
+
+The engine's thread runs :meth:`Engine.run` and is the only one that touches the
+schedule, the journal and the books. Executors post results to the inbox from any
+thread; the loop waits there and nowhere else. A value is journalled before its cell is
+done, so a crash loses at most what was in flight (contract F1).
+
+Everything goes in batches of cells of one node. What is ready is keyed and judged a
+little ahead of what the executors take, so that a warm run flows through without them
+and a cold one never waits for a key.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from flowcore.errors import FlowcoreError, NotPicklable
+from flowcore.plan.code import class_identity
+from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
+from flowcore.run.books import Books, CellFailure
+from flowcore.run.crew import Crew
+from flowcore.run.failure import describe
+from flowcore.run.flight import Backlog, Batch, Flight
+from flowcore.run.job import Failure, Job, Record
+from flowcore.run.landing import Landing
+from flowcore.run.work import Surround, Work, prepare
+from flowcore.store.cache import Hit
+
+_BATCH = 512  # cells keyed and judged together
+_AHEAD = 1024  # judged cells of a node that may wait for an executor
+
+Ending: TypeAlias = Literal["stop", "cancel"]
+Given: TypeAlias = Mapping[int, Sequence[tuple[Record, bytes]]]  # node -> record and component of each cell
+
+
+class Engine:
+    """Carries out one run, on the thread that calls :meth:`run`.
+
+    Parameters
+    ----------
+    books : Books
+        The run's tables; its schedule has the nodes, and what is wanted.
+    crew : Crew
+        Who carries cells out.
+    surround : Surround
+        What preparing a node needs.
+    landing : Landing
+        What becomes of results.
+    given : mapping
+        Values that the user supplies in place of computed ones.
+    tick : callable
+        Called about as often as something happens, for progress.
+    """
+
+    def __init__(
+        self, books: Books, *, crew: Crew, surround: Surround, landing: Landing, given: Given, tick: Callable[[], None]
+    ) -> None:
+        self._books = books
+        self._crew = crew
+        self._surround = surround
+        self._landing = landing
+        self._given = given
+        self._tick = tick
+        self._backlog = Backlog()
+        self._ids = itertools.count(1)
+        self._ending: Ending | None = None
+
+    # ---- from any thread -------------------------------------------------------------
+
+    def stop(self) -> None:
+        """Begin no further cell; let what runs finish. Any thread."""
+        self._books.inbox.call(lambda: self.end("stop"))
+
+    def cancel(self) -> None:
+        """End what runs. Any thread."""
+        self._books.inbox.call(lambda: self.end("cancel"))
+
+    # ---- the engine's thread ---------------------------------------------------------
+
+    def run(self) -> None:
+        """Carry the run to its end, whatever that is."""
+        books = self._books
+        try:
+            while True:
+                if self._ending is None:
+                    self._advance()
+                books.release()
+                self._tick()
+                if self._over():
+                    return
+                for result in books.inbox.wait():
+                    self._landing.take(result)
+        finally:
+            self._crew.close()
+
+    def end(self, how: Ending) -> None:
+        """Stop, or cancel; once cancelled, a run stays so."""
+        if self._ending == "cancel" or self._ending == how:
+            return
+        self._ending = how
+        self._landing.stopping = True
+        for executor in self._crew.made():
+            executor.stop() if how == "stop" else executor.cancel()
+
+    def _over(self) -> bool:
+        if self._books.attempts:
+            return False
+        return self._ending is not None or (self._books.schedule.finished and not self._books.delayed)
+
+    def _advance(self) -> None:
+        """Judge what is ready, start what has to run, until neither gives anything more."""
+        schedule = self._books.schedule
+        while self._ending is None:
+            judged = [self._judge(lane) for lane in schedule.lanes()]
+            started = [self._start(lane) for lane in self._backlog.lanes()]
+            if not any(judged) and not any(started):
+                return
+
+    # ---- judging ---------------------------------------------------------------------
+
+    def _judge(self, lane: str) -> bool:
+        """Take up one batch of ready cells of a lane; False if there is none, or enough are waiting."""
+        schedule = self._books.schedule
+        found = schedule.ready(lane)
+        if found is None:
+            return False
+        node, _ = found
+        if self._backlog.waiting(node) >= _AHEAD:
+            schedule.pause(node)
+            return True
+        numbers = schedule.take(node, _BATCH)
+        if node in self._given:
+            self._supply(node, numbers)
+            return True
+        work = self._work(node, numbers)
+        if work is None:
+            return True
+        if work.lane == "engine":
+            for number in numbers:
+                self._choose(work, number)
+        elif work.keys is None:
+            self._wait(Batch(work=work, numbers=numbers, keys=[b""] * len(numbers), own=[]))
+        else:
+            self._answer(work, numbers)
+        return True
+
+    def _work(self, node: int, numbers: Sequence[int]) -> Work | None:
+        """Give the node made ready; if that fails, its cells do."""
+        work = self._books.works.get(node)
+        if work is not None:
+            return work
+        planned = self._books.graph[node]
+        try:
+            work = prepare(planned, self._surround)
+        except FlowcoreError as error:
+            self._landing.fail_all(node, numbers, error)
+            return None
+        except NoEncoding as refused:
+            trouble = NotPicklable(node=planned.name, path=refused.path, kind=refused.kind)
+            self._landing.fail_all(node, numbers, trouble)
+            return None
+        work.lane = self._crew.lane(work.lane)
+        self._books.works[node] = work
+        self._books.cache.node(node, self._facts(work))
+        return work
+
+    def _facts(self, work: Work) -> dict[str, object]:
+        node = work.planned.node
+        common = dict(work.keys.common) if work.keys is not None else {}
+        return {
+            "name": node.name, "kind": node.kind, "task": node.task.name if node.task else "", "site": node.site,
+            "axes": [axis.name for axis in node.axes], "runner": work.lane, "common": common,
+            "own": [own.name for own in work.own],
+        }  # fmt: skip
+
+    def _answer(self, work: Work, numbers: list[int]) -> None:
+        """Key cells; hits are done, equal ones park, the rest has to run."""
+        assert work.keys is not None, "asked for keyed nodes only"
+        books, node = self._books, work.number
+        own = work.own_components(numbers, books.values)
+        keys = work.keys.keys(own) if own else work.keys.keys([]) * len(numbers)
+        if len(keys) == 1 and len(numbers) > 1:
+            keys = keys * len(numbers)
+        answers = books.cache.judge(keys)
+        hits: list[int] = []
+        misses: list[int] = []
+        for i, answer in enumerate(answers):
+            if isinstance(answer, Hit):
+                hits.append(i)
+                books.put(node, numbers[i], answer.record, answer.component, _current(answer.classes))
+            elif self._lead(keys[i], (node, numbers[i])):
+                misses.append(i)
+        if hits:
+            books.count(node).hit += len(hits)
+            books.cache.hits(node, [numbers[i] for i in hits], [keys[i] for i in hits])
+            books.schedule.done(node, [numbers[i] for i in hits])
+        if misses:
+            columns = own if len(misses) == len(numbers) else [c if len(c) == 1 else [c[i] for i in misses] for c in own]
+            self._wait(
+                Batch(work=work, numbers=[numbers[i] for i in misses], keys=[keys[i] for i in misses], own=columns)
+            )
+
+    def _lead(self, key: bytes, cell: tuple[int, int]) -> bool:
+        """Tell whether a cell is the one to compute its key; else it is parked."""
+        leader = self._books.computing.setdefault(key, cell)
+        if leader == cell:
+            return True
+        self._books.parked.setdefault(key, []).append(cell)
+        self._books.schedule.parked(cell[0], [cell[1]])
+        return False
+
+    def _wait(self, batch: Batch) -> None:
+        node = batch.work.number
+        self._backlog.add(batch.work.lane, self._books.schedule.rank(node), batch)
+
+    def _supply(self, node: int, numbers: Sequence[int]) -> None:
+        """Cells whose value the user gave."""
+        for number in numbers:
+            self._books.put(node, number, *self._given[node][number])
+        self._books.schedule.done(node, numbers)
+
+    def _choose(self, work: Work, number: int) -> None:
+        """A choice whose condition is known falls on a branch; one whose branch is done has its value."""
+        books, node = self._books, work.number
+        side = books.schedule.side(node, number)
+        if side is None:
+            try:
+                record = work.feeders[0].records([number], books.values)[0]
+                truth = bool(self._surround.codec.decode(record))
+            except (ValueGone, BadRecord, TypeError, ValueError) as error:
+                self._landing.fail_all(node, [number], describe(error))
+                return
+            books.schedule.chose(node, number, 0 if truth else 1)
+            return
+        (origin,) = work.feeders[1 + side].origins(number)
+        books.put(
+            node, number, books.values.record(*origin), books.values.component(*origin), books.values.classes(*origin)
+        )
+        books.count(node).done += 1
+        books.schedule.done(node, [number])
+
+    # ---- starting --------------------------------------------------------------------
+
+    def _start(self, lane: str) -> bool:
+        """Hand waiting cells to a lane's executor, as many as it takes; tell whether it took any."""
+        executor = self._crew.get(lane)
+        started = False
+        for node in self._backlog.nodes(lane):
+            while self._backlog.waiting(node):
+                work = self._backlog.front(node).work
+                free = self._free(work)
+                room = min(free, executor.room(work.task, self._backlog.waiting(node))) if free else 0
+                if room <= 0:
+                    if free:
+                        return started  # the executor is full, for whatever comes
+                    break
+                executor.start(self._job(self._backlog.take(lane, node, room)))
+                started = True
+                if self._backlog.waiting(node) < _AHEAD // 2:
+                    self._books.schedule.pause(node, False)
+        return started
+
+    def _free(self, work: Work) -> int:
+        """Tell how many more cells a task's limit lets run."""
+        limit = work.planned.node.options.limit
+        return limit.count - self._books.running.get(work.limit_name, 0) if limit is not None else _AHEAD
+
+    def _job(self, batch: Batch) -> Job:
+        books, work, numbers = self._books, batch.work, batch.numbers
+        first = next(self._ids)
+        attempts = [first, *itertools.islice(self._ids, len(numbers) - 1)]
+        flight = Flight(batch=batch, first=first, left=len(numbers))
+        books.attempts.update(dict.fromkeys(attempts, flight))
+        if work.planned.node.options.limit is not None:
+            books.running[work.limit_name] = books.running.get(work.limit_name, 0) + len(numbers)
+        books.count(work.number).started += len(numbers)
+        books.schedule.started(work.number, numbers)
+        return Job(
+            task=work.task, node=work.number, attempts=attempts, numbers=numbers,
+            columns=work.columns(numbers, books.values), seconds=books.seconds.get(work.task.id, 0.0),
+        )  # fmt: skip
+
+
+def _current(classes: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Give the classes of a stored value with the code they have now, where they can be found (contract K10)."""
+    found = []
+    for name, identity in classes:
+        kind = find_class(name)
+        found.append((name, identity if kind is None else class_identity(kind)))
+    return found
+
+
+__all__ = ["CellFailure", "Engine", "Failure"]

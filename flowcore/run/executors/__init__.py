@@ -1,0 +1,1 @@
+"""Ways to carry cells out, one a room; each satisfies `protocol.Executor`."""

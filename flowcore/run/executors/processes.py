@@ -1,0 +1,379 @@
+"""Cells in worker processes: batches out, results in, and who is to blame when one dies.
+
+The executor knows cells and parcels; processes are the pool's. It promises that each
+attempt it was handed ends in exactly one posted result (contract F40), whatever dies:
+
+- The attempt that the slot named when its worker died is charged with the death, unless
+  its result had arrived; it alone is posted as Died (W6).
+- What else that worker had goes out again, to whoever is free, with the same attempt ids.
+- An empty slot charges nobody. Those cells go out one at a time, so that the next death
+  has a culprit; three such deaths in a row without a finished cell count as capacity gone.
+- A cell over its timeout is ended with its worker, whose group gets SIGKILL (W7).
+
+When no worker can be started three times in a row, `broken` says why, `room` answers 0,
+nothing more is started, and the engine fetches what has not ended with :meth:`take_back`
+to run it elsewhere (F35). While other workers live, it goes on with fewer.
+"""
+
+from __future__ import annotations
+
+import itertools
+import pickle
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from flowcore import clock
+from flowcore.errors import CodeChanged
+from flowcore.run.hiring import Hiring
+from flowcore.run.inbox import Inbox, Timer
+from flowcore.run.job import Died, Failed, Failure, Interrupted, Job, Result, TaskSpec, TimedOut, unpack_result
+from flowcore.run.launching import Ending, WorkerProcess
+from flowcore.run.parcels import Pace, Parcel, attempts_of, narrowed, seconds_of, settle
+from flowcore.run.pool import acquire, release
+from flowcore.run.surroundings import Surroundings
+
+WORKSHOP = "flowcore.run.workshop:open_workshop"
+
+
+@dataclass(slots=True, kw_only=True)
+class _Waiting:
+    """A job that no worker has yet."""
+
+    job: Job
+    alone: bool = False  # nothing else may be with its worker: somebody in it may be a killer
+
+
+@dataclass(slots=True, kw_only=True)
+class _Desk:
+    """What one worker has."""
+
+    parcels: list[Parcel] = field(default_factory=list)
+    warm: set[int] = field(default_factory=set)  # tasks whose first report, with its imports, is past
+    deadline: Timer | None = None
+    excused: bool = False  # we ended it ourselves, and no cell is to blame for that
+
+
+class ProcessExecutor:
+    """Runs cells in worker processes. All methods on the engine's thread.
+
+    Close it before its inbox.
+
+    Parameters
+    ----------
+    workers : int
+        Processes that run cells at once.
+    inbox : Inbox
+        Where results are posted, and what the pool is watched in.
+    surroundings : Surroundings
+        What the run carries to its workers.
+    workshop : str
+        "module:function" that workers open to perform cells; imported there.
+
+    Attributes
+    ----------
+    broken : str
+        Why no worker can be had; empty while some can (`hiring.py` says when).
+    """
+
+    name = "process"
+
+    def __init__(self, *, workers: int, inbox: Inbox, surroundings: Surroundings, workshop: str = WORKSHOP) -> None:
+        self._wanted = max(1, workers)
+        self._inbox = inbox
+        self._run: list[object] = ["run", surroundings.pack(), workshop]
+        self._spool = surroundings.spool
+        self._pace = Pace()
+        self._desks: dict[int, _Desk] = {}
+        self._backlog: deque[_Waiting] = deque()
+        self._serials = itertools.count(1)
+        self._stopping = False
+        self._closed = False
+        self._pool = acquire()
+        self._hiring = Hiring(self._pool, inbox, self._wanted)
+        self._pool.attach(inbox, self)
+        if self._spool:
+            self._pool.guard(self._spool)
+        self._take_over()
+        self._hiring.staff()
+
+    @property
+    def broken(self) -> str:
+        """Why no worker can be had; empty while some can, or the last of them is being buried."""
+        return "" if any(desk.parcels for desk in self._desks.values()) else self._hiring.broken
+
+    # The Executor protocol
+
+    def room(self, task: TaskSpec, ready: int) -> int:
+        """Tell how many cells of `task` to hand over now, of `ready` that could go; 0: none."""
+        if self._stopping or self._closed or self._hiring.broken or ready <= 0:
+            return 0
+        short = self._pace.short(task.id)
+        free = sum(self._free(worker, short=short) for worker in self._pool.workers) - len(self._backlog)
+        return self._pace.cells(task.id, ready, self._wanted) if free > 0 else 0
+
+    def start(self, job: Job) -> None:
+        """Take a batch."""
+        if self._stopping:
+            self._inbox.post([Interrupted(attempts=list(job.attempts))])
+            return
+        self._backlog.append(_Waiting(job=job))
+        self._dispatch()
+
+    def stop(self) -> None:
+        """Begin no further cell; what runs may finish."""
+        self._stopping = True
+        self._hiring.close()
+        for worker in self._pool.workers:
+            if self._desk(worker).parcels:
+                worker.slot.ask_to_stop()
+        self._interrupt(waiting.job for waiting in self._drain_backlog())
+
+    def cancel(self) -> None:
+        """Kill what runs; everything unfinished is posted as Interrupted."""
+        self.stop()
+        for worker in list(self._pool.workers):
+            desk = self._desk(worker)
+            rests = [parcel.rest() for parcel in desk.parcels]
+            if any(rests):
+                self._dismiss(worker, "cancelled")
+            desk.parcels = []
+            self._interrupt(rest for rest in rests if rest is not None)
+
+    def close(self) -> None:
+        """End the run here; healthy workers are kept for the next one in this process."""
+        if self._closed:
+            return
+        self.cancel()
+        self._closed = True
+        for desk in self._desks.values():
+            if desk.deadline is not None:
+                desk.deadline.cancel()
+        self._hiring.close()
+        if self._spool:
+            self._pool.unguard(self._spool)
+        release(self._pool)
+
+    def take_back(self) -> list[Job]:
+        """Give the cells that no worker will run, once `broken`; their attempts end elsewhere."""
+        if not self.broken:
+            return []
+        return [waiting.job for waiting in self._drain_backlog()]
+
+    # Handing out
+
+    def _free(self, worker: WorkerProcess, *, short: bool) -> int:
+        """Count the messages that `worker` could take now."""
+        if worker.doomed or worker.gone:
+            return 0
+        parcels = self._desk(worker).parcels
+        if not parcels:
+            return 2 if short and worker.up else 1
+        return 1 if short and len(parcels) == 1 and parcels[0].short else 0
+
+    def _dispatch(self) -> None:
+        while self._backlog and not self._hiring.broken:
+            waiting = self._backlog[0]
+            short = not waiting.alone and self._pace.short(waiting.job.task.id)
+            fit = [w for w in self._pool.workers if w.fit and self._free(w, short=short)]
+            if not fit:
+                return
+            self._backlog.popleft()
+            self._hand(min(fit, key=lambda w: len(self._desk(w).parcels)), waiting)
+
+    def _hand(self, worker: WorkerProcess, waiting: _Waiting) -> None:
+        job, desk = waiting.job, self._desk(worker)
+        task, cost = job.task, self._pace.cost(job.task.id)
+        if not desk.parcels:
+            worker.slot.go_on()  # a signal that was not ours may have set the flag (W10)
+        if task.id not in worker.tasks:
+            worker.tasks.add(task.id)
+            self._pool.send(worker, ["task", task.pack()])
+        if cost is not None and not job.seconds:
+            job = replace(job, seconds=cost)
+        parcel = Parcel(serial=next(self._serials), job=job, short=not waiting.alone and self._pace.short(task.id))
+        desk.parcels.append(parcel)
+        self._pool.send(worker, ["batch", parcel.serial, job.pack()])
+        if task.timeout is not None and desk.deadline is None:
+            self._set_deadline(worker, clock.monotonic() + task.timeout)
+
+    def _again(self, job: Job, *, singly: bool = False) -> None:
+        """Hand cells out once more, nobody being to blame."""
+        if self._stopping:
+            self._inbox.post([Interrupted(attempts=list(job.attempts))])
+            return
+        jobs = [job.part(i, i + 1) for i in range(len(job.attempts))] if singly else [job]
+        self._backlog.extendleft(_Waiting(job=part, alone=singly) for part in reversed(jobs))
+
+    # What workers say (pool.Holder)
+
+    def up(self, worker: WorkerProcess) -> None:
+        """A worker is there: bring it into the run."""
+        self._join(worker)
+        self._dispatch()
+
+    def heard(self, worker: WorkerProcess, message: list[object]) -> None:
+        """A worker sent this; one that sends anything else than it should is killed (W2)."""
+        try:
+            match message:
+                case ["results", float() as spent, int() as cells, list() as packed]:
+                    self._take_results(worker, spent, cells, [unpack_result(fields) for fields in packed])
+                case ["stale", int() as serial, str() as module]:
+                    self._take_stale(worker, serial, module)
+                case ["unfit", str() as reason]:
+                    self._take_unfit(worker, reason)
+                case _:
+                    raise ValueError(f"no such message: {message[0]!r}")
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
+            self._pool.kill(worker, f"killed: what it sent cannot be read ({error})")
+
+    def _take_results(self, worker: WorkerProcess, spent: float, cells: int, results: Sequence[Result]) -> None:
+        desk = self._desk(worker)
+        ends = [attempts_of(result) for result in results]
+        task = next((parcel.job.task.id for parcel in desk.parcels if parcel.open), None)
+        posts: list[Result] = []
+        for result, attempts in zip(results, ends, strict=True):
+            ended = settle(desk.parcels, attempts) if attempts else None
+            kept = result if ended is None else narrowed(result, ended)
+            if isinstance(kept, Interrupted) and not self._stopping:
+                self._begin_again(desk, kept.attempts)  # a signal told the worker, but not the run, to stop
+            elif kept is not None:
+                posts.append(kept)
+        if cells > 0 and task is not None:
+            self._hiring.fruitful()
+            self._pace.learn(task, spent if task in desk.warm else seconds_of(results), cells)
+            desk.warm.add(task)
+        desk.parcels = [parcel for parcel in desk.parcels if parcel.open]
+        self._inbox.post(posts)
+        self._dispatch()
+
+    def _begin_again(self, desk: _Desk, attempts: Sequence[int]) -> None:
+        wanted = set(attempts)
+        for parcel in desk.parcels:
+            at = [i for i, attempt in enumerate(parcel.job.attempts) if attempt in wanted]
+            if at:
+                self._again(parcel.job.pick(at))
+
+    def _take_stale(self, worker: WorkerProcess, serial: int, module: str) -> None:
+        """A worker's code is not the engine's: an older worker is replaced, a new one cannot be helped (F32)."""
+        if worker.runs > 1:
+            self._dismiss(worker, "replaced: it has older code")
+            return
+        desk = self._desk(worker)
+        for parcel in [parcel for parcel in desk.parcels if parcel.serial == serial]:
+            failure = _code_changed(parcel.job.task.name, module)
+            self._inbox.post([Failed(attempt=attempt, failure=failure) for attempt in sorted(parcel.open)])
+            desk.parcels.remove(parcel)
+        self._dispatch()
+
+    def _take_unfit(self, worker: WorkerProcess, reason: str) -> None:
+        self._dismiss(worker, "unfit for this run")
+        self._hiring.failed(f"a worker could not enter the run: {reason}", worker.token)
+
+    # Deaths
+
+    def gone(self, worker: WorkerProcess, ending: Ending) -> None:
+        """A worker has ended: charge whom its slot names, hand out the rest, replace it."""
+        desk = self._desks.pop(worker.token, _Desk())
+        if desk.deadline is not None:
+            desk.deadline.cancel()
+        charged = desk.excused or self._charge(desk.parcels, ending)
+        blank = False
+        for parcel in reversed(desk.parcels):
+            rest = parcel.rest()
+            if rest is not None:
+                taken = not charged and parcel.serial <= ending.batch
+                blank = blank or taken
+                self._again(rest, singly=taken)
+        if blank or (ending.batch < 0 and not desk.excused):
+            reason = f"workers end before they have finished a cell: {ending.cause}; {ending.stderr}"
+            self._hiring.failed(reason, worker.token)
+        elif not charged:
+            self._hiring.idle_death()
+        self._hiring.staff()
+        self._dispatch()
+
+    def _charge(self, parcels: Sequence[Parcel], ending: Ending) -> bool:
+        """Post the death of the attempt in the slot, unless its result has arrived."""
+        for parcel in parcels:
+            if ending.attempt in parcel.open:
+                parcel.open.discard(ending.attempt)
+                died = Died(
+                    attempt=ending.attempt, cause=ending.cause, peak=ending.peak, stderr=ending.stderr,
+                    stack=ending.stack,
+                )  # fmt: skip
+                self._inbox.post([died])
+                return True
+        return False
+
+    def _dismiss(self, worker: WorkerProcess, why: str) -> None:
+        """End a worker without blaming a cell for it."""
+        self._desk(worker).excused = True
+        self._pool.kill(worker, why)
+
+    # Deadlines
+
+    def _set_deadline(self, worker: WorkerProcess, due: float) -> None:
+        self._desk(worker).deadline = self._inbox.at(due, lambda: self._on_deadline(worker))
+
+    def _on_deadline(self, worker: WorkerProcess) -> None:
+        """Look whether the attempt in the slot is over its time; else look again when it would be.
+
+        Cells that begin after this look are not over their time before the next one, since
+        the next one is at most the shortest timeout away.
+        """
+        desk = self._desk(worker)
+        desk.deadline = None
+        limits = [p.job.task.timeout for p in desk.parcels if p.open and p.job.task.timeout is not None]
+        if worker.gone or worker.doomed or not limits:
+            return
+        now, attempt, started = clock.monotonic(), worker.slot.attempt, worker.slot.started
+        parcel = next((p for p in desk.parcels if attempt in p.open), None)
+        limit = parcel.job.task.timeout if parcel is not None else None
+        if parcel is None or limit is None or attempt != worker.slot.attempt:
+            self._set_deadline(worker, now + min(limits))
+        elif now - started < limit:
+            self._set_deadline(worker, min(started + limit, now + min(limits)))
+        else:
+            parcel.open.discard(attempt)
+            self._inbox.post([TimedOut(attempt=attempt, seconds=now - started, did="killed")])
+            self._dismiss(worker, "killed: over its timeout")
+
+    # Staff
+
+    def _desk(self, worker: WorkerProcess) -> _Desk:
+        return self._desks.setdefault(worker.token, _Desk())
+
+    def _take_over(self) -> None:
+        """Bring the workers of the run before into this one."""
+        for worker in [worker for worker in self._pool.workers if worker.fit]:
+            self._join(worker)
+
+    def _join(self, worker: WorkerProcess) -> None:
+        worker.runs += 1
+        worker.tasks.clear()
+        worker.slot.go_on()
+        worker.slot.batch = -1
+        self._pool.send(worker, self._run)
+
+    def refused(self, reason: str, token: int) -> None:
+        """A worker that was asked for will not come (pool.Holder)."""
+        self._hiring.failed(reason, token)
+
+    def _drain_backlog(self) -> list[_Waiting]:
+        drained = list(self._backlog)
+        self._backlog.clear()
+        return drained
+
+    def _interrupt(self, jobs: Iterable[Job]) -> None:
+        attempts = [attempt for job in jobs for attempt in job.attempts]
+        if attempts:
+            self._inbox.post([Interrupted(attempts=attempts)])
+
+
+def _code_changed(node: str, module: str) -> Failure:
+    error = CodeChanged(node=node, module=module)
+    return Failure(
+        type="flowcore.errors.CodeChanged", text=str(error), traceback="",
+        bases=("flowcore.errors.FlowcoreError", "builtins.RuntimeError"), pickled=pickle.dumps(error),
+    )  # fmt: skip

@@ -1,0 +1,146 @@
+"""Cells on threads of this process: blocking I/O, and compute that releases the GIL.
+
+Threads are made when there is work for them and none is idle, up to a bound. They are
+daemons: a thread cannot be killed, so one that overran its timeout is abandoned (its
+late result is dropped, another thread takes its place) and never keeps the interpreter
+from ending.
+
+Threads: `room`, `start`, `stop`, `cancel`, `close` and the timers run on the engine's
+thread. Carriers (the pool's threads) take work from a queue, and claim an attempt by
+taking it out of `_live` before they post: dict.pop is atomic, so exactly one of carrier,
+timer and cancel ends an attempt.
+"""
+
+from __future__ import annotations
+
+import threading
+from queue import SimpleQueue
+
+from flowcore import clock
+from flowcore.run.inbox import Inbox, Timer
+from flowcore.run.job import Done, Interrupted, Job, Printed, Result, TaskSpec, TimedOut
+from flowcore.run.perform import Workplace, perform
+from flowcore.run.slot import LocalSlot
+from flowcore.store.codecs import Codec
+
+MOST = 64  # threads at once
+_TOGETHER = 512  # operations on records that travel as one piece of work
+
+
+class ThreadExecutor:
+    """Runs cells on threads that grow to need."""
+
+    name = "thread"
+
+    def __init__(self, *, inbox: Inbox, codec: Codec, most: int = MOST) -> None:
+        self._inbox = inbox
+        self._codec = codec
+        self._most = most
+        self._queue: SimpleQueue[Job | None] = SimpleQueue()
+        self._slots: list[LocalSlot] = []
+        self._live: dict[int, Timer | None] = {}  # attempts that nobody has ended
+        self._carriers = 0  # threads that have not been abandoned
+        self._busy = 0  # pieces of work queued or running
+        self._lock = threading.Lock()  # of the two counters
+        self._stopping = False
+
+    def room(self, task: TaskSpec, ready: int) -> int:
+        """Tell how many cells to hand over now."""
+        free = self._most - self._busy
+        if free <= 0 or self._stopping:
+            return 0
+        return min(ready, _TOGETHER) if task.mode in ("item", "expand") else min(ready, free)
+
+    def start(self, job: Job) -> None:
+        """Queue the cells, each on its own, and see that there are threads for them."""
+        pieces = [job] if job.task.mode in ("item", "expand") else [job.part(i, i + 1) for i in range(len(job.attempts))]
+        for piece in pieces:
+            for attempt in piece.attempts:
+                self._live[attempt] = None
+            with self._lock:
+                self._busy += 1
+                if self._busy > self._carriers and self._carriers < self._most:
+                    self._carriers += 1
+                    self._launch()
+            self._queue.put(piece)
+
+    def stop(self) -> None:
+        """Begin no further cell."""
+        self._stopping = True
+        for slot in self._slots:
+            slot.ask_to_stop()
+
+    def cancel(self) -> None:
+        """Give up on everything; threads that run go on in the void."""
+        self.stop()
+        abandoned = [attempt for attempt in list(self._live) if self._claim(attempt)]
+        if abandoned:
+            self._inbox.post([Interrupted(attempts=abandoned)])
+
+    def close(self) -> None:
+        """Let idle threads end."""
+        self.stop()
+        for _ in range(self._carriers):
+            self._queue.put(None)
+
+    def _launch(self) -> None:
+        slot = LocalSlot()
+        if self._stopping:
+            slot.ask_to_stop()
+        self._slots.append(slot)
+        place = Workplace(codec=self._codec, slot=slot)
+        threading.Thread(target=self._carry, args=(place,), name="flowcore-io", daemon=True).start()
+
+    def _carry(self, place: Workplace) -> None:
+        while (job := self._queue.get()) is not None:
+            abandoned = self._watch(job)
+            perform(job, place, self._report)
+            with self._lock:
+                self._busy -= 1
+            if abandoned is not None and abandoned.is_set():
+                return  # another thread has this one's place
+
+    def _watch(self, job: Job) -> threading.Event | None:
+        """Set a deadline for a piece of work that has one."""
+        if job.task.timeout is None:
+            return None
+        seconds, attempt, abandoned = job.task.timeout, job.attempts[0], threading.Event()
+        started = clock.monotonic()
+
+        def overdue() -> None:
+            if self._claim(attempt):
+                abandoned.set()
+                with self._lock:
+                    self._carriers -= 1
+                self._inbox.post([TimedOut(attempt=attempt, seconds=seconds, did="abandoned in its thread")])
+
+        def arm() -> None:
+            if attempt in self._live:
+                self._live[attempt] = self._inbox.at(started + seconds, overdue)
+
+        self._inbox.call(arm)
+        return abandoned
+
+    def _claim(self, attempt: int) -> bool:
+        """Take the right to end an attempt; False if it has ended."""
+        missing = object()
+        timer = self._live.pop(attempt, missing)
+        if isinstance(timer, Timer):
+            timer.cancel()
+        return timer is not missing
+
+    def _report(self, result: Result) -> None:
+        match result:
+            case Printed():
+                self._inbox.post([result])
+            case Done() | Interrupted():
+                mine = [self._claim(attempt) for attempt in result.attempts]
+                if all(mine):
+                    self._inbox.post([result])
+                elif isinstance(result, Interrupted):
+                    kept = [a for a, claimed in zip(result.attempts, mine, strict=True) if claimed]
+                    self._inbox.post([Interrupted(attempts=kept)])
+                # else: a value of one cell that overran its timeout, too late
+            case _:
+                if self._claim(result.attempt):
+                    self._inbox.post([result])

@@ -1,0 +1,292 @@
+"""All that crosses a border: what an executor is handed, and what it posts back.
+
+Everything here is columns: one object for a batch of cells of one node, never one
+object for a cell. Fields are plain bytes, numbers and text, so a message is one
+msgpack of one list. Values travel as *records* (`plan/encode.py`): bytes in which a
+large array is only a reference, so no array ever passes through the engine, and the
+engine never unpickles what user code made.
+
+Words
+-----
+record
+    The encoding of one value, as bytes. Also carries values that can only be passed
+    on (a pickle inside an extension type that the store's reader refuses).
+component
+    The identity of one value, as bytes; empty where the value has no canonical
+    encoding.
+attempt
+    One try at one cell. Its id is unique in a run; each attempt ends in exactly one
+    posted result, and messages of an ended attempt are dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any, Literal, TypeAlias
+
+import msgpack
+
+Record: TypeAlias = bytes
+Component: TypeAlias = bytes
+Part: TypeAlias = list[object]
+"""How one argument of a call is put together, as plain lists:
+
+``["const", record]``           the same for every cell, decoded afresh for each
+``["slot", i]``                 the value in column i
+``["list" | "tuple", [part, ...]]``
+``["dict", [[record of the key, part], ...]]``
+"""
+
+
+class Keep(IntEnum):
+    """What becomes of a result."""
+
+    PASS_ON = 0  # not kept; arrays go to the spool
+    KEEP = 1  # kept if it can be
+    REQUIRED = 2  # an error if it cannot be kept
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """A function and the shape of its call: sent to each worker once."""
+
+    id: int  # unique in this process, never reused
+    name: str  # the node's name, for messages
+    function: tuple[str, ...] | bytes = b""  # ("path", module, qualname), or a cloudpickle
+    live: Callable[..., object] | None = None  # the function itself, for executors in this process; never packed
+    buffers: tuple[Record, ...] = ()  # out-of-band buffers of a cloudpickle, as array records
+    mode: Literal["sync", "async", "item", "expand"] = "sync"
+    positional: tuple[Part, ...] = ()
+    keywords: tuple[tuple[str, Part], ...] = ()
+    keep: Keep = Keep.PASS_ON
+    code: bytes = b""  # identity of the code as the engine knows it; empty: not checked
+    timeout: float | None = None  # seconds an attempt may take
+    cores: int = 1
+    gpus: int = 0
+
+    def pack(self) -> list[object]:
+        """Give the fields as one plain list, for a message."""
+        return [
+            self.id, self.name, list(self.function) if isinstance(self.function, tuple) else self.function,
+            list(self.buffers), self.mode, list(self.positional), [list(k) for k in self.keywords],
+            int(self.keep), self.code, self.timeout, self.cores, self.gpus,
+        ]  # fmt: skip
+
+    @classmethod
+    def unpack(cls, fields: Sequence[object]) -> TaskSpec:
+        """Read what :meth:`pack` gave."""
+        (id_, name, function, buffers, mode, positional, keywords, keep, code, timeout, cores, gpus) = fields
+        return cls(
+            id=id_, name=name, function=function if isinstance(function, bytes) else tuple(function),  # type: ignore[arg-type]
+            buffers=tuple(buffers), mode=mode, positional=tuple(positional),  # type: ignore[arg-type]
+            keywords=tuple((k, p) for k, p in keywords), keep=Keep(keep), code=code,  # type: ignore[attr-defined,arg-type]
+            timeout=timeout, cores=cores, gpus=gpus,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A batch: cells of one node, in columns."""
+
+    task: TaskSpec
+    node: int
+    attempts: list[int]  # one id a cell
+    numbers: list[int]  # one cell number a cell, for messages
+    columns: list[list[Record]]  # one a slot: a record a cell, or a single one that all share
+    seconds: float = 0.0  # what one cell is expected to take; 0: not known
+
+    def part(self, first: int, last: int) -> Job:
+        """Give the cells `first` up to `last` as a job of their own."""
+        return Job(
+            task=self.task, node=self.node, attempts=self.attempts[first:last], numbers=self.numbers[first:last],
+            columns=[c if len(c) == 1 and len(self.attempts) > 1 else c[first:last] for c in self.columns],
+            seconds=self.seconds,
+        )  # fmt: skip
+
+    def pick(self, places: Sequence[int]) -> Job:
+        """Give the cells at these places as a job of their own."""
+        shared = len(self.attempts) > 1
+        return Job(
+            task=self.task, node=self.node, attempts=[self.attempts[i] for i in places],
+            numbers=[self.numbers[i] for i in places],
+            columns=[c if len(c) == 1 and shared else [c[i] for i in places] for c in self.columns],
+            seconds=self.seconds,
+        )  # fmt: skip
+
+    def pack(self) -> list[object]:
+        """Give the fields as one plain list; the task goes by its id."""
+        return [self.task.id, self.node, self.attempts, self.numbers, self.columns, self.seconds]
+
+    @classmethod
+    def unpack(cls, fields: Sequence[object], tasks: dict[int, TaskSpec]) -> Job:
+        """Read what :meth:`pack` gave, with the tasks sent before."""
+        task, node, attempts, numbers, columns, seconds = fields
+        return cls(task=tasks[task], node=node, attempts=attempts, numbers=numbers, columns=columns, seconds=seconds)  # type: ignore[index,arg-type]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """What an exception was, as text: it is never unpickled by the engine."""
+
+    type: str  # "builtins.ValueError"
+    text: str
+    traceback: str  # the user's frames only, as Python prints them
+    at: str = ""  # file:line of the innermost of the user's frames
+    bases: tuple[str, ...] = ()  # qualified names of the classes above it
+    notes: tuple[str, ...] = ()
+    causes: tuple[Failure, ...] = ()  # __cause__ or shown __context__, and members of a group
+    pickled: bytes = b""  # the exception, if it made the round trip inside the worker
+
+    def pack(self) -> list[object]:
+        """Give the fields as one plain list."""
+        causes = [c.pack() for c in self.causes]
+        return [self.type, self.text, self.traceback, self.at, list(self.bases), list(self.notes), causes, self.pickled]
+
+    @classmethod
+    def unpack(cls, fields: Sequence[object]) -> Failure:
+        """Read what :meth:`pack` gave."""
+        type_, text, traceback, at, bases, notes, causes, pickled = fields
+        return cls(
+            type=type_, text=text, traceback=traceback, at=at, bases=tuple(bases), notes=tuple(notes),  # type: ignore[arg-type]
+            causes=tuple(cls.unpack(c) for c in causes), pickled=pickled,  # type: ignore[attr-defined,arg-type]
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """Attempts that gave a value, in columns."""
+
+    attempts: list[int]
+    records: list[Record]
+    components: list[Component]  # empty bytes: no canonical encoding, passed on
+    seconds: list[float]  # wall time inside the user's function
+    peaks: list[int] = field(default_factory=list)  # bytes; empty where not measured
+    classes: list[list[tuple[str, bytes]]] = field(default_factory=list)  # user classes met: name, code identity
+    elements: list[list[tuple[bool, Record, Component]]] = field(default_factory=list)  # mode "expand" only
+    # each element: whether it is its own label (else its position is), its record, its component
+    refusals: list[tuple[int, str, str]] = field(default_factory=list)  # not storable: attempt, path and type of leaf
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """An attempt that raised."""
+
+    attempt: int
+    failure: Failure
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """An attempt whose task raised Skip."""
+
+    attempt: int
+    reason: str
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """An attempt that could not read an input; nobody is blamed."""
+
+    attempt: int
+    digest: bytes  # of the array that could not be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Died:
+    """An attempt whose process ended under it."""
+
+    attempt: int
+    cause: str  # "signal 9 (SIGKILL)", "exit code 0 without a result"
+    peak: int = 0
+    stderr: str = ""
+    stack: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedOut:
+    """An attempt that took longer than its task's timeout."""
+
+    attempt: int
+    seconds: float
+    did: str  # "killed", "cancelled", "abandoned in its thread"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interrupted:
+    """Attempts stopped, or never begun, because the run was told to stop."""
+
+    attempts: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Printed:
+    """What a cell wrote to its standard output or error; no end of an attempt."""
+
+    attempt: int
+    stream: Literal["stdout", "stderr"]
+    text: str
+
+
+Result: TypeAlias = Done | Failed | Skipped | Lost | Died | TimedOut | Interrupted | Printed
+
+
+def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a kind
+    """Give a result as a plain list that msgpack takes."""
+    match result:
+        case Done():
+            return ["done", result.attempts, result.records, result.components, result.seconds, result.peaks,
+                    result.classes, result.elements, result.refusals]  # fmt: skip
+        case Failed():
+            return ["failed", result.attempt, result.failure.pack(), result.seconds]
+        case Skipped():
+            return ["skipped", result.attempt, result.reason, result.seconds]
+        case Lost():
+            return ["lost", result.attempt, result.digest]
+        case Died():
+            return ["died", result.attempt, result.cause, result.peak, result.stderr, result.stack]
+        case TimedOut():
+            return ["timed out", result.attempt, result.seconds, result.did]
+        case Interrupted():
+            return ["interrupted", result.attempts]
+        case Printed():
+            return ["printed", result.attempt, result.stream, result.text]
+
+
+def unpack_result(fields: Sequence[object]) -> Result:  # noqa: PLR0911 - one arm a kind
+    """Read what :func:`pack_result` gave; ValueError for anything else."""
+    match fields:
+        case ["done", attempts, records, components, seconds, peaks, classes, elements, refusals]:
+            columns: dict[str, Any] = {"attempts": attempts, "records": records, "components": components}
+            columns |= {"seconds": seconds, "peaks": peaks, "classes": classes, "elements": elements}
+            return Done(**columns, refusals=refusals)  # type: ignore[arg-type]
+        case ["failed", attempt, failure, seconds]:
+            return Failed(attempt=attempt, failure=Failure.unpack(failure), seconds=seconds)  # type: ignore[arg-type]
+        case ["skipped", attempt, reason, seconds]:
+            return Skipped(attempt=attempt, reason=reason, seconds=seconds)  # type: ignore[arg-type]
+        case ["lost", attempt, digest]:
+            return Lost(attempt=attempt, digest=digest)  # type: ignore[arg-type]
+        case ["died", attempt, cause, peak, stderr, stack]:
+            return Died(attempt=attempt, cause=cause, peak=peak, stderr=stderr, stack=stack)  # type: ignore[arg-type]
+        case ["timed out", attempt, seconds, did]:
+            return TimedOut(attempt=attempt, seconds=seconds, did=did)  # type: ignore[arg-type]
+        case ["interrupted", attempts]:
+            return Interrupted(attempts=attempts)  # type: ignore[arg-type]
+        case ["printed", attempt, stream, text]:
+            return Printed(attempt=attempt, stream=stream, text=text)  # type: ignore[arg-type]
+    raise ValueError(f"not a result: {str(fields)[:80]}")
+
+
+def dumps(message: object) -> bytes:
+    """Pack a message of plain lists, numbers, text and bytes."""
+    packed: bytes = msgpack.packb(message, use_bin_type=True)
+    return packed
+
+
+def loads(data: bytes | memoryview) -> list[object]:
+    """Read a message; extension types and user classes do not occur in one."""
+    message: list[object] = msgpack.unpackb(data, raw=False, strict_map_key=False)
+    return message

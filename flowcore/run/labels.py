@@ -1,0 +1,49 @@
+"""What cells are called: their labels along each axis, and their readable ids."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flowcore.declare.node import Node, cell_id, label_of
+from flowcore.plan.cells import Space
+from flowcore.plan.graph import Graph, span_of
+from flowcore.run.job import Record
+from flowcore.run.values import Values
+from flowcore.store.codecs import Codec
+
+
+class Labels:
+    """Labels of the cells of a run; those of dynamic axes are read from values."""
+
+    def __init__(self, graph: Graph, spaces: Callable[[int], Space], values: Values, codec: Codec) -> None:
+        self._graph = graph
+        self._spaces = spaces
+        self._values = values
+        self._codec = codec
+
+    def of(self, node: int, number: int) -> tuple[object, ...]:
+        """Give the label of a cell along each axis of its node."""
+        places = self._spaces(node).coordinates(number)
+        return tuple(self._label(node, axis, number, place) for axis, place in enumerate(places))
+
+    def record(self, node: int, over: tuple[str, ...], number: int) -> Record:
+        """Give the record of a cell's label along some axes: a tuple of them if there are several."""
+        drawn = self._graph[node].node
+        labels = [label for axis, label in zip(drawn.axes, self.of(node, number), strict=True) if axis.name in over]
+        label = labels[0] if len(labels) == 1 else tuple(labels)
+        return self._codec.encode(label, keep=False).record
+
+    def name(self, node: int, number: int) -> str:
+        """Give a cell's readable id."""
+        drawn: Node = self._graph[node].node
+        return cell_id(drawn, self.of(node, number))
+
+    def _label(self, node: int, level: int, number: int, place: int) -> object:
+        axis = self._graph[node].node.axes[level]
+        if axis.labels is not None:
+            return axis.labels[place]
+        space, source = self._spaces(node), span_of(axis).source
+        owner = self._spaces(source).number(dict(zip(space.names, space.coordinates(number), strict=True)))
+        assert owner is not None, "a cell along a dynamic axis exists only after its source"
+        record = self._values.label(source, owner, place)
+        return place if record is None else label_of(self._codec.decode(record))

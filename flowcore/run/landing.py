@@ -1,0 +1,361 @@
+"""What becomes of results: values are kept and told, failures counted, retried or final.
+
+Each attempt ends here exactly once: it is looked up by taking it out of the table, and
+a result for an attempt that is not there is late and dropped (contract W8, F40).
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from itertools import groupby
+
+from flowcore import clock
+from flowcore.errors import AxisMismatch, CellTimeout, FlowcoreError, NotStorable, ValueLost, WorkerDied
+from flowcore.plan.records import combine, references
+from flowcore.run.books import Books, Cell, CellFailure, Tries
+from flowcore.run.flight import Flight
+from flowcore.run.job import (
+    Died,
+    Done,
+    Failed,
+    Failure,
+    Interrupted,
+    Keep,
+    Lost,
+    Printed,
+    Result,
+    Skipped,
+    TimedOut,
+)
+from flowcore.run.work import Work
+from flowcore.store.cache import Trace
+
+CRASHES = 2  # deaths of a worker that a cell survives; the next one fails it
+_LOSSES = 2  # vanished inputs that a cell survives
+_WEIGHT = 0.3  # of the newest cells in what a task's cells are expected to take
+_LONGEST_DELAY = 300.0  # seconds between two attempts
+
+Name = Callable[[int, int], str]  # node, number -> readable id of the cell
+
+
+class Landing:
+    """Takes results in, on the engine's thread.
+
+    Parameters
+    ----------
+    books : Books
+        The run's tables.
+    name : callable
+        Gives a cell's readable id, for messages.
+    failed : callable
+        Told when a cell has failed for good.
+    printed : callable
+        Told what cells print.
+    warned : callable
+        Told of a result that could not be kept, once a task.
+    """
+
+    def __init__(
+        self,
+        books: Books,
+        *,
+        name: Name,
+        failed: Callable[[CellFailure], None],
+        printed: Callable[[str, Printed], None],
+        warned: Callable[[NotStorable], None],
+    ) -> None:
+        self.books = books
+        self._name = name
+        self._failed = failed
+        self._printed = printed
+        self._warned = warned
+        self._told: set[int] = set()  # tasks whose results were said not to be storable
+        self.stopping = False
+
+    def take(self, result: Result) -> None:  # noqa: PLR0912 - one arm a kind
+        """Take one result in."""
+        match result:
+            case Done():
+                self._done(result)
+            case Interrupted():
+                self._interrupted(result.attempts)
+            case Printed():
+                flight = self.books.attempts.get(result.attempt)
+                if flight is not None:
+                    self._printed(self._name(flight.batch.work.number, flight.number(result.attempt)), result)
+            case Failed() | Skipped() | Lost() | Died() | TimedOut():
+                flight = self._end(result.attempt)
+                if flight is not None:
+                    self._without_value(result, flight)
+
+    # ---- values ----------------------------------------------------------------------
+
+    def _done(self, done: Done) -> None:
+        """Values, in columns; usually all of one flight."""
+        refusals = {attempt: (path, kind) for attempt, path, kind in done.refusals}
+        ended = [(self._end(attempt), i) for i, attempt in enumerate(done.attempts)]
+        for _, group in groupby((e for e in ended if e[0] is not None), key=lambda e: id(e[0])):
+            members = list(group)
+            flight = members[0][0]
+            assert flight is not None, "filtered above"
+            for attempt in refusals.keys() & {done.attempts[i] for _, i in members}:
+                self._refused(flight.batch.work, *refusals[attempt])
+            self._land(flight, done, [i for _, i in members])
+
+    def _land(self, flight: Flight, done: Done, places: Sequence[int]) -> None:
+        """Keep the values at these places of a Done, all of one flight."""
+        work, books = flight.batch.work, self.books
+        node = work.number
+        numbers = [flight.number(done.attempts[i]) for i in places]
+        keys = [flight.key(done.attempts[i]) for i in places]
+        seconds = [done.seconds[i] for i in places]
+        self._learn(work, seconds)
+        if work.task.mode == "expand":
+            self._expanded(work, numbers, [done.elements[i] for i in places])
+            return
+        classes = [self._classes(work, n, done, i) for n, i in zip(numbers, places, strict=True)]
+        records = [done.records[i] for i in places]
+        own = [done.components[i] for i in places]
+        components = [c or self._derived(node, n, k) for c, n, k in zip(own, numbers, keys, strict=True)]
+        for row in zip(numbers, records, components, classes, strict=True):
+            books.put(node, *row)
+        self._record(flight, done, places, Trace(
+            node=node, numbers=numbers, keys=keys, components=own, records=records, seconds=seconds,
+            classes=classes if any(classes) else [],
+        ))  # fmt: skip
+        books.count(node).done += len(numbers)
+        books.schedule.done(node, numbers)
+        if books.computing:
+            for key, number in zip(keys, numbers, strict=True):
+                self.settle_parked(key, (node, number))
+
+    def _record(self, flight: Flight, done: Done, places: Sequence[int], trace: Trace) -> None:
+        columns = flight.batch.own
+        offsets = [done.attempts[i] - flight.first for i in places]
+        trace.own.extend(c if len(c) == 1 else [c[o] for o in offsets] for c in columns)
+        self.books.cache.record(trace)
+
+    def _learn(self, work: Work, seconds: Sequence[float]) -> None:
+        mean, known = sum(seconds) / len(seconds), self.books.seconds.get(work.task.id)
+        self.books.seconds[work.task.id] = mean if known is None else known + _WEIGHT * (mean - known)
+
+    def _classes(self, work: Work, number: int, done: Done, i: int) -> list[tuple[str, bytes]]:
+        """Give the user classes met in a value; a part of a value has those of the whole."""
+        if work.task.mode == "item":
+            return [c for node, n in work.feeders[0].origins(number) for c in self.books.values.classes(node, n)]
+        return [(name, identity) for name, identity in done.classes[i]] if done.classes else []
+
+    def _derived(self, node: int, number: int, key: bytes) -> bytes:
+        """Give what consumers of a value without identity are keyed by (contract K3)."""
+        if key:
+            return combine("derived", [key])
+        return combine("unkeyed", [self.books.run_id.encode(), str(node).encode(), str(number).encode()])
+
+    def _expanded(self, work: Work, numbers: Sequence[int], elements: Sequence[list[tuple[bool, bytes, bytes]]]) -> None:
+        """The elements that a dynamic axis runs over: its rows have their lengths now."""
+        node, books = work.number, self.books
+        for number, row in zip(numbers, elements, strict=True):
+            trouble = self._repeated(work, row)
+            if trouble is not None:
+                self._fail((node, number), trouble, Tries(), 0.0)
+                continue
+            classes = [c for n, m in work.feeders[0].origins(number) for c in books.values.classes(n, m)]
+            books.values.put_elements(node, number, [(own, r, _marked(c, classes)) for own, r, c in row])
+            books.schedule.expand(node, number, len(row))
+            books.count(node).done += 1
+            books.schedule.done(node, [number])
+
+    def _repeated(self, work: Work, row: Sequence[tuple[bool, bytes, bytes]]) -> AxisMismatch | None:
+        if not row or not all(own for own, _, _ in row) or len({c for _, _, c in row}) == len(row):
+            return None
+        seen: dict[bytes, int] = {}
+        first, second = next(
+            (seen[c], i) for i, (_, _, c) in enumerate(row) if seen.setdefault(c, i) != i
+        )
+        axis = work.planned.name
+        return AxisMismatch(
+            node=axis, axis=axis, found=f"the same label at places {first} and {second}", expected="every label once",
+            at=work.planned.node.site, remedy="Leave the repetition out of the list that is iterated over.",
+        )  # fmt: skip
+
+    def _refused(self, work: Work, path: str, kind: str) -> None:
+        """Say once a task that its results cannot be kept (contract E8)."""
+        if work.keep == Keep.PASS_ON or work.task.id in self._told:
+            return
+        self._told.add(work.task.id)
+        self._warned(NotStorable(node=work.planned.name, path=path, kind=kind))
+
+    # ---- anything else ---------------------------------------------------------------
+
+    def _without_value(self, result: Failed | Skipped | Lost | Died | TimedOut, flight: Flight) -> None:
+        """An attempt that gave no value: skip, try again, or fail."""
+        work = flight.batch.work
+        cell = (work.number, flight.number(result.attempt))
+        if isinstance(result, Skipped):
+            self._skip(cell, result.reason, flight.key(result.attempt))
+            return
+        tries = self.books.tries.setdefault(cell, Tries())
+        if isinstance(result, Lost):
+            self._lost(cell, result.digest, tries, work)
+            return
+        error, budget, used = self._judge(result, cell, tries, work)
+        if used <= budget and not self.stopping:
+            self._again(cell, work, tries, crashed=isinstance(result, Died))
+            return
+        seconds = 0.0 if isinstance(result, Died) else result.seconds
+        self._fail(cell, error, tries, seconds, key=flight.key(result.attempt))
+
+    def _judge(
+        self, result: Failed | Died | TimedOut, cell: Cell, tries: Tries, work: Work
+    ) -> tuple[FlowcoreError | Failure, int, int]:
+        """Give the error, the budget for its kind, and how much of it is used."""
+        retries = work.planned.node.options.retries
+        match result:
+            case Failed():
+                tries.raised += 1
+                return result.failure, retries, tries.raised
+            case TimedOut():
+                tries.timed_out += 1
+                error = CellTimeout(cell=self._name(*cell), seconds=result.seconds, did=result.did)
+                return error, retries, tries.timed_out
+            case Died():
+                tries.crashed += 1
+                died = WorkerDied(
+                    cell=self._name(*cell), attempt=tries.crashed, attempts=CRASHES + 1, cause=result.cause,
+                    peak=result.peak, stderr=result.stderr, stack=result.stack,
+                )  # fmt: skip
+                return died, CRASHES, tries.crashed
+
+    def _again(self, cell: Cell, work: Work, tries: Tries, *, crashed: bool) -> None:
+        """Let a cell be tried again, after a while if its task says so (exponential, with jitter)."""
+        books, (node, number) = self.books, cell
+        backoff = 0.0 if crashed else work.planned.node.options.backoff
+        if not backoff:
+            books.schedule.again(node, [number])
+            return
+        exponent = max(0, tries.raised + tries.timed_out - 1)
+        delay = min(backoff * 2.0**exponent, _LONGEST_DELAY) * random.uniform(0.5, 1.5)
+        books.delayed += 1
+
+        def due() -> None:
+            books.delayed -= 1
+            books.schedule.again(node, [number])
+
+        books.inbox.at(clock.monotonic() + delay, due)
+
+    def _fail(
+        self, cell: Cell, error: FlowcoreError | Failure, tries: Tries, seconds: float, *, key: bytes = b""
+    ) -> None:
+        """A cell has failed for good."""
+        node, number = cell
+        failure = CellFailure(node=node, number=number, attempts=max(1, tries.total), error=error, seconds=seconds)
+        self.books.failures.append(failure)
+        self.books.count(node).failed += 1
+        self.books.cache.failed(node, number, _facts(error))
+        self.books.schedule.failed(node, [number])
+        self.release_parked(key)
+        self._failed(failure)
+
+    def fail_all(self, node: int, numbers: Sequence[int], error: FlowcoreError | Failure) -> None:
+        """Cells, taken and not started, that cannot run at all."""
+        for number in numbers:
+            self._fail((node, number), error, Tries(), 0.0)
+
+    def _skip(self, cell: Cell, reason: str, key: bytes) -> None:
+        node, number = cell
+        self.books.skips[cell] = reason
+        self.books.count(node).skipped += 1
+        self.books.schedule.skipped(node, [number])
+        self.release_parked(key)
+
+    def _lost(self, cell: Cell, digest: bytes, tries: Tries, work: Work) -> None:
+        """An input could not be read: whoever made it makes it again, and the cell waits (contract F25)."""
+        books = self.books
+        tries.lost += 1
+        makers = self._makers(work, cell[1], digest)
+        if tries.lost > _LOSSES or not makers:
+            error = ValueLost(cell=self._name(*cell), reason=f"its input {digest.hex()[:12]} cannot be read")
+            self._fail(cell, error, tries, 0.0)
+            return
+        for place, (node, number) in enumerate(makers):  # upstream first, so that each finds its own inputs unsettled
+            books.values.drop(node, number)
+            books.schedule.lost(node, [number], by=cell if place == len(makers) - 1 else None)
+
+    def _makers(self, work: Work, number: int, digest: bytes) -> list[Cell]:
+        """Give the cells to make again for an array, upstream first: a part of a value needs the whole."""
+        waiting = [o for feed in work.feeders for o in feed.origins(number)]
+        makers: dict[Cell, None] = {}
+        while waiting:
+            node, n = waiting.pop()
+            maker = self.books.works.get(node)
+            if maker is None or not self._refers((node, n), digest):
+                continue
+            makers[node, n] = None
+            if maker.task.mode in ("item", "expand"):
+                waiting.extend(o for feed in maker.feeders for o in feed.origins(n))
+        return list(reversed(makers))
+
+    def _refers(self, cell: Cell, digest: bytes) -> bool:
+        values = self.books.values
+        if not values.has(*cell):
+            return False
+        records = [values.record(*cell)] if values.record(*cell) else [r for _, r, _ in values.elements(*cell)]
+        return any(d == digest for record in records for d, _, _ in references(record))
+
+    def _interrupted(self, attempts: Sequence[int]) -> None:
+        """Attempts that were stopped, or never begun."""
+        for attempt in attempts:
+            flight = self._end(attempt)
+            if flight is None:
+                continue
+            node, number = flight.batch.work.number, flight.number(attempt)
+            if self.stopping:
+                self.books.schedule.interrupted(node, [number])
+            else:  # an executor gave it back
+                self.books.schedule.again(node, [number])
+
+    # ---- equal cells -----------------------------------------------------------------
+
+    def settle_parked(self, key: bytes, leader: Cell) -> None:
+        """Cells equal to one that is done have its value."""
+        if not key or self.books.computing.pop(key, None) is None:
+            return
+        values = self.books.values
+        for node, number in self.books.parked.pop(key, ()):
+            self.books.put(node, number, values.record(*leader), values.component(*leader), values.classes(*leader))
+            self.books.count(node).hit += 1
+            self.books.schedule.done(node, [number])
+
+    def release_parked(self, key: bytes) -> None:
+        """Cells equal to one that gave no value go on by themselves."""
+        if not key or self.books.computing.pop(key, None) is None:
+            return
+        for node, number in self.books.parked.pop(key, ()):
+            self.books.schedule.again(node, [number])
+
+    def _end(self, attempt: int) -> Flight | None:
+        """Take an attempt out of the table; None if it has ended already."""
+        flight = self.books.attempts.pop(attempt, None)
+        if flight is None:
+            return None
+        flight.left -= 1
+        work = flight.batch.work
+        self.books.count(work.number).started -= 1
+        limit = work.planned.node.options.limit
+        if limit is not None:
+            self.books.running[work.limit_name] -= 1
+        return flight
+
+
+def _marked(component: bytes, classes: Sequence[tuple[str, bytes]]) -> bytes:
+    if not classes:
+        return component
+    return combine("classes", [component, *(part for name, identity in sorted(classes) for part in (name.encode(), identity))])
+
+
+def _facts(error: FlowcoreError | Failure) -> dict[str, object]:
+    """Give a failure for the journal: what and where, no data (contract S11)."""
+    if isinstance(error, Failure):
+        return {"type": error.type, "text": error.text, "at": error.at, "traceback": error.traceback}
+    return {"type": f"flowcore.errors.{type(error).__name__}", "text": str(error), "at": "", "traceback": ""}

@@ -1,0 +1,195 @@
+"""The launcher and a worker as the engine sees them: descriptors, and how each ended.
+
+Both are handles: they hold what the engine needs to talk to a process and to learn of its
+end, and decide nothing. `pool.py` moves them; what runs in the processes is in
+`launcher.py` and `worker.py`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import subprocess
+from dataclasses import dataclass
+
+from flowcore.run import proc
+from flowcore.run.slot import Slot, slot_file
+from flowcore.run.surroundings import import_path
+from flowcore.run.wire import Channel, pair
+
+_CODE = """\
+import sys
+arguments = sys.argv
+sys.path[:] = arguments[2:]
+from flowcore.run.launcher import main
+main(int(arguments[1]))
+"""
+_PATIENCE = 5.0  # seconds a launcher has to see its workers out
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a worker ended."""
+
+    attempt: int  # what its slot named; 0: nothing
+    batch: int  # the last batch it took up; 0: none in this run, -1: it had not entered the run
+    cause: str  # "signal 9 (SIGKILL)", "exit code 3", or what we killed it for
+    peak: int  # bytes of memory at its highest; 0: not known
+    stderr: str  # last lines of its log
+    stack: str  # what faulthandler wrote
+
+
+class LauncherProcess:
+    """The engine's hold on a launcher.
+
+    Raises
+    ------
+    OSError
+        If the system has no process or descriptor left.
+    """
+
+    def __init__(self) -> None:
+        ours, theirs = pair()
+        self._complaints = proc.anonymous_file("flowcore-launcher")
+        self.ready = False
+        try:
+            self._process: subprocess.Popen[bytes] = proc.start_interpreter(
+                _CODE, [str(theirs.fileno()), *import_path()], passing=[theirs.fileno()], stderr=self._complaints
+            )
+        except OSError:
+            ours.close()
+            os.close(self._complaints)
+            raise
+        finally:
+            theirs.close()
+        self.control = Channel(ours, blocking=False)
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self._process.pid
+
+    def complaint(self) -> str:
+        """Give the last lines it wrote to its standard error."""
+        return proc.tail(self._complaints, lines=5)
+
+    def close(self) -> str:
+        """Let it end, wait until it has, and give its last words."""
+        self.control.close()
+        pidfd = proc.open_pidfd(self.pid)
+        if pidfd is not None:
+            select.select([pidfd], [], [], _PATIENCE)
+            os.close(pidfd)
+        try:
+            self._process.wait(timeout=_PATIENCE if pidfd is None else 0.0)
+        except subprocess.TimeoutExpired:
+            proc.kill_group(self.pid)
+            self._process.wait()
+        words = self.complaint()
+        os.close(self._complaints)
+        return words
+
+    def forget(self) -> None:
+        """Close our descriptors without a word: we are a forked copy, and it is not ours."""
+        self.control.close()
+        os.close(self._complaints)
+        self._process.returncode = 0
+
+
+class WorkerProcess:
+    """The engine's hold on one worker, from the request for it to its end.
+
+    Attributes
+    ----------
+    token : int
+        Its number in the pool, never used again.
+    pid : int
+        0 until the launcher has forked it.
+    up : bool
+        It has said hello.
+    runs : int
+        Runs it has served, the present one included.
+    tasks : set of int
+        Tasks it was sent in this run.
+    doomed : str
+        Why we ended it; empty while we have not.
+    gone : bool
+        It has ended and its descriptors are closed.
+    """
+
+    def __init__(self, token: int) -> None:
+        self.token = token
+        self.pid = 0
+        self.pidfd: int | None = None
+        self.up = False
+        self.runs = 0
+        self.tasks: set[int] = set()
+        self.doomed = ""
+        self.gone = False
+        self.status: int | None = None
+        self.peak = 0
+        self.far: tuple[int, ...] = ()  # its own descriptors, ours until it has them
+        with contextlib.ExitStack() as undo:
+            ours, theirs = pair()
+            undo.callback(ours.close)
+            undo.callback(theirs.close)
+            slot = slot_file()
+            undo.callback(os.close, slot)
+            self._log = proc.log_file()
+            undo.callback(os.close, self._log)
+            watched, self._lifeline = os.pipe2(os.O_CLOEXEC)
+            undo.callback(os.close, watched)
+            undo.callback(os.close, self._lifeline)
+            log = os.dup(self._log)
+            undo.callback(os.close, log)
+            self.slot = Slot(slot)
+            self.slot.batch = -1
+            undo.pop_all()
+        self.channel = Channel(ours, blocking=False)
+        self.far = (theirs.detach(), watched, slot, log)
+
+    def __repr__(self) -> str:
+        return f"<worker {self.token}, pid {self.pid}{', ' + self.doomed if self.doomed else ''}>"
+
+    @property
+    def fit(self) -> bool:
+        """Whether cells may be sent to it."""
+        return self.up and not self.doomed and not self.gone
+
+    def started(self, pid: int, pidfd: int | None) -> None:
+        """It has been forked, and has its own descriptors."""
+        self.pid, self.pidfd = pid, pidfd
+        self._close_far()
+
+    def ending(self) -> Ending:
+        """Say how it ended; before :meth:`close`."""
+        return Ending(
+            attempt=self.slot.attempt,
+            batch=self.slot.batch, cause=self.doomed or proc.describe(self.status, self.peak), peak=self.peak,
+            stderr=proc.tail(self._log), stack=self.slot.text,
+        )  # fmt: skip
+
+    def kill(self, why: str) -> None:
+        """End it and what it started, now."""
+        self.doomed = self.doomed or why
+        if self.pid:
+            proc.kill_group(self.pid, self.pidfd)
+
+    def close(self) -> None:
+        """Close all descriptors. A worker that still lives ends by its lifeline."""
+        if self.gone:
+            return
+        self.gone = True
+        self._close_far()
+        self.channel.close()
+        self.slot.close()
+        os.close(self._lifeline)
+        os.close(self._log)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
+
+    def _close_far(self) -> None:
+        for descriptor in self.far:
+            os.close(descriptor)
+        self.far = ()

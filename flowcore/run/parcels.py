@@ -1,0 +1,155 @@
+"""What is with whom, and how much fits in a message. Pure: no process, no clock.
+
+A *parcel* is one message of cells that a worker was handed, with the attempts of it that
+have not ended. A worker has two at most (contract W4). *Pace* is what cells of a task have
+cost lately, and turns that into the size of the next message: about 20 ms of work, shared
+evenly, at most so many times what has been seen of the task before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Printed, Result, Skipped
+
+MESSAGE_SECONDS = 0.020  # of work, aimed at in one message
+LONG_SECONDS = 0.050  # a cell that takes longer goes singly, to an idle worker
+MOST_CELLS = 4096  # in one message
+_GROWTH = 8  # a message holds at most so many times the cells of its task measured before
+
+
+@dataclass(slots=True, kw_only=True)
+class Parcel:
+    """Cells with a worker, and the attempts among them that have not ended."""
+
+    serial: int
+    job: Job
+    short: bool  # expected to be over within a moment, so that another may wait behind it
+    open: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.open = set(self.job.attempts)
+
+    def rest(self) -> Job | None:
+        """Give the cells that have not ended, as a job; None if all have."""
+        if not self.open:
+            return None
+        if len(self.open) == len(self.job.attempts):
+            return self.job
+        return self.job.pick([i for i, attempt in enumerate(self.job.attempts) if attempt in self.open])
+
+
+def attempts_of(result: Result) -> Sequence[int]:
+    """Give the attempts that `result` ends.
+
+    Raises
+    ------
+    ValueError
+        If a worker has no business to report this, or its columns do not fit together.
+    """
+    match result:
+        case Done():
+            count = len(result.attempts)
+            whole = (result.records, result.components, result.seconds)
+            partial = (result.peaks, result.classes, result.elements)
+            if any(len(c) != count for c in whole) or any(len(c) not in (0, count) for c in partial):
+                raise ValueError("columns of unequal length")
+            return result.attempts
+        case Failed() | Skipped() | Lost():
+            return (result.attempt,)
+        case Interrupted():
+            return result.attempts
+        case Printed():
+            return ()
+        case _:
+            raise ValueError(f"not for a worker to say: {type(result).__name__}")
+
+
+def seconds_of(results: Iterable[Result]) -> float:
+    """Give the seconds that user functions took in these results."""
+    total = 0.0
+    for result in results:
+        if isinstance(result, Done):
+            total += sum(result.seconds)
+        elif isinstance(result, Failed | Skipped):
+            total += result.seconds
+    return total
+
+
+def settle(parcels: Sequence[Parcel], attempts: Sequence[int]) -> list[int] | None:
+    """End attempts. None: all of them were open, each once; else those that were."""
+    for parcel in parcels:
+        if parcel.open.issuperset(attempts):
+            before = len(parcel.open)
+            parcel.open.difference_update(attempts)
+            return None if before - len(parcel.open) == len(attempts) else list(dict.fromkeys(attempts))
+    ended = []
+    for attempt in attempts:
+        for parcel in parcels:
+            if attempt in parcel.open:
+                parcel.open.discard(attempt)
+                ended.append(attempt)
+                break
+    return ended
+
+
+def narrowed(result: Result, attempts: Sequence[int]) -> Result | None:
+    """Give `result` for these attempts alone; None if none are left (W8: late messages are dropped)."""
+    if not attempts:
+        return None
+    if isinstance(result, Interrupted):
+        return Interrupted(attempts=list(attempts))
+    if not isinstance(result, Done):
+        return result
+    at = [result.attempts.index(attempt) for attempt in attempts]
+    return Done(
+        attempts=list(attempts),
+        records=[result.records[i] for i in at],
+        components=[result.components[i] for i in at],
+        seconds=[result.seconds[i] for i in at],
+        peaks=[result.peaks[i] for i in at] if result.peaks else [],
+        classes=[result.classes[i] for i in at] if result.classes else [],
+        elements=[result.elements[i] for i in at] if result.elements else [],
+        refusals=[refusal for refusal in result.refusals if refusal[0] in attempts],
+    )
+
+
+class Pace:
+    """What cells of each task cost, learnt from their results."""
+
+    def __init__(self) -> None:
+        self._cost: dict[int, float] = {}
+        self._seen: dict[int, int] = {}
+
+    def learn(self, task: int, seconds: float, cells: int) -> None:
+        """`cells` cells of `task` took `seconds` altogether."""
+        if cells <= 0:
+            return
+        self._seen[task] = self._seen.get(task, 0) + cells
+        new = max(seconds, 0.0) / cells
+        old = self._cost.get(task)
+        if old is None:
+            self._cost[task] = new
+        elif new > old:
+            self._cost[task] = (old + new) / 2
+        else:  # the first cells of a task are the slow ones: come down by orders of magnitude
+            self._cost[task] = max((old * new) ** 0.5, new)
+
+    def cost(self, task: int) -> float | None:
+        """Give the seconds a cell of `task` is expected to take; None: not known."""
+        return self._cost.get(task)
+
+    def short(self, task: int) -> bool:
+        """Tell whether cells of `task` are known to be quick enough to queue behind others."""
+        cost = self._cost.get(task)
+        return cost is not None and cost <= LONG_SECONDS
+
+    def cells(self, task: int, ready: int, workers: int) -> int:
+        """Give the cells of `task` for one message, if `ready` are to be shared by `workers`."""
+        cost = self._cost.get(task)
+        if cost is None or cost > LONG_SECONDS:
+            return min(1, ready)
+        fit = int(MESSAGE_SECONDS / cost) if cost > MESSAGE_SECONDS / MOST_CELLS else MOST_CELLS
+        share = -(-ready // max(1, workers))
+        return max(1, min(fit, share, MOST_CELLS, _GROWTH * self._seen[task], ready))

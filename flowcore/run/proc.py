@@ -1,0 +1,310 @@
+"""The one seam for process calls: start, fork, kill, wait, signals, lifelines.
+
+Owns no state. Everything in `flowcore.run` that starts, ends or watches a process, or
+says what a signal does, goes through here, so that a test can let the n-th call fail.
+Never forks the user's process: :func:`start_interpreter` execs at once, and
+:func:`fork` is called by the launcher alone (contract F14).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import NoReturn
+
+KILL = signal.SIGKILL
+CAPS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+"""Variables by which numerical libraries learn how many threads to start."""
+
+_LINUX = sys.platform == "linux"
+_WHOLE_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
+
+
+def start_interpreter(
+    code: str, arguments: Sequence[str], *, passing: Sequence[int], stderr: int
+) -> subprocess.Popen[bytes]:
+    """Start a fresh Python on `code`, in a session of its own, with these descriptors and no others.
+
+    Raises
+    ------
+    OSError
+        If the system has no process, descriptor or memory left for it.
+    """
+    environ = dict(os.environ) | dict.fromkeys(CAPS, "1")
+    return subprocess.Popen(
+        [sys.executable, *_same_interpreter(), "-c", code, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=stderr,
+        close_fds=True,
+        pass_fds=tuple(passing),
+        start_new_session=True,
+        cwd="/",
+        env=environ,
+    )
+
+
+def _same_interpreter() -> list[str]:
+    """Give the options that make a new interpreter read code as this one does."""
+    options = ["-P"]  # nothing is imported from the working directory before sys.path is set
+    options += ["-O"] * sys.flags.optimize
+    options += ["-I"] if sys.flags.isolated else []
+    options += ["-s"] if sys.flags.no_user_site else []
+    options += ["-E"] if sys.flags.ignore_environment else []
+    options += ["-S"] if sys.flags.no_site else []
+    options += ["-B"] if sys.flags.dont_write_bytecode else []
+    options += ["-X", "utf8"] if sys.flags.utf8_mode else []
+    return options + [f"-W{option}" for option in sys.warnoptions]
+
+
+def fork() -> int:
+    """Fork; 0 in the child. Only the launcher, which has one thread, may call this."""
+    return os.fork()
+
+
+def leave(code: int) -> NoReturn:
+    """End this process now, without exit handlers: those are the launcher's."""
+    os._exit(code)
+
+
+def close_all_but(*keep: int) -> None:
+    """Close every descriptor but the standard ones and these."""
+    last = 2
+    for descriptor in sorted(keep):
+        os.closerange(last + 1, descriptor)
+        last = descriptor
+    os.closerange(last + 1, os.sysconf("SC_OPEN_MAX"))
+
+
+def new_session() -> None:
+    """Become the leader of a session and a process group of one's own."""
+    os.setsid()
+
+
+def pid() -> int:
+    """Give the id of this process."""
+    return os.getpid()
+
+
+def thread_count() -> int:
+    """Give the number of threads of this process as the kernel counts them."""
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        return threading.active_count()
+
+
+def open_pidfd(process: int) -> int | None:
+    """Open a descriptor that is readable once `process` has ended; None where there are none."""
+    if not _LINUX:
+        return None
+    try:
+        return os.pidfd_open(process)
+    except OSError:
+        return None
+
+
+def ended(pidfd: int) -> bool:
+    """Tell whether the process behind `pidfd` has ended."""
+    return bool(select.select([pidfd], [], [], 0)[0])
+
+
+def kill_group(process: int, pidfd: int | None = None) -> None:
+    """SIGKILL the process group that `process` leads, and `process` itself; harmless if both are gone.
+
+    With a pidfd the signal cannot reach a later process of the same number. `process`
+    is signalled too, since a worker that was forked this instant leads no group yet.
+    """
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if pidfd is None:
+            os.killpg(process, KILL)
+        else:
+            _signal_group(process, pidfd)
+    if pidfd is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            signal.pidfd_send_signal(pidfd, KILL)
+
+
+def _signal_group(process: int, pidfd: int) -> None:
+    try:
+        signal.pidfd_send_signal(pidfd, KILL, None, _WHOLE_GROUP)
+    except OSError as error:
+        if isinstance(error, ProcessLookupError):
+            raise
+        os.killpg(process, KILL)  # an older kernel does not know the flag
+
+
+def dead_child() -> int | None:
+    """Give a child that has ended and is not reaped yet, without reaping it."""
+    try:
+        found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return None
+    return None if found is None else found.si_pid
+
+
+def reap(process: int) -> tuple[int, int]:
+    """Reap an ended child: its wait status, and its memory at its highest in bytes."""
+    _, status, usage = os.wait4(process, 0)
+    return status, usage.ru_maxrss * (1024 if _LINUX else 1)
+
+
+def describe(status: int | None, peak: int = 0) -> str:
+    """Say what a wait status means: "signal 9 (SIGKILL)", "exit code 3"."""
+    if status is None:
+        return "unknown: its launcher had died and could not report"
+    code = os.waitstatus_to_exitcode(status)
+    if code == 0:
+        return "exit code 0 without a result"
+    if code > 0:
+        return f"exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "unknown signal"
+    likely = ", probably out of memory" if -code == KILL and peak > memory_limit() // 2 else ""
+    return f"signal {-code} ({name}){likely}"
+
+
+def memory_limit() -> int:
+    """Give the bytes of memory that processes here may use: the control group's, else the machine's."""
+    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    try:
+        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:
+            return min(machine, int(file.read()))
+    except (OSError, ValueError):
+        return machine
+
+
+def resident(process: int) -> int:
+    """Give the bytes of memory `process` occupies now; 0 where this cannot be told."""
+    try:
+        with open(f"/proc/{process}/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def arm_lifeline(lifeline: int) -> bool:
+    """Have the kernel kill this process's group when the far end of a pipe closes (contract F3).
+
+    The signal is SIGIO at its default action, sent by the kernel: no thread and no
+    interpreter of ours has to run, so a C call that holds the GIL does not delay it.
+    False where this cannot be had; :func:`attend_lifeline` is the portable form.
+    """
+    if not _LINUX:
+        return False
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    try:
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
+    except OSError:
+        return False
+    # 1. The engine dies. 2. We arm. The signal of step 1 went nowhere, so we look once.
+    if select.select([lifeline], [], [], 0)[0]:
+        _end_group()
+    return True
+
+
+def attend_lifeline(lifeline: int) -> None:
+    """Kill this process's group when the far end of a pipe closes, from a thread."""
+
+    def attend() -> None:
+        os.set_blocking(lifeline, True)
+        os.read(lifeline, 1)
+        _end_group()
+
+    threading.Thread(target=attend, name="flowcore-lifeline", daemon=True).start()
+
+
+def _end_group() -> NoReturn:
+    os.killpg(os.getpgrp(), KILL)
+    os._exit(1)
+
+
+def plain_signals() -> None:
+    """Undo what was inherited: no signal is blocked, and children can be waited for."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+
+
+def ignore_signals(*names: str) -> None:
+    """Ignore the signals of these names."""
+    for name in names:
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+
+
+def on_signals(call: Callable[[], None], *names: str) -> None:
+    """Call `call` when one of these signals arrives."""
+    for name in names:
+        signal.signal(getattr(signal, name), lambda *_: call())
+
+
+def wake_on_child(wakeup: int) -> None:
+    """Have a byte written to `wakeup` whenever a child ends; -1: no more."""
+    signal.signal(signal.SIGCHLD, (lambda *_: None) if wakeup >= 0 else signal.SIG_DFL)
+    signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
+
+
+def change_directory(path: str) -> None:
+    """Make `path` the working directory; a directory that is gone is the cells' own trouble."""
+    with contextlib.suppress(OSError):
+        os.chdir(path)
+
+
+def set_environ(wanted: Mapping[str, str]) -> None:
+    """Make the environment of this process equal to `wanted`."""
+    for name in [name for name in os.environ if name not in wanted]:
+        del os.environ[name]
+    for name, value in wanted.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+def anonymous_file(name: str, *, size: int = 0) -> int:
+    """Make a file in memory that has no name and is closed on exec; the caller closes it."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create(name, os.MFD_CLOEXEC)
+    else:
+        with tempfile.TemporaryFile() as unnamed:
+            file = os.dup(unnamed.fileno())
+    try:
+        os.ftruncate(file, size)
+    except OSError:
+        os.close(file)
+        raise
+    return file
+
+
+def log_file() -> int:
+    """Make a file without a name on disk that is only appended to, else one in memory."""
+    try:
+        flags = os.O_TMPFILE | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        return os.open(tempfile.gettempdir(), flags, 0o600)
+    except (OSError, AttributeError):  # no such files in this filesystem or system
+        return anonymous_file("flowcore-log")
+
+
+def tail(file: int, *, lines: int = 20) -> str:
+    """Give the last lines of an open file."""
+    try:
+        size = os.fstat(file).st_size
+        text = os.pread(file, 8192, max(0, size - 8192)).decode("utf-8", "replace")
+    except OSError:
+        return ""
+    return "\n".join(text.splitlines()[-lines:])

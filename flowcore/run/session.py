@@ -1,0 +1,260 @@
+"""One run, put together: schedule, books, executors and engine, on a thread of its own.
+
+Built from a graph and settings, and knows nothing of how a user holds a run
+(`result.py`). Its thread is the engine's; everything public here may be called from any.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Literal, TypeAlias
+
+from flowcore import clock
+from flowcore.errors import NotPicklable, NotStorable
+from flowcore.events import Cells, NodeDrawn, Observer, Printed, RunEnded, RunStarted
+from flowcore.plan.cells import Space
+from flowcore.plan.classes import class_name, is_record_class
+from flowcore.plan.graph import Graph, Planned
+from flowcore.plan.schedule import Schedule
+from flowcore.plan.stations import State
+from flowcore.run.books import Books, CellFailure
+from flowcore.run.crew import Crew
+from flowcore.run.engine import Engine, Given
+from flowcore.run.inbox import Inbox
+from flowcore.run.job import Printed as PrintedResult
+from flowcore.run.labels import Labels
+from flowcore.run.landing import Landing
+from flowcore.run.surroundings import Surroundings
+from flowcore.run.telling import Teller
+from flowcore.run.values import Values
+from flowcore.run.work import Surround
+from flowcore.settings import Settings
+from flowcore.store.codecs import Codec
+from flowcore.store.directory import Store
+
+Status: TypeAlias = Literal["running", "done", "failed", "interrupted", "cancelled", "broken"]
+_TICK = 0.2  # seconds between two events about the same node
+
+
+class Session:
+    """A run and its thread.
+
+    Parameters
+    ----------
+    graph : Graph
+        The nodes, lowered.
+    settings : Settings
+    store : Store
+    name : str
+        The flow's.
+    given : mapping
+        Node number to a function that encodes the values given for its cells.
+    observers : sequence of Observer
+    """
+
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        settings: Settings,
+        store: Store,
+        name: str,
+        given: Mapping[int, Sequence[object]],
+        observers: Sequence[Observer],
+    ) -> None:
+        self.graph = graph
+        self.settings = settings
+        self.name = name
+        self.store_run = store.begin()
+        self.id = self.store_run.id
+        self.status: Status = "running"
+        self.error: BaseException | None = None  # what went wrong in the engine itself
+        self.began = clock.monotonic()
+        self.seconds = 0.0
+        self._durable = store.durable
+        self._teller = Teller(observers)
+        self._told = 0.0
+        self._ended = threading.Event()
+        self.codec = Codec(
+            kept=self.store_run.blobs if self.store_run.writable else None, passed=self.store_run.spool
+        )
+        self.schedule = Schedule()
+        self.values = Values()
+        self.books = Books(
+            graph=graph, schedule=self.schedule, values=self.values, cache=self.store_run.cache,
+            spool=self.store_run.spool, inbox=Inbox(), run_id=self.id,
+        )  # fmt: skip
+        self.labels = Labels(graph, self.space, self.values, self.codec)
+        self._crew = Crew(
+            settings=settings, inbox=self.books.inbox, codec=self.codec, surroundings=self._surroundings
+        )
+        self._landing = Landing(
+            self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=_warn
+        )
+        self._plan(given)
+        self.engine = Engine(
+            self.books, crew=self._crew, landing=self._landing, given=self._encode(given), tick=self._tick,
+            surround=Surround(
+                codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
+                leaves_process=self._crew.leaves_process,
+            ),
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._run, name="flowcore-engine", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end; tell whether it has come."""
+        return self._ended.wait(timeout)
+
+    def stop(self) -> None:
+        """Begin no further cell; let what runs finish."""
+        if not self._ended.is_set():
+            self.status = "interrupted"
+            self.engine.stop()
+
+    def cancel(self) -> None:
+        """End what runs."""
+        if not self._ended.is_set():
+            self.status = "cancelled"
+            self.engine.cancel()
+
+    def space(self, node: int) -> Space:
+        """Give the cells of a node."""
+        return self.schedule.space(self.graph[node].spans)
+
+    def state(self, node: int, number: int) -> State:
+        """Tell where a cell stands."""
+        return self.schedule.state(node, number)
+
+    def release(self) -> None:
+        """Let go of values that are kept for the sake of this run only."""
+        self.store_run.release()
+
+    # ---- putting together ------------------------------------------------------------
+
+    def _plan(self, given: Mapping[int, Sequence[object]]) -> None:
+        targets = set(self.graph.targets)
+        for planned in self.graph.nodes.values():
+            supplied = planned.number in given
+            self.schedule.add(
+                planned.number, planned.spans, () if supplied else planned.edges,
+                priority=int(planned.node.options.priority), held=planned.number in targets, lane=self._lane(planned),
+            )  # fmt: skip
+        for target in self.graph.targets:
+            self.schedule.want(target)
+
+    def _lane(self, planned: Planned) -> str:
+        kind = planned.node.kind
+        if kind in ("item", "expand"):
+            return "thread"
+        return "engine" if kind == "choose" else self._crew.lane(planned.node.runner)
+
+    def _encode(self, given: Mapping[int, Sequence[object]]) -> Given:
+        encoded = {n: [self.codec.encode(v, keep=False) for v in values] for n, values in given.items()}
+        return {n: [(e.record, e.component) for e in row] for n, row in encoded.items()}
+
+    def _surroundings(self) -> Surroundings:
+        return Surroundings.of_this_process(
+            run_id=self.id, store=str(self.store_run.root), spool=str(self.store_run.spool.path), durable=self._durable,
+            writable=self.store_run.writable, classes=_classes_of_main(self.codec),
+        )  # fmt: skip
+
+    # ---- the engine's thread ---------------------------------------------------------
+
+    def _run(self) -> None:
+        self._teller.tell(
+            RunStarted(run=self.id, flow=self.name, nodes=len(self.graph.nodes), workers=self.settings.workers)
+        )
+        for planned in self.graph.nodes.values():
+            self._draw(planned)
+        cache = self.store_run.cache
+        cache.run({"flow": self.name, "began": clock.wall(), "workers": self.settings.workers, "seed": self.settings.seed})
+        try:
+            self.engine.run()
+        except BaseException as error:  # noqa: BLE001 - a fault of flowcore's own ends the run, never silently (F37)
+            self.error = error
+            self.status = "broken"
+        finally:
+            self._finish()
+
+    def _finish(self) -> None:
+        if self.status == "running":
+            self.status = "failed" if self.books.failures else "done"
+        self.seconds = clock.monotonic() - self.began
+        self._told = 0.0
+        self.books.changed.update(self.books.counts)
+        self._tick()
+        try:
+            self.store_run.close(self.status)
+            self._teller.tell(RunEnded(run=self.id, status=self.status, seconds=self.seconds))
+            self._teller.close()
+            self.books.inbox.close()
+        finally:
+            self._ended.set()
+
+    def _failed(self, failure: CellFailure) -> None:
+        del failure
+        if self.settings.on_error != "continue":
+            self.engine.end("cancel" if self.settings.on_error == "cancel" else "stop")
+
+    def _printed(self, cell: str, printed: PrintedResult) -> None:
+        self._teller.tell(Printed(cell=cell, stream=printed.stream, text=printed.text))
+
+    def _draw(self, planned: Planned) -> None:
+        if not self._teller.listening or planned.node.kind == "expand":
+            return
+        space = self.space(planned.number)
+        self._teller.tell(
+            NodeDrawn(
+                node=planned.number, name=planned.name, kind=planned.node.kind, group=planned.node.group,
+                cells=space.count if space.complete else None,
+            )
+        )  # fmt: skip
+
+    def _tick(self) -> None:
+        """Tell observers what changed, a few times a second."""
+        if not self._teller.listening or not self.books.changed:
+            return
+        now = clock.monotonic()
+        if now - self._told < _TICK:
+            return
+        self._told = now
+        for node in self.books.changed:
+            if not self.graph[node].node.kind == "expand":
+                c = self.books.counts[node]
+                self._teller.tell(
+                    Cells(node=node, started=c.started, done=c.done, hit=c.hit, failed=c.failed, skipped=c.skipped)
+                )
+            if not self.space(node).static:
+                self._draw(self.graph[node])
+        self.books.changed.clear()
+
+
+def _warn(trouble: NotStorable) -> None:
+    warnings.warn(trouble, stacklevel=2)
+
+
+def _classes_of_main(codec: Codec) -> bytes:
+    """Pack the classes of `__main__` whose values have an encoding: workers cannot import them.
+
+    One that cannot travel (a field's default may be anything) is left out; its values
+    are then plain records over there.
+    """
+    main = sys.modules.get("__main__")
+    packed: dict[str, type] = {}
+    for kind in list(vars(main).values()) if main is not None else ():
+        if isinstance(kind, type) and kind.__module__ == "__main__" and is_record_class(kind):
+            try:
+                codec.pack_classes({class_name(kind): kind})
+            except NotPicklable:
+                continue
+            packed[class_name(kind)] = kind
+    return codec.pack_classes(packed) if packed else b""
+
+

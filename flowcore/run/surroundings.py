@@ -1,0 +1,61 @@
+"""What a run carries to wherever its cells execute: directory, import path, environment, store."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """The surroundings of a cell, as they were when its run began."""
+
+    run_id: str
+    store: str  # root of the store
+    spool: str  # directory of arrays that are handed over and not kept
+    durable: bool = False
+    writable: bool = True
+    cwd: str = ""  # empty: it was gone already
+    sys_path: tuple[str, ...] = ()
+    environ: tuple[tuple[str, str], ...] = ()
+    classes: bytes = b""  # cloudpickle of {name: class} for the classes of __main__; empty: none
+
+    @classmethod
+    def of_this_process(
+        cls, *, run_id: str, store: str, spool: str, durable: bool = False, writable: bool = True, classes: bytes = b""
+    ) -> Surroundings:
+        """Take working directory, import path and environment as they are here and now."""
+        try:
+            cwd = os.getcwd()
+        except FileNotFoundError:
+            cwd = ""
+        return cls(
+            run_id=run_id, store=store, spool=spool, durable=durable, writable=writable, cwd=cwd,
+            sys_path=import_path(), environ=tuple(os.environ.items()), classes=classes,
+        )  # fmt: skip
+
+    def pack(self) -> list[object]:
+        """Give the fields as one plain list, for a message."""
+        path = [os.fsencode(entry) for entry in self.sys_path]
+        environ = [[os.fsencode(name), os.fsencode(value)] for name, value in self.environ]
+        return [
+            self.run_id, os.fsencode(self.store), os.fsencode(self.spool), self.durable, self.writable,
+            os.fsencode(self.cwd), path, environ, self.classes,
+        ]  # fmt: skip
+
+    @classmethod
+    def unpack(cls, fields: Sequence[object]) -> Surroundings:
+        """Read what :meth:`pack` gave."""
+        run_id, store, spool, durable, writable, cwd, path, environ, classes = fields
+        return cls(
+            run_id=run_id, store=os.fsdecode(store), spool=os.fsdecode(spool), durable=durable, writable=writable,  # type: ignore[arg-type]
+            cwd=os.fsdecode(cwd), sys_path=tuple(os.fsdecode(p) for p in path), classes=classes,  # type: ignore[arg-type,attr-defined]
+            environ=tuple((os.fsdecode(name), os.fsdecode(value)) for name, value in environ),  # type: ignore[attr-defined]
+        )  # fmt: skip
+
+
+def import_path() -> tuple[str, ...]:
+    """Give `sys.path` with every entry absolute, so that it means the same in another directory."""
+    return tuple(os.path.abspath(entry) for entry in sys.path)

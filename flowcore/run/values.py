@@ -1,0 +1,122 @@
+"""What the engine knows of the values in a run: references and identities, never arrays.
+
+Columns, one a node, filled as cells are done. Only the engine's thread writes; others
+may read cells that they know to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from flowcore.plan.records import combine
+from flowcore.run.job import Component, Record
+
+Classes = Sequence[tuple[str, bytes]]
+
+
+@dataclass(slots=True)
+class _Column:
+    records: list[Record | None] = field(default_factory=list)  # None: no value (yet, or any more)
+    components: list[Component] = field(default_factory=list)
+    classes: dict[int, Classes] = field(default_factory=dict)
+    elements: dict[int, list[tuple[bool, Record, Component]]] = field(default_factory=dict)
+    labels: dict[int, list[Record]] = field(default_factory=dict)  # of elements that label themselves
+
+    def reach(self, number: int) -> None:
+        more = number + 1 - len(self.records)
+        if more > 0:
+            self.records.extend([None] * more)
+            self.components.extend([b""] * more)
+
+
+class Values:
+    """The values of a run's cells, by node and number."""
+
+    def __init__(self) -> None:
+        self._columns: dict[int, _Column] = {}
+
+    def reserve(self, node: int, count: int) -> None:
+        """Make room for the cells of a node."""
+        self._column(node).reach(count - 1)
+
+    def put(self, node: int, number: int, record: Record, component: Component, classes: Classes = ()) -> None:
+        """Take up the value of a cell.
+
+        `component` is what consumers are keyed by: the value's own identity, or a
+        derived one where it has none (contract K3). User classes met in the value enter
+        the consumer's key beside it, never the value's identity (K10).
+        """
+        column = self._column(node)
+        column.reach(number)
+        column.records[number] = record
+        column.components[number] = component if not classes else _with_classes(component, classes)
+        if classes:
+            column.classes[number] = classes
+
+    def put_elements(self, node: int, number: int, elements: list[tuple[bool, Record, Component]]) -> None:
+        """Take up the elements that a dynamic axis runs over."""
+        column = self._column(node)
+        column.reach(number)
+        column.records[number] = b""
+        column.elements[number] = elements
+        if all(itself for itself, _, _ in elements):
+            column.labels[number] = [record for _, record, _ in elements]
+
+    def has(self, node: int, number: int) -> bool:
+        """Tell whether a cell has a value."""
+        column = self._columns.get(node)
+        return column is not None and number < len(column.records) and column.records[number] is not None
+
+    def record(self, node: int, number: int) -> Record:
+        """Give the record of a cell that is done."""
+        record = self._columns[node].records[number]
+        assert record is not None, "only the values of done cells are asked for"
+        return record
+
+    def records(self, node: int, numbers: Sequence[int]) -> list[Record]:
+        """Give the records of cells that are done."""
+        column = self._columns[node].records
+        return [column[n] for n in numbers]  # type: ignore[misc]
+
+    def component(self, node: int, number: int) -> Component:
+        """Give what a consumer of a cell is keyed by."""
+        return self._columns[node].components[number]
+
+    def components(self, node: int, numbers: Sequence[int]) -> list[Component]:
+        """Give what consumers of cells are keyed by."""
+        column = self._columns[node].components
+        return [column[n] for n in numbers]
+
+    def classes(self, node: int, number: int) -> Classes:
+        """Give the user classes met in a value."""
+        return self._columns[node].classes.get(number, ())
+
+    def elements(self, node: int, number: int) -> list[tuple[bool, Record, Component]]:
+        """Give the elements a dynamic axis runs over."""
+        return self._columns[node].elements[number]
+
+    def label(self, node: int, number: int, place: int) -> Record | None:
+        """Give the record of an element that labels itself, also after its release; None: its place is its label."""
+        labels = self._columns[node].labels.get(number)
+        return None if labels is None else labels[place]
+
+    def drop(self, node: int, number: int) -> Record | None:
+        """Forget a value, keeping its identity; give its record."""
+        column = self._columns.get(node)
+        if column is None or number >= len(column.records):
+            return None
+        record, column.records[number] = column.records[number], None
+        column.elements.pop(number, None)
+        return record
+
+    def _column(self, node: int) -> _Column:
+        column = self._columns.get(node)
+        if column is None:
+            column = self._columns[node] = _Column()
+        return column
+
+
+def _with_classes(component: Component, classes: Classes) -> Component:
+    pairs = [part for name, identity in sorted(classes) for part in (name.encode(), identity)]
+    return combine("classes", [component, *pairs])

@@ -1,0 +1,290 @@
+"""A node made ready to run: its task as executors get it, its cells' arguments, and their keys.
+
+Made once, when the first cell of the node is ready, because it is here that user data
+is looked at: constants are encoded, the function is packed, its code is identified. If
+something cannot be keyed the node still runs, and is not kept (contract K3, E6); if
+something cannot travel, no cell of the node runs (F9).
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from flowcore.declare.node import Along
+from flowcore.errors import NotKeyable
+from flowcore.plan.cells import Space
+from flowcore.plan.code import Fingerprint, fingerprint
+from flowcore.plan.encode import NoEncoding
+from flowcore.plan.graph import Constant, Container, Place, Planned, Shape
+from flowcore.plan.keys import NodeKeys, common_components
+from flowcore.plan.records import combine
+from flowcore.run.inputs import Feeder, FromAxis, LabelRecord, feeder
+from flowcore.run.job import Component, Keep, Part, Record, TaskSpec
+from flowcore.run.values import Values
+from flowcore.store.codecs import Codec
+
+_ids = itertools.count(1)
+_REFUSED = frozenset({"Generator", "RandomState"})  # of numpy.random: live state is never an argument (K21)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surround:
+    """What preparing a node needs of its run."""
+
+    codec: Codec
+    spaces: Callable[[int], Space]
+    label: LabelRecord
+    run_id: str
+    leaves_process: Callable[[str], bool]  # whether a runner's cells leave this process
+
+
+@dataclass(slots=True)
+class _Own:
+    """A parameter that differs from cell to cell: how its component is made."""
+
+    name: str
+    slots: list[int]
+    skeleton: Component | None  # None: the parameter is one slot and nothing else
+
+
+@dataclass(slots=True, kw_only=True)
+class Work:
+    """A node ready to run."""
+
+    planned: Planned
+    lane: str
+    task: TaskSpec
+    keys: NodeKeys | None  # None: its cells are not keyed
+    keep: Keep
+    feeders: list[Feeder]
+    own: list[_Own] = field(default_factory=list)
+
+    @property
+    def number(self) -> int:
+        """The node's number."""
+        return self.planned.number
+
+    @property
+    def limit_name(self) -> object:
+        """What the cells in flight are counted under, where there is a limit."""
+        limit = self.planned.node.options.limit
+        return (limit.name or self.number) if limit is not None else None
+
+    def columns(self, numbers: Sequence[int], values: Values) -> list[list[Record]]:
+        """Give the records in each slot, for these cells."""
+        return [feed.records(numbers, values) for feed in self.feeders]
+
+    def own_components(self, numbers: Sequence[int], values: Values) -> list[list[Component]]:
+        """Give the identities that enter these cells' keys, a column a parameter."""
+        fed = {slot: self.feeders[slot].components(numbers, values) for own in self.own for slot in own.slots}
+        return [self._component_column(own, fed, len(numbers)) for own in self.own]
+
+    def _component_column(self, own: _Own, fed: dict[int, list[Component]], count: int) -> list[Component]:
+        if own.skeleton is None:
+            return fed[own.slots[0]]
+        columns = [fed[slot] for slot in own.slots]
+        if all(len(column) == 1 for column in columns):
+            return [combine("tree", [own.skeleton, *(column[0] for column in columns)])]
+        return [
+            combine("tree", [own.skeleton, *(column[0 if len(column) == 1 else i] for column in columns)])
+            for i in range(count)
+        ]
+
+
+def prepare(planned: Planned, surround: Surround) -> Work:
+    """Make a node ready.
+
+    Raises
+    ------
+    NotPicklable
+        If its function or an argument cannot reach the process it is to run in.
+    NotKeyable
+        If it cannot be keyed and the user wrote that it must be kept; or for a live
+        random generator as argument.
+    """
+    node = planned.node
+    lane = {"item": "thread", "expand": "thread", "choose": "engine"}.get(node.kind, node.runner)
+    if node.kind == "choose":
+        return Work(planned=planned, lane=lane, task=TaskSpec(id=next(_ids), name=node.name), keys=None,
+                    keep=Keep.PASS_ON, feeders=_feeders(planned, surround, _Encoder(planned, surround)))  # fmt: skip
+    encoder = _Encoder(planned, surround)
+    feeders = _feeders(planned, surround, encoder)
+    parts = [(name, encoder.part(shape, f"args.{name}")) for name, shape in planned.arguments.items()]
+    cached = _cached(planned)
+    code = _identify(planned, surround, encoder) if cached else None
+    own = [encoder.own(name, shape) for name, shape in planned.arguments.items() if planned.slots_of(name)]
+    keys, keep = _keys(planned, encoder, own, code) if code is not None else (None, Keep.PASS_ON)
+    if keys is None and cached:
+        keep = Keep.PASS_ON
+    return Work(
+        planned=planned, lane=lane, keys=keys, keep=keep, feeders=feeders, own=own if keys is not None else [],
+        task=_task(planned, surround, parts, keep, code),
+    )  # fmt: skip
+
+
+def _task(
+    planned: Planned, surround: Surround, parts: list[tuple[str, Part]], keep: Keep, code: Fingerprint | None
+) -> TaskSpec:
+    node, options = planned.node, planned.node.options
+    if node.kind in ("item", "expand"):
+        positional = [part for _, part in parts]
+        if node.kind == "item":
+            positional.append(["const", surround.codec.encode(node.key, keep=False).record])
+        return TaskSpec(id=next(_ids), name=node.name, mode=node.kind, positional=tuple(positional))
+    assert node.task is not None, "only items, elements and choices have no task"
+    away = surround.leaves_process(node.runner)
+    function, buffers = surround.codec.pack_function(node.task.function) if away else (b"", ())
+    count = node.positional
+    return TaskSpec(
+        id=next(_ids), name=node.name, function=function, live=node.task.function, buffers=buffers,
+        mode="async" if node.task.is_async else "sync",
+        positional=tuple(part for _, part in parts[:count]), keywords=tuple(parts[count:]),
+        keep=keep, code=code.digest if code is not None and not (options.ignore or options.tracks) else b"", timeout=options.timeout, cores=options.cores,
+    )  # fmt: skip
+
+
+def _cached(planned: Planned) -> bool:
+    return planned.node.task is not None and planned.node.options.cache is not False
+
+
+def _must(planned: Planned) -> bool:
+    """Tell whether the user wrote that the result has to be kept."""
+    options = planned.node.options
+    return options.cache == "required" or (options.cache is True and "cache" in options.given)
+
+
+def _identify(planned: Planned, surround: Surround, encoder: _Encoder) -> Fingerprint | None:
+    """Identify the code; None, with a warning, if that cannot be done."""
+    assert planned.node.task is not None, "only tasks are cached"
+    options = planned.node.options
+    try:
+        return fingerprint(planned.node.task.function, ignore=options.ignore, tracks=options.tracks)
+    except NoEncoding as refused:
+        encoder.refuse(refused.path, refused)
+        return None
+
+
+def _keys(
+    planned: Planned, encoder: _Encoder, own: list[_Own], code: Fingerprint
+) -> tuple[NodeKeys | None, Keep]:
+    constants = {name: encoder.constant_component(shape, name) for name, shape in planned.arguments.items()
+                 if not planned.slots_of(name)}  # fmt: skip
+    constants.update(encoder.default_components(planned))
+    ignore = planned.node.options.ignore
+    constants = {name: component for name, component in constants.items() if name not in ignore}
+    own[:] = [o for o in own if o.name not in ignore]
+    if encoder.refused:
+        return None, Keep.PASS_ON
+    common = common_components(
+        code, constants=constants, version=planned.node.options.version, classes=tuple(encoder.classes.items())
+    )
+    keep = Keep.REQUIRED if planned.node.options.cache == "required" else Keep.KEEP
+    return NodeKeys(common=common, own=[o.name for o in own]), keep
+
+
+def _feeders(planned: Planned, surround: Surround, encoder: _Encoder) -> list[Feeder]:
+    space = surround.spaces(planned.number)
+    found: list[Feeder] = []
+    for form in planned.slots:
+        if isinstance(form, Along):
+            encoded = [encoder.fresh(value, f"each({form.axis.name}=...)[{i}]") for i, value in enumerate(form.values)]
+            found.append(FromAxis(space, form.axis.name, encoded))
+        else:
+            found.append(feeder(form, space, surround.spaces, surround.label))
+    return found
+
+
+class _Encoder:
+    """Encodes what the user wrote into a call; remembers what has no encoding."""
+
+    def __init__(self, planned: Planned, surround: Surround) -> None:
+        self._planned = planned
+        self._codec = surround.codec
+        self._cached = _cached(planned)
+        self._unkeyed = surround.run_id.encode()
+        self._known: dict[int, tuple[object, Record, Component]] = {}
+        self.classes: dict[str, bytes] = {}
+        self.refused = False
+
+    def value(self, value: object, path: str) -> tuple[Record, Component]:
+        """Give the record and the identity of a value; passed on, with a warning, if it has no encoding."""
+        known = self._known.get(id(value))
+        if known is None:
+            known = self._known[id(value)] = (value, *self.fresh(value, path))
+        return known[1], known[2]
+
+    def fresh(self, value: object, path: str) -> tuple[Record, Component]:
+        """As `value`, for one that is asked for once only."""
+        try:
+            encoded = self._codec.argument(value, name=path)
+            if encoded.classes:
+                self.classes.update(encoded.classes)
+            return encoded.record, encoded.component
+        except NoEncoding as refused:
+            self.refuse(f"{path}{refused.path}", refused)
+            record = self._codec.pass_on(value, name=self._planned.name)
+            return record, combine("unkeyed", [self._unkeyed, str(id(value)).encode()])
+
+    def refuse(self, path: str, refused: NoEncoding) -> None:
+        """Say that the node is not kept, or raise where that is not acceptable (contract E6)."""
+        live = refused.kind.rsplit(".", 1)[-1] in _REFUSED
+        remedy = "Use fc.rng(), or pass a seed: a live generator would give another stream on every hit." if live else ""
+        trouble = NotKeyable(node=self._planned.name, path=path, kind=refused.kind, remedy=remedy or refused.hint)
+        if live or (self._cached and _must(self._planned)):
+            raise trouble
+        if self._cached and not self.refused:
+            warnings.warn(trouble, stacklevel=2)
+        self.refused = True
+
+    def part(self, shape: Shape, path: str) -> Part:
+        """Give a part of the call in the form that crosses borders."""
+        if isinstance(shape, Place):
+            return ["slot", shape.slot]
+        if isinstance(shape, Constant):
+            return ["const", self.value(shape.value, path)[0]]
+        if shape.kind == "dict":
+            return ["dict", [[self.value(key, path)[0], self.part(item, f"{path}[{key!r}]")] for key, item in shape.items]]
+        return [shape.kind, [self.part(item, f"{path}[{i}]") for i, (_, item) in enumerate(shape.items)]]
+
+    def constant_component(self, shape: Shape, name: str) -> Component:
+        """Give the identity of an argument without slots."""
+        assert isinstance(shape, Constant), "containers without references are constants"
+        return self.value(shape.value, f"args.{name}")[1]
+
+    def default_components(self, planned: Planned) -> dict[str, Component]:
+        """Give the identities of parameters left at their defaults, so that writing one out changes nothing (K11)."""
+        assert planned.node.task is not None, "only tasks are keyed"
+        try:
+            parameters = inspect.signature(planned.node.task.function).parameters
+        except (TypeError, ValueError):  # written in C, without a signature
+            return {}
+        found: dict[str, Component] = {}
+        for name, parameter in parameters.items():
+            if parameter.default is parameter.empty or name in planned.arguments:
+                continue
+            try:
+                found[name] = self._codec.encode(parameter.default, keep=False).component
+            except NoEncoding:  # written out it would be refused; as a default it is part of the code's identity
+                continue
+        return found
+
+    def own(self, name: str, shape: Shape) -> _Own:
+        """Say how the component of a parameter with slots is made."""
+        slots = self._planned.slots_of(name)
+        if isinstance(shape, Place):
+            return _Own(name, slots, None)
+        return _Own(name, slots, combine("shape", self._skeleton(shape, f"args.{name}")))
+
+    def _skeleton(self, shape: Shape, path: str) -> list[Component]:
+        if isinstance(shape, Place):
+            return [b"slot"]
+        if isinstance(shape, Constant):
+            return [b"const", self.value(shape.value, path)[1]]
+        assert isinstance(shape, Container), "a shape is a place, a constant or a container"
+        keys = [self.value(key, path)[1] for key, _ in shape.items] if shape.kind == "dict" else []
+        inner = [combine("item", self._skeleton(item, path)) for _, item in shape.items]
+        return [shape.kind.encode(), str(len(inner)).encode(), *keys, *inner]

@@ -1,0 +1,47 @@
+"""What a worker performs cells with: the run's store as its worker side sees it, and `perform`.
+
+Opened once a run in each worker, closed when the next run begins. Named by
+`executors/processes.py` and imported in the worker, so nothing here runs in the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from flowcore.plan.code import fingerprint
+from flowcore.run.job import Job, Result, TaskSpec
+from flowcore.run.perform import Workplace, perform
+from flowcore.run.slot import Slot
+from flowcore.run.surroundings import Surroundings
+from flowcore.store.codecs import Codec
+from flowcore.store.directory import Store
+
+
+class StoreWorkshop:
+    """Performs cells on the blobs and the spool of one run."""
+
+    def __init__(self, surroundings: Surroundings, slot: Slot) -> None:
+        attached = Store.attach(
+            surroundings.store, surroundings.run_id, surroundings.spool,
+            durable=surroundings.durable, writable=surroundings.writable,
+        )  # fmt: skip
+        self._codec = Codec(kept=attached.blobs if surroundings.writable else None, passed=attached.spool)
+        if surroundings.classes:
+            self._codec.load_classes(surroundings.classes)
+        self._place = Workplace(codec=self._codec, slot=slot)
+
+    def perform(self, job: Job, report: Callable[[Result], None]) -> None:
+        """Run the cells of `job` in order; `report` the outcome of each as it ends."""
+        perform(job, self._place, report)
+
+    def code(self, task: TaskSpec) -> bytes:
+        """Give the identity of the task's code as this process has it."""
+        return fingerprint(self._codec.load_function(task.function, task.buffers)).digest
+
+    def close(self) -> None:
+        """Let go of the run: a worker's side of a store holds nothing open."""
+
+
+def open_workshop(surroundings: Surroundings, slot: Slot) -> StoreWorkshop:
+    """Open the workshop of a run."""
+    return StoreWorkshop(surroundings, slot)
