@@ -47,7 +47,11 @@ if TYPE_CHECKING:
     from flowcore.events import Observer as Observer
     from flowcore.flow import Flow as Flow
     from flowcore.flow import flow as flow
+    from flowcore.grid import Grid as Grid
+    from flowcore.result import Run as Run
     from flowcore.settings import Settings as Settings
+    from flowcore.store.codecs import register_codec as register_codec
+    from flowcore.store.directory import open_store as open_store
 
 _ROOMS = {
     "flowcore.declare.axes": ("Axis", "each", "gather"),
@@ -62,13 +66,17 @@ _ROOMS = {
     ),
     "flowcore.events": ("Observer",),
     "flowcore.flow": ("Flow", "flow"),
+    "flowcore.grid": ("Grid",),
+    "flowcore.result": ("Run",),
     "flowcore.settings": ("Settings",),
+    "flowcore.store.codecs": ("register_codec",),
+    "flowcore.store.directory": ("open_store",),
 }  # fmt: skip
 _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - what is written most comes first
-    "compute", "io", "flow", "Flow", "each", "gather", "choose", "Skip", "Settings", "Observer",
-    "Task", "Node", "Axis",
+    "compute", "io", "flow", "Flow", "each", "gather", "choose", "Skip", "Run", "Grid", "Settings", "Observer",
+    "open_store", "register_codec", "Task", "Node", "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "ForeignReference", "MissingArgument", "NoValueYet",
     "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "UnknownNode",

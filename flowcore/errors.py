@@ -367,7 +367,7 @@ class WorkerDied(FlowcoreError, RuntimeError):
             yield f"Its peak memory was {self.peak / 2**20:.0f} MiB."
         if self.stack:
             yield "Python stack at its death:"
-            yield from ("  " + line for line in self.stack.splitlines()[-12:])
+            yield from ("  " + line for line in self.stack.splitlines()[:12])
         if self.stderr:
             yield "Last lines of its stderr:"
             yield from ("  " + shorten(line) for line in self.stderr.splitlines()[-6:])

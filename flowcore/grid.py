@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from flowcore.errors import AxisMismatch, UnknownNode, ValueLost
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 Read = Callable[[int], Any]
@@ -60,7 +59,8 @@ class Grid(Mapping[Any, Any]):
         if number is None:
             raise UnknownNode(name=f"{self.name}[{label!r}]", flow="run")
         if number not in self._present:
-            raise ValueLost(cell=f"{self.name}[{label!r}]", reason="the cell has none: it was skipped, failed or not run")
+            reason = "the cell has none: it was skipped, failed or not run"
+            raise ValueLost(cell=f"{self.name}[{label!r}]", reason=reason)
         return self._read(number)
 
     def __iter__(self) -> Iterator[Any]:
@@ -107,8 +107,8 @@ class Grid(Mapping[Any, Any]):
             size *= length
         if size != len(self._labels):
             raise AxisMismatch(
-                node=self.name, axis=self.axes[-1], found="rows of different length", expected="a full grid", at="array()",
-                remedy="Gather the inner axis, or read the grid label by label.",
+                node=self.name, axis=self.axes[-1], found="rows of different length", expected="a full grid",
+                at="array()", remedy="Gather the inner axis, or read the grid label by label.",
             )  # fmt: skip
         values = {number: np.asarray(self._read(number)) for number in self._labels.values() if number in self._present}
         if not values:

@@ -1,4 +1,4 @@
-"""Names to objects, through the entry points of installed distributions.
+"""Names to objects, through the entry points of installed distributions, or registered by hand.
 
 Owns: the groups ``flowcore.executors`` and ``flowcore.codecs``.
 Promises: nothing is looked up, and nothing imported, before someone names a plugin
@@ -16,16 +16,38 @@ from flowcore.errors import BadOption, nearest
 Group = Literal["flowcore.executors", "flowcore.codecs"]
 API = 1  # the version of the seams that plugins are written against
 
+_SHIPPED = {("flowcore.executors", "refuse"): "flowcore.testing:RefusingExecutor"}  # found without being installed
+_registered: dict[tuple[str, str], object] = {}
+
+
+def register(group: Group, name: str, plugin: object) -> None:
+    """Make an object known by a name in this process, before any installed distribution's.
+
+    Examples
+    --------
+    >>> register("flowcore.executors", "mine", dict)
+    >>> load("flowcore.executors", "mine")
+    <class 'dict'>
+    >>> unregister("flowcore.executors", "mine")
+    """
+    _registered[group, name] = plugin
+
+
+def unregister(group: Group, name: str) -> None:
+    """Forget a name that was registered; harmless if it was not."""
+    _registered.pop((group, name), None)
+
 
 def names(group: Group) -> tuple[str, ...]:
-    """Give the names that installed distributions offer in a group; loads none of them.
+    """Give the names that there are in a group; loads none of them.
 
     Examples
     --------
     >>> isinstance(names("flowcore.executors"), tuple)
     True
     """
-    return tuple(sorted({point.name for point in entry_points(group=group)}))
+    known = {name for where, name in (*_registered, *_SHIPPED) if where == group}
+    return tuple(sorted(known | {point.name for point in entry_points(group=group)}))
 
 
 def load(group: Group, name: str) -> object:
@@ -37,7 +59,10 @@ def load(group: Group, name: str) -> object:
         If no distribution offers the name, if importing it fails, or if it was written
         against other seams than these.
     """
-    found = list(entry_points(group=group, name=name))
+    if (group, name) in _registered:
+        return _checked(_registered[group, name], group, name, "registered by hand")
+    found = [EntryPoint(name, _SHIPPED[group, name], group)] if (group, name) in _SHIPPED else []
+    found = found or list(entry_points(group=group, name=name))
     if not found:
         offered = names(group)
         expected = f"one of {', '.join(offered)}" if offered else "a name that an installed distribution offers"
@@ -51,9 +76,12 @@ def load(group: Group, name: str) -> object:
     except (ImportError, AttributeError) as cause:
         at = _distribution(point)
         raise BadOption(option=group, found=f"{name!r}, which cannot be imported", expected="usable", at=at) from cause
+    return _checked(plugin, group, name, _distribution(point))
+
+
+def _checked(plugin: object, group: Group, name: str, at: str) -> object:
     api = getattr(plugin, "api", API)
     if api != API:
-        at = _distribution(point)
         raise BadOption(option=group, found=f"{name!r} for api {api}", expected=f"for api {API}", at=at)
     return plugin
 

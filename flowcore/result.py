@@ -7,8 +7,9 @@ import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+from flowcore.declare.drawing import Drawing
 from flowcore.declare.node import Node, Ref, cell_id, node_of
 from flowcore.errors import (
     AxisMismatch,
@@ -33,10 +34,25 @@ from flowcore.run.session import Session, Status
 from flowcore.settings import Settings
 from flowcore.store.directory import Store, open_store
 
-if TYPE_CHECKING:
-    from flowcore.flow import Flow
 
-_WAIT = 0.5  # seconds between two looks at signals, where a wait cannot be interrupted
+class Drawn(Protocol):
+    """A flow, as far as its runs need to know it."""
+
+    name: str
+    drawing: Drawing
+
+    @property
+    def result(self) -> Any:
+        """What the flow gives."""
+        ...
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes in the order of drawing."""
+        ...
+
+    def __getitem__(self, name: str, /) -> Node: ...
+    def __contains__(self, name: object, /) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +95,7 @@ class Run:
     writing into one never touches the store.
     """
 
-    def __init__(self, flow: Flow, session: Session) -> None:
+    def __init__(self, flow: Drawn, session: Session) -> None:
         self.flow = flow
         self._session = session
         self._finalizer = weakref.finalize(self, session.release)
@@ -130,7 +146,7 @@ class Run:
                 interrupts += 1
                 self._session.stop() if interrupts == 1 else self._session.cancel()
         if interrupts:
-            print(f"{self.id} interrupted; run the flow again to go on from here.", file=sys.stderr)
+            sys.stderr.write(f"{self.id} interrupted; run the flow again to go on from here.\n")
             raise KeyboardInterrupt
         if ended:
             self._raise()
@@ -248,7 +264,7 @@ class Run:
         raise RunFailed(run=self.id, summary=told, failures=self.failures)
 
 
-def start_run(flow: Flow, targets: Sequence[object], settings: Settings) -> Run:
+def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run:
     """Put a run of a flow together, and begin it."""
     nodes = flow.nodes
     wanted = None if not targets else [_target(flow, target) for target in targets]
@@ -258,6 +274,7 @@ def start_run(flow: Flow, targets: Sequence[object], settings: Settings) -> Run:
     given = {_target(flow, key).number: _given(_target(flow, key), value) for key, value in settings.given.items()}
     session = Session(
         graph, settings=settings, store=store, name=flow.name, observers=observers,
+        held=_held(flow.result, wanted or ()),
         given={number: values for number, values in given.items() if number in graph.nodes},
     )  # fmt: skip
     run = Run(flow, session)
@@ -265,13 +282,29 @@ def start_run(flow: Flow, targets: Sequence[object], settings: Settings) -> Run:
     return run
 
 
-def _target(flow: Flow, key: object) -> Node:
+def _target(flow: Drawn, key: object) -> Node:
     node = node_of(key)
     if node is None:
         return flow[str(key)]
     if node.owner is not flow.drawing:
         raise ForeignReference(node=node.name, flow=node.owner.name, at="run(...)")
     return node
+
+
+def _held(result: object, targets: Sequence[Node]) -> set[int]:
+    """Give the nodes whose values live as long as the run: what was asked for, and what the flow gives."""
+    held = {node.number for node in targets}
+    waiting = [result]
+    while waiting:
+        part = waiting.pop()
+        node = node_of(part)
+        if node is not None:
+            held.add(node.number)
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
+        elif isinstance(part, dict):
+            waiting.extend(part.values())
+    return held
 
 
 def _observers(settings: Settings) -> list[Observer]:

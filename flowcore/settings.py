@@ -125,8 +125,9 @@ class Settings:
     store : path or open store
         Where results are kept.
     executor : str or executor, optional
-        What carries out cells instead of flowcore's own: a name of the entry point group
-        ``flowcore.executors``, or an object.
+        What carries out the cells that would go to processes: ``"thread"``, ``"inline"``,
+        the name of a plugin, a ``concurrent.futures.Executor``, or what makes an executor
+        (see `flowcore.run.executors.protocol`).
     on_error : {"stop", "continue", "cancel"}
         What becomes of the rest of the run when a cell fails.
     seed : int

@@ -57,6 +57,8 @@ def _one_kind(group: Sequence[CellFailure], name: Name) -> list[str]:
     error = first.error
     if isinstance(error, FlowcoreError):
         return [f"{cell}{more}{tried}:", *(f"  {line}" for line in str(error).splitlines())]
+    if error.type.startswith("flowcore.errors."):  # raised where the cell ran: its text says it all
+        return [f"{cell}{more}{tried}:", *(f"  {shorten(line)}" for line in error.text.splitlines())]
     return [f"{cell}{more}{tried}: {error.type}: {shorten(error.text)}", *_frames(error)]
 
 

@@ -117,7 +117,8 @@ def lower(node: Node) -> Planned:
         side = {"a": 0, "b": 1}.get(name) if node.kind == "choose" else None
         edges.extend(_edges(form, side))
     edges.extend(Edge(before.number, "order") for before in node.after)
-    return Planned(node, tuple(span_of(axis) for axis in node.axes), tuple(dict.fromkeys(edges)), tuple(slots), arguments)
+    spans = tuple(span_of(axis) for axis in node.axes)
+    return Planned(node, spans, tuple(dict.fromkeys(edges)), tuple(slots), arguments)
 
 
 def span_of(axis: Axis) -> Span:

@@ -157,8 +157,8 @@ def _write_masked(value: Any, writing: Writing) -> object:
     if held is not np.ndarray:
         raise NoEncoding(".data", kind_name(held), "mask a plain array")
     mask = None if value.mask is np.ma.nomask else write_plain(np.asarray(value.mask), writing)
-    filler: Any = value._fill_value  # noqa: SLF001 - the property would set the default
-    fill = None if filler is None else write_plain(np.asarray(filler), writing)
+    # asking for the fill value sets the default, as printing does: so the default counts from the start
+    fill = write_plain(np.asarray(value.view().fill_value), writing)
     return extension(MASKED, [_write_array(value.data, writing), mask, fill, bool(value.hardmask)])
 
 
@@ -254,13 +254,12 @@ def _read_masked(parts: list[object], reading: Reading) -> object:  # noqa: ARG0
     import numpy as np
 
     match parts:
-        case [np.ndarray() as data, mask, fill, bool(hard)]:
-            if not all(p is None or isinstance(p, np.ndarray) for p in (mask, fill)):
+        case [np.ndarray() as data, mask, np.ndarray() as fill, bool(hard)]:
+            if mask is not None and not isinstance(mask, np.ndarray):
                 raise BadRecord("not a masked array")
             shown: Any = np.ma.nomask if mask is None else mask
             made: Any = np.ma.MaskedArray(data, mask=shown, hard_mask=hard)
-            if isinstance(fill, np.ndarray):
-                made._fill_value = fill  # noqa: SLF001
+            made._fill_value = fill  # noqa: SLF001 - as it was, of the same dtype
             return made
     raise BadRecord("not a masked array")
 

@@ -53,6 +53,13 @@ class Parser:
         tree, deferred = self._unpack(data)
         return self._resolve(tree) if deferred else tree
 
+    def parse_all(self, data: bytes) -> Any:
+        """As :meth:`parse`, for parsers that run no code but their own: nesting without end is no record."""
+        try:
+            return self.parse(data)
+        except RecursionError as error:
+            raise BadRecord("nested too deep for a record") from error
+
     def _unpack(self, data: bytes) -> tuple[Any, bool]:
         deferred = False
 

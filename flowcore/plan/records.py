@@ -72,7 +72,7 @@ def _hash_form(record: bytes, fetch: Fetch) -> bytes:
     else:
         return record
     rewriter = _Rewriter(fetch)
-    plain = rewriter.parse(record)
+    plain = rewriter.parse_all(record)
     if rewriter.passed:
         return b""
     return pack(plain) if rewriter.changed else record  # else it was text that only looks like an array
@@ -130,7 +130,7 @@ def references(record: bytes) -> list[tuple[bytes, int, int]]:
     if ARRAY_MARK not in record and SPILL_MARK not in record:
         return []
     collector = _Collector()
-    collector.parse(record)
+    collector.parse_all(record)
     return collector.found
 
 

@@ -70,7 +70,7 @@ class Schedule:
         self._stations = Stations()
         self._lanes = Lanes(self._stations)
         self._open = 0  # cells ready, taken, parked or started
-        self._released: list[tuple[int, int]] = []
+        self._unused: list[tuple[Station, Numbers]] = []  # values that some use of, or hope for a use, has ended
 
     # ---- drawing ---------------------------------------------------------------------
 
@@ -122,8 +122,8 @@ class Schedule:
 
     def released(self) -> list[tuple[int, int]]:
         """Give, once, the (node, number) of done cells whose value nobody will use any more."""
-        given, self._released = self._released, []
-        return given
+        unused, self._unused = self._unused, []
+        return [(station.number, n) for station, numbers in unused for n in station.let_go(numbers)]
 
     # ---- pulling ---------------------------------------------------------------------
 
@@ -292,7 +292,7 @@ class Schedule:
         for wire, _, m in concerned:
             self._decide(wire.consumer, [m])
         self._pull(pulls)
-        self._let_go_above(changed)
+        self._release_above(changed)
 
     def _close(self, node: int, numbers: Numbers, state: State) -> None:
         self._open -= len(numbers)
@@ -335,7 +335,7 @@ class Schedule:
             for wire in owner.out:
                 for row in rows:
                     self._tell(wire, wire.link.row_consumers(*row), state, stack)
-        self._let_go_above(changed)
+        self._release_above(changed)
 
     def _tell_grown(
         self, station: Station, growers: Sequence[tuple[Station, int]], stack: list[Closing] | None = None
@@ -374,7 +374,10 @@ class Schedule:
     # ---- releasing -------------------------------------------------------------------
 
     def _release(self, station: Station, numbers: Numbers) -> None:
-        """Report values that nobody will use: of these settled cells, and of what fed them."""
+        """Count the values that these settled cells used; note those that may have no use any more.
+
+        Whether that is so is seen when it is asked for: by then all that an event wakes is awake.
+        """
         for wire in station.into:
             producer = wire.producer
             if producer.held:
@@ -384,17 +387,16 @@ class Schedule:
                 uses[n] -= 1
                 if not uses[n]:
                     unused.append(n)
-            self._let_go(producer, unused)
-        self._let_go(station, numbers)
+            if unused:
+                self._unused.append((producer, unused))
+        if station.out and not station.held:
+            self._unused.append((station, numbers))
 
-    def _let_go_above(self, changed: Sequence[Rows]) -> None:
-        """Report values that were kept only in case these rows of their consumers would use them."""
+    def _release_above(self, changed: Sequence[Rows]) -> None:
+        """Note values that may have been kept only in case these rows of their consumers would use them."""
         for station, rows in changed:
-            for wire in station.into:
+            for producer, link in [(wire.producer, wire.link) for wire in station.into]:
                 if station.space.complete:
-                    self._let_go(wire.producer, range(len(wire.producer.states)))
+                    self._unused.append((producer, range(len(producer.states))))
                 else:
-                    self._let_go(wire.producer, [n for row in rows for n in wire.link.row_feeding(*row).numbers])
-
-    def _let_go(self, station: Station, numbers: Iterable[int]) -> None:
-        self._released.extend((station.number, n) for n in station.let_go(numbers))
+                    self._unused.extend((producer, link.row_feeding(*row).numbers) for row in rows)

@@ -159,7 +159,7 @@ _KINDS: dict[str, tuple[_Parts, _From]] = {
 
 def writer(kind: type) -> Writer | None:
     """Find the writer of a kind of the standard library, by its exact type."""
-    name = kind_name(kind)
+    name = kind_name(kind).replace("pathlib._local.", "pathlib.")  # as Python 3.13 calls it
     if name not in _KINDS or _defined(kind) is not kind:
         return None
     parts = _KINDS[name][0]

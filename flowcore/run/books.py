@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from flowcore.errors import FlowcoreError
@@ -16,6 +17,7 @@ from flowcore.run.work import Work
 from flowcore.store.cache import Cache
 from flowcore.store.spool import Spool
 
+_POINTING = 40  # bytes; no record shorter than this points to an array
 SPOOLED = 1  # the place of an array that is handed over but not kept
 Cell = tuple[int, int]  # node, number
 
@@ -96,6 +98,17 @@ class Books:
             if place == SPOOLED:
                 self._spooled[digest] = self._spooled.get(digest, 0) + 1
         self.values.put(node, number, record, component, classes)  # type: ignore[arg-type]
+
+    def put_all(
+        self, node: int, numbers: Sequence[int], records: Sequence[Record], components: Sequence[bytes],
+        classes: Sequence[Sequence[tuple[str, bytes]]],
+    ) -> None:  # fmt: skip
+        """Take up the values of cells of one node; `classes` is empty where none met a user class."""
+        if classes or any(map(_POINTING.__le__, map(len, records))):
+            for i, number in enumerate(numbers):
+                self.put(node, number, records[i], components[i], classes[i] if classes else ())
+        else:
+            self.values.put_plain(node, numbers, records, components)
 
     def release(self) -> None:
         """Let go of values that nobody will use any more and that no store keeps."""

@@ -41,9 +41,10 @@ class Call:
 
     def stage(self, job: Job) -> Stage:
         """Give the readers of a job's arguments; made once a job."""
-        if self._stage is None or self._stage.job is not job:
-            self._stage = Stage(self, job)
-        return self._stage
+        stage = self._stage
+        if stage is None or stage.job is not job:
+            stage = self._stage = Stage(self, job)
+        return stage
 
     def constant(self, record: Record) -> Reader:
         """Give a reader of a value that is the same for all cells."""

@@ -2,7 +2,8 @@
 
 A warm run makes none, so it starts no process. The lanes ``process``, ``thread``,
 ``async`` and ``inline`` are flowcore's own; an executor that the user brings takes the
-cells that would go to processes; any other lane is the name of a plugin.
+cells that would go to processes; any other lane is the name of a plugin. What can be
+brought, and how a plugin gets its name, is said in `executors/protocol.py`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor as FuturesLike
 from dataclasses import dataclass, field
+from typing import cast
 
 from flowcore.errors import BadOption
 from flowcore.plugins import load
@@ -17,7 +19,7 @@ from flowcore.run.executors.event_loop import EventLoopExecutor
 from flowcore.run.executors.futures import FuturesExecutor
 from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.processes import ProcessExecutor
-from flowcore.run.executors.protocol import Executor
+from flowcore.run.executors.protocol import Executor, MakeExecutor
 from flowcore.run.executors.threads import ThreadExecutor
 from flowcore.run.far import Place
 from flowcore.run.inbox import Inbox
@@ -84,12 +86,25 @@ class Crew:
                 return InlineExecutor(inbox=self.inbox, codec=self.codec)
             case "brought":
                 return self._brought(self.settings.executor)
-        return load("flowcore.executors", lane)(self.settings, self.inbox, self.surroundings())  # type: ignore[operator,no-any-return]
+        return self._made_by(load("flowcore.executors", lane), lane)
 
     def _brought(self, executor: object) -> Executor:
+        is_one = isinstance(executor, FuturesLike)
+        if (not is_one and not callable(executor)) or (isinstance(executor, type) and issubclass(executor, FuturesLike)):
+            raise BadOption(
+                option="executor", found=f"the class {executor.__name__}" if isinstance(executor, type) else f"a {type(executor).__name__}",
+                expected="a name, a concurrent.futures.Executor, or what makes an executor for a run",
+            )  # fmt: skip
         if not isinstance(executor, FuturesLike):
-            found = f"a {type(executor).__name__}"
-            raise BadOption(option="executor", found=found, expected="a concurrent.futures.Executor or the name of one")
+            return self._made_by(executor, getattr(executor, "__name__", type(executor).__name__))
         around = self.surroundings()
         place: Place = (around.store, around.run_id, around.spool, around.durable, around.writable)
         return FuturesExecutor(inbox=self.inbox, executor=executor, workers=self.settings.workers, place=place)
+
+    def _made_by(self, plugin: object, name: str) -> Executor:
+        if not callable(plugin):
+            raise BadOption(option="executor", found=f"{name!r}, a {type(plugin).__name__}", expected="a class or function")
+        make = cast(MakeExecutor, plugin)
+        return make(
+            workers=self.settings.workers, inbox=self.inbox, codec=self.codec, surroundings=self.surroundings()
+        )

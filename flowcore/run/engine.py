@@ -1,9 +1,9 @@
-"""The loop that carries out a run.
+r"""The loop that carries out a run.
 
 ::
 
     Schedule.ready -> keys -> cache.judge -- Hit ---------------------------> Schedule.done
-                                 \\- Miss -> backlog -> executor -> inbox -> journal -> Schedule.done
+                                 \- Miss -> backlog -> executor -> inbox -> journal -> Schedule.done
 
 The engine's thread runs :meth:`Engine.run` and is the only one that touches the
 schedule, the journal and the books. Executors post results to the inbox from any
@@ -28,7 +28,7 @@ from flowcore.run.books import Books, CellFailure
 from flowcore.run.crew import Crew
 from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
-from flowcore.run.job import Failure, Job, Record
+from flowcore.run.job import Failure, Job, Record, joined
 from flowcore.run.landing import Landing
 from flowcore.run.work import Surround, Work, prepare
 from flowcore.store.cache import Hit
@@ -95,14 +95,14 @@ class Engine:
                 self._tick()
                 if self._over():
                     return
-                for result in books.inbox.wait():
+                for result in joined(books.inbox.wait()):
                     self._landing.take(result)
         finally:
             self._crew.close()
 
     def end(self, how: Ending) -> None:
         """Stop, or cancel; once cancelled, a run stays so."""
-        if self._ending == "cancel" or self._ending == how:
+        if self._ending in ("cancel", how):
             return
         self._ending = how
         self._landing.stopping = True
@@ -188,33 +188,37 @@ class Engine:
         keys = work.keys.keys(own) if own else work.keys.keys([]) * len(numbers)
         if len(keys) == 1 and len(numbers) > 1:
             keys = keys * len(numbers)
-        answers = books.cache.judge(keys)
         hits: list[int] = []
         misses: list[int] = []
-        for i, answer in enumerate(answers):
+        for i, answer in enumerate(books.cache.judge(keys)):
             if isinstance(answer, Hit):
                 hits.append(i)
                 books.put(node, numbers[i], answer.record, answer.component, _current(answer.classes))
-            elif self._lead(keys[i], (node, numbers[i])):
+            else:
                 misses.append(i)
         if hits:
             books.count(node).hit += len(hits)
             books.cache.hits(node, [numbers[i] for i in hits], [keys[i] for i in hits])
             books.schedule.done(node, [numbers[i] for i in hits])
+        misses = self._leaders(node, numbers, keys, misses)
         if misses:
-            columns = own if len(misses) == len(numbers) else [c if len(c) == 1 else [c[i] for i in misses] for c in own]
+            picked = [column if len(column) == 1 else [column[i] for i in misses] for column in own]
             self._wait(
-                Batch(work=work, numbers=[numbers[i] for i in misses], keys=[keys[i] for i in misses], own=columns)
+                Batch(work=work, numbers=[numbers[i] for i in misses], keys=[keys[i] for i in misses], own=picked)
             )
 
-    def _lead(self, key: bytes, cell: tuple[int, int]) -> bool:
-        """Tell whether a cell is the one to compute its key; else it is parked."""
-        leader = self._books.computing.setdefault(key, cell)
-        if leader == cell:
-            return True
-        self._books.parked.setdefault(key, []).append(cell)
-        self._books.schedule.parked(cell[0], [cell[1]])
-        return False
+    def _leaders(self, node: int, numbers: Sequence[int], keys: Sequence[bytes], misses: list[int]) -> list[int]:
+        """Give those of the misses that compute their key; cells equal to one that does are parked."""
+        computing, before = self._books.computing, len(self._books.computing)
+        for i in misses:
+            computing.setdefault(keys[i], (node, numbers[i]))
+        if len(computing) == before + len(misses):
+            return misses
+        leaders = [i for i in misses if computing[keys[i]] == (node, numbers[i])]
+        for i in set(misses).difference(leaders):
+            self._books.parked.setdefault(keys[i], []).append((node, numbers[i]))
+            self._books.schedule.parked(node, [numbers[i]])
+        return leaders
 
     def _wait(self, batch: Batch) -> None:
         node = batch.work.number

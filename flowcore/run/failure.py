@@ -54,7 +54,13 @@ def restore(failure: Failure) -> BaseException | None:
 
 def is_ours(filename: str) -> bool:
     """Tell whether a source file belongs to flowcore, and is no concern of the user."""
-    return filename.startswith(_HOME) or filename.startswith("<frozen ")
+    return filename.startswith((_HOME, "<frozen "))
+
+
+def users_stack(text: str) -> str:
+    """Give the user's part of a stack that faulthandler wrote, innermost call first."""
+    lines = [line for line in text.splitlines() if line.lstrip().startswith("File ")]
+    return "\n".join(line.strip() for line in lines if _HOME not in line and 'File "<string>"' not in line)
 
 
 def _describe(error: BaseException, *, seen: set[int], module: str, deep: int) -> Failure:

@@ -1,7 +1,7 @@
 """How many workers there should be, and when to stop trying (contract F35).
 
 A failed start is capacity, not an error: the next try waits, longer each time. Three in a
-row without a finished cell between them, and no worker left that could go on: `broken`.
+row without a finished cell between them, and no worker left or under way: `broken`.
 In a row means one after the other: workers that were under way together fail together,
 and count once.
 What counts as failed are a start that the system refused, a launcher that ended, a worker
@@ -58,7 +58,7 @@ class Hiring:
         if token is None or token > self._before:
             self._failed += 1
             self._before = self._pool.latest
-        if self._failed >= FAILED_STARTS and not any(worker.fit for worker in self._pool.workers):
+        if self._failed >= FAILED_STARTS and all(worker.doomed for worker in self._pool.workers):
             self.broken = self.broken or reason
             return
         self._wait(_BACK_OFF * 2 ** min(self._failed, 8))

@@ -234,6 +234,27 @@ class Printed:
 Result: TypeAlias = Done | Failed | Skipped | Lost | Died | TimedOut | Interrupted | Printed
 
 
+def joined(results: Sequence[Result]) -> list[Result]:
+    """Join values that follow each other and carry nothing but themselves into one Done."""
+    whole: list[Result] = []
+    last: Done | None = None
+    for result in results:
+        plain = isinstance(result, Done) and not (result.classes or result.elements or result.refusals or result.peaks)
+        if not plain:
+            last = None
+            whole.append(result)
+            continue
+        assert isinstance(result, Done), "asked above"
+        if last is None:
+            last = Done(attempts=[], records=[], components=[], seconds=[])
+            whole.append(last)
+        last.attempts.extend(result.attempts)
+        last.records.extend(result.records)
+        last.components.extend(result.components)
+        last.seconds.extend(result.seconds)
+    return whole
+
+
 def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a kind
     """Give a result as a plain list that msgpack takes."""
     match result:

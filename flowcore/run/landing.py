@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from itertools import groupby
 
 from flowcore import clock
 from flowcore.errors import AxisMismatch, CellTimeout, FlowcoreError, NotStorable, ValueLost, WorkerDied
 from flowcore.plan.records import combine, references
 from flowcore.run.books import Books, Cell, CellFailure, Tries
+from flowcore.run.failure import users_stack
 from flowcore.run.flight import Flight
 from flowcore.run.job import (
     Died,
@@ -93,47 +93,59 @@ class Landing:
 
     def _done(self, done: Done) -> None:
         """Values, in columns; usually all of one flight."""
-        refusals = {attempt: (path, kind) for attempt, path, kind in done.refusals}
-        ended = [(self._end(attempt), i) for i, attempt in enumerate(done.attempts)]
-        for _, group in groupby((e for e in ended if e[0] is not None), key=lambda e: id(e[0])):
-            members = list(group)
-            flight = members[0][0]
-            assert flight is not None, "filtered above"
-            for attempt in refusals.keys() & {done.attempts[i] for _, i in members}:
-                self._refused(flight.batch.work, *refusals[attempt])
-            self._land(flight, done, [i for _, i in members])
+        table = self.books.attempts
+        groups: list[tuple[Flight, list[int]]] = []
+        last: Flight | None = None
+        for i, attempt in enumerate(done.attempts):
+            flight = table.pop(attempt, None)
+            if flight is None:
+                continue
+            if flight is not last:
+                last = flight
+                groups.append((flight, []))
+            groups[-1][1].append(i)
+        for flight, places in groups:
+            self._leave(flight, len(places))
+            self._land(flight, done, places)
+        for attempt, path, kind in done.refusals:
+            for flight, places in groups:
+                if any(done.attempts[i] == attempt for i in places):
+                    self._refused(flight.batch.work, path, kind)
 
     def _land(self, flight: Flight, done: Done, places: Sequence[int]) -> None:
         """Keep the values at these places of a Done, all of one flight."""
         work, books = flight.batch.work, self.books
         node = work.number
-        numbers = [flight.number(done.attempts[i]) for i in places]
-        keys = [flight.key(done.attempts[i]) for i in places]
+        offsets = [done.attempts[i] - flight.first for i in places]
+        numbers, keys = [flight.batch.numbers[o] for o in offsets], [flight.batch.keys[o] for o in offsets]
         seconds = [done.seconds[i] for i in places]
         self._learn(work, seconds)
         if work.task.mode == "expand":
             self._expanded(work, numbers, [done.elements[i] for i in places])
             return
-        classes = [self._classes(work, n, done, i) for n, i in zip(numbers, places, strict=True)]
         records = [done.records[i] for i in places]
         own = [done.components[i] for i in places]
-        components = [c or self._derived(node, n, k) for c, n, k in zip(own, numbers, keys, strict=True)]
-        for row in zip(numbers, records, components, classes, strict=True):
-            books.put(node, *row)
-        self._record(flight, done, places, Trace(
+        classes: list[list[tuple[str, bytes]]] = []
+        if done.classes or work.task.mode == "item":
+            classes = [self._classes(work, n, done, i) for n, i in zip(numbers, places, strict=True)]
+        named = zip(own, numbers, keys, strict=True)
+        components = own if all(own) else [c or self._derived(node, n, k) for c, n, k in named]
+        books.put_all(node, numbers, records, components, classes)
+        self._record(flight, offsets, Trace(
             node=node, numbers=numbers, keys=keys, components=own, records=records, seconds=seconds,
             classes=classes if any(classes) else [],
         ))  # fmt: skip
         books.count(node).done += len(numbers)
         books.schedule.done(node, numbers)
-        if books.computing:
+        if books.parked:
             for key, number in zip(keys, numbers, strict=True):
                 self.settle_parked(key, (node, number))
+        elif books.computing:
+            for key in keys:
+                books.computing.pop(key, None)
 
-    def _record(self, flight: Flight, done: Done, places: Sequence[int], trace: Trace) -> None:
-        columns = flight.batch.own
-        offsets = [done.attempts[i] - flight.first for i in places]
-        trace.own.extend(c if len(c) == 1 else [c[o] for o in offsets] for c in columns)
+    def _record(self, flight: Flight, offsets: Sequence[int], trace: Trace) -> None:
+        trace.own.extend(c if len(c) == 1 else [c[o] for o in offsets] for c in flight.batch.own)
         self.books.cache.record(trace)
 
     def _learn(self, work: Work, seconds: Sequence[float]) -> None:
@@ -152,7 +164,9 @@ class Landing:
             return combine("derived", [key])
         return combine("unkeyed", [self.books.run_id.encode(), str(node).encode(), str(number).encode()])
 
-    def _expanded(self, work: Work, numbers: Sequence[int], elements: Sequence[list[tuple[bool, bytes, bytes]]]) -> None:
+    def _expanded(
+        self, work: Work, numbers: Sequence[int], elements: Sequence[list[tuple[bool, bytes, bytes]]]
+    ) -> None:
         """The elements that a dynamic axis runs over: its rows have their lengths now."""
         node, books = work.number, self.books
         for number, row in zip(numbers, elements, strict=True):
@@ -217,13 +231,14 @@ class Landing:
                 return result.failure, retries, tries.raised
             case TimedOut():
                 tries.timed_out += 1
-                error = CellTimeout(cell=self._name(*cell), seconds=result.seconds, did=result.did)
+                allowed = work.task.timeout or result.seconds
+                error = CellTimeout(cell=self._name(*cell), seconds=allowed, did=result.did)
                 return error, retries, tries.timed_out
             case Died():
                 tries.crashed += 1
                 died = WorkerDied(
                     cell=self._name(*cell), attempt=tries.crashed, attempts=CRASHES + 1, cause=result.cause,
-                    peak=result.peak, stderr=result.stderr, stack=result.stack,
+                    peak=result.peak, stderr=result.stderr, stack=users_stack(result.stack),
                 )  # fmt: skip
                 return died, CRASHES, tries.crashed
 
@@ -339,19 +354,23 @@ class Landing:
         flight = self.books.attempts.pop(attempt, None)
         if flight is None:
             return None
-        flight.left -= 1
-        work = flight.batch.work
-        self.books.count(work.number).started -= 1
-        limit = work.planned.node.options.limit
-        if limit is not None:
-            self.books.running[work.limit_name] -= 1
+        self._leave(flight, 1)
         return flight
+
+    def _leave(self, flight: Flight, count: int) -> None:
+        """So many attempts of a flight have ended."""
+        flight.left -= count
+        work = flight.batch.work
+        self.books.count(work.number).started -= count
+        if work.planned.node.options.limit is not None:
+            self.books.running[work.limit_name] -= count
 
 
 def _marked(component: bytes, classes: Sequence[tuple[str, bytes]]) -> bytes:
     if not classes:
         return component
-    return combine("classes", [component, *(part for name, identity in sorted(classes) for part in (name.encode(), identity))])
+    parts = [part for name, identity in sorted(classes) for part in (name.encode(), identity)]
+    return combine("classes", [component, *parts])
 
 
 def _facts(error: FlowcoreError | Failure) -> dict[str, object]:

@@ -31,7 +31,7 @@ from flowcore.run import proc
 from flowcore.run.wire import Channel
 from flowcore.run.worker import Descriptors, live
 
-_WARM = ("numpy", "cloudpickle", "blake3", "flowcore.run.workshop")
+_WARM = ("numpy", "numpy.random", "cloudpickle", "blake3", "flowcore.run.workshop")
 _GRACE = 2.0  # seconds the workers have to end by themselves once the engine is gone
 
 

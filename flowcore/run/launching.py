@@ -106,8 +106,10 @@ class WorkerProcess:
         Its number in the pool, never used again.
     pid : int
         0 until the launcher has forked it.
-    up : bool
+    greeted : bool
         It has said hello.
+    up : bool
+        It has said hello, and its process is known.
     runs : int
         Runs it has served, the present one included.
     tasks : set of int
@@ -122,6 +124,7 @@ class WorkerProcess:
         self.token = token
         self.pid = 0
         self.pidfd: int | None = None
+        self.greeted = False
         self.up = False
         self.runs = 0
         self.tasks: set[int] = set()

@@ -16,9 +16,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import Protocol, cast
 
+from flowcore.clock import monotonic
 from flowcore.errors import NotStorable, Skip
 from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.run.call import Call, Stage
@@ -108,7 +108,7 @@ def perform(job: Job, place: Workplace, report: Report) -> None:
 
 def perform_cell(job: Job, i: int, place: Workplace, tally: Tally) -> Result | None:
     """Run one cell of a job; its value goes to the tally, anything else is returned."""
-    attempt, started = job.attempts[i], perf_counter()
+    attempt, started = job.attempts[i], monotonic()
     try:
         call = place.call(job.task)
         stage = call.stage(job)
@@ -117,18 +117,18 @@ def perform_cell(job: Job, i: int, place: Workplace, tally: Tally) -> Result | N
         return Lost(attempt=attempt, digest=gone.digest)
     except BaseException as error:  # noqa: BLE001 - becomes a result
         return Failed(attempt=attempt, failure=describe(error))
-    started = perf_counter()
+    started = monotonic()
     try:
         value = stage.run(*arguments)
-        seconds = perf_counter() - started
+        seconds = monotonic() - started
         del arguments
         keep_result(job, attempt, value, seconds, place, tally)
     except Skip as skip:
-        return Skipped(attempt=attempt, reason=skip.reason, seconds=perf_counter() - started)
+        return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
     except ValueGone as gone:  # an item or element operation reads its input here
         return Lost(attempt=attempt, digest=gone.digest)
     except BaseException as error:  # noqa: BLE001 - becomes a result
-        return Failed(attempt=attempt, failure=describe(error), seconds=perf_counter() - started)
+        return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
     return None
 
 
@@ -146,7 +146,7 @@ def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Wo
     except NoEncoding as refused:
         if task.keep == Keep.REQUIRED:
             raise NotStorable(node=task.name, path=refused.path, kind=refused.kind) from None
-        passed = place.codec.pass_on(value, name=task.name)
+        passed = place.codec.pass_on(value, name=f"result of {task.name}")
         tally.add(attempt, passed, b"", seconds, refusal=(refused.path, refused.kind))
         return
     tally.add(attempt, encoded.record, encoded.component, seconds, classes=encoded.classes)
@@ -186,7 +186,7 @@ class Tally:
         """Take up one value."""
         done = self._done
         if not done.attempts:
-            self._since, self._bytes = perf_counter(), 0
+            self._since, self._bytes = monotonic(), 0
         done.attempts.append(attempt)
         done.records.append(record)
         done.components.append(component)
@@ -199,7 +199,7 @@ class Tally:
         if refusal is not None:
             done.refusals.append((attempt, *refusal))
         self._bytes += len(record)
-        if not self._together or self._bytes > _TOGETHER_BYTES or perf_counter() - self._since > SHORT:
+        if not self._together or self._bytes > _TOGETHER_BYTES or monotonic() - self._since > SHORT:
             self.flush()
 
     def flush(self) -> None:

@@ -230,11 +230,21 @@ class Pool:
             case ["hello", int() as protocol, *_]:
                 if protocol != PROTOCOL:
                     worker.kill(f"killed: it speaks protocol {protocol}, not {PROTOCOL}")
-                elif not worker.gone:
-                    worker.up = True
-                    self._holder.up(worker)
+                else:
+                    worker.greeted = True
+                    self._welcome(worker)
             case _:
                 self._holder.heard(worker, message)
+
+    def _welcome(self, worker: WorkerProcess) -> None:
+        """Put a worker to use once it has greeted us and its launcher has named its process.
+
+        They come by different sockets, in either order; without the second it could not be killed.
+        """
+        if worker.up or worker.gone or not worker.greeted or not worker.pid or self._holder is None:
+            return
+        worker.up = True
+        self._holder.up(worker)
 
     def _end_mute(self, worker: WorkerProcess) -> None:
         if not worker.gone:
@@ -306,6 +316,7 @@ class Pool:
         self._watch(worker)
         if worker.doomed:
             worker.kill(worker.doomed)
+        self._welcome(worker)
 
     def _refuse(self, token: int, reason: str) -> None:
         worker = self._find(token)

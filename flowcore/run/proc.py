@@ -130,13 +130,17 @@ def kill_group(process: int, pidfd: int | None = None) -> None:
     With a pidfd the signal cannot reach a later process of the same number. `process`
     is signalled too, since a worker that was forked this instant leads no group yet.
     """
+    if process <= 1:  # 0 would mean our own group
+        raise ValueError(f"no process of ours: {process}")
     with contextlib.suppress(ProcessLookupError, PermissionError):
         if pidfd is None:
             os.killpg(process, KILL)
         else:
             _signal_group(process, pidfd)
-    if pidfd is not None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        if pidfd is None:
+            os.kill(process, KILL)
+        else:
             signal.pidfd_send_signal(pidfd, KILL)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from flowcore import clock
@@ -17,6 +17,7 @@ from flowcore.errors import NotPicklable, NotStorable
 from flowcore.events import Cells, NodeDrawn, Observer, Printed, RunEnded, RunStarted
 from flowcore.plan.cells import Space
 from flowcore.plan.classes import class_name, is_record_class
+from flowcore.plan.code import forget
 from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
@@ -36,6 +37,7 @@ from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
 
 Status: TypeAlias = Literal["running", "done", "failed", "interrupted", "cancelled", "broken"]
+_PATIENCE = 5.0  # seconds that a dropped run is waited for
 _TICK = 0.2  # seconds between two events about the same node
 
 
@@ -51,7 +53,9 @@ class Session:
     name : str
         The flow's.
     given : mapping
-        Node number to a function that encodes the values given for its cells.
+        Node number to the values supplied for its cells, in the order of their numbers.
+    held : container of int
+        Nodes whose values live as long as the run, whoever has used them.
     observers : sequence of Observer
     """
 
@@ -63,8 +67,10 @@ class Session:
         store: Store,
         name: str,
         given: Mapping[int, Sequence[object]],
+        held: Container[int],
         observers: Sequence[Observer],
     ) -> None:
+        forget()  # globals are looked at anew in each run (contract K6)
         self.graph = graph
         self.settings = settings
         self.name = name
@@ -94,7 +100,7 @@ class Session:
         self._landing = Landing(
             self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=_warn
         )
-        self._plan(given)
+        self._plan(given, held)
         self.engine = Engine(
             self.books, crew=self._crew, landing=self._landing, given=self._encode(given), tick=self._tick,
             surround=Surround(
@@ -133,18 +139,23 @@ class Session:
         return self.schedule.state(node, number)
 
     def release(self) -> None:
-        """Let go of values that are kept for the sake of this run only."""
+        """End the run if it has not ended, and let go of values that are kept for its sake only.
+
+        Called when nobody holds the run any more, and when the interpreter ends (F37).
+        """
+        if not self._ended.is_set():
+            self.cancel()
+            self._ended.wait(_PATIENCE)
         self.store_run.release()
 
     # ---- putting together ------------------------------------------------------------
 
-    def _plan(self, given: Mapping[int, Sequence[object]]) -> None:
-        targets = set(self.graph.targets)
+    def _plan(self, given: Mapping[int, Sequence[object]], held: Container[int]) -> None:
         for planned in self.graph.nodes.values():
             supplied = planned.number in given
             self.schedule.add(
                 planned.number, planned.spans, () if supplied else planned.edges,
-                priority=int(planned.node.options.priority), held=planned.number in targets, lane=self._lane(planned),
+                priority=int(planned.node.options.priority), held=planned.number in held, lane=self._lane(planned),
             )  # fmt: skip
         for target in self.graph.targets:
             self.schedule.want(target)
@@ -174,7 +185,8 @@ class Session:
         for planned in self.graph.nodes.values():
             self._draw(planned)
         cache = self.store_run.cache
-        cache.run({"flow": self.name, "began": clock.wall(), "workers": self.settings.workers, "seed": self.settings.seed})
+        options = {"workers": self.settings.workers, "seed": self.settings.seed}
+        cache.run({"flow": self.name, "began": clock.wall(), **options})
         try:
             self.engine.run()
         except BaseException as error:  # noqa: BLE001 - a fault of flowcore's own ends the run, never silently (F37)
@@ -226,7 +238,7 @@ class Session:
             return
         self._told = now
         for node in self.books.changed:
-            if not self.graph[node].node.kind == "expand":
+            if self.graph[node].node.kind != "expand":
                 c = self.books.counts[node]
                 self._teller.tell(
                     Cells(node=node, started=c.started, done=c.done, hit=c.hit, failed=c.failed, skipped=c.skipped)

@@ -67,7 +67,5 @@ class Teller:
                 observer.on_event(event)
             except Exception as error:  # noqa: BLE001 - an observer may be any user code, and is left out
                 self._observers.remove(observer)
-                warnings.warn(
-                    FlowcoreWarning(f"{type(observer).__name__} raised {type(error).__name__}: {error}; it is left out"),
-                    stacklevel=2,
-                )
+                told = f"{type(observer).__name__} raised {type(error).__name__}: {error}; it is left out"
+                warnings.warn(FlowcoreWarning(told), stacklevel=2)

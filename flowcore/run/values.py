@@ -54,6 +54,17 @@ class Values:
         if classes:
             column.classes[number] = classes
 
+    def put_plain(
+        self, node: int, numbers: Sequence[int], records: Sequence[Record], components: Sequence[Component]
+    ) -> None:
+        """Take up values in which no user class was met."""
+        column = self._column(node)
+        column.reach(max(numbers, default=-1))
+        to_records, to_components = column.records, column.components
+        for number, record, component in zip(numbers, records, components, strict=True):
+            to_records[number] = record
+            to_components[number] = component
+
     def put_elements(self, node: int, number: int, elements: list[tuple[bool, Record, Component]]) -> None:
         """Take up the elements that a dynamic axis runs over."""
         column = self._column(node)

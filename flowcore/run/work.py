@@ -139,11 +139,13 @@ def _task(
     away = surround.leaves_process(node.runner)
     function, buffers = surround.codec.pack_function(node.task.function) if away else (b"", ())
     count = node.positional
+    comparable = code is not None and not (options.ignore or options.tracks)  # a worker identifies it plainly
     return TaskSpec(
         id=next(_ids), name=node.name, function=function, live=node.task.function, buffers=buffers,
         mode="async" if node.task.is_async else "sync",
         positional=tuple(part for _, part in parts[:count]), keywords=tuple(parts[count:]),
-        keep=keep, code=code.digest if code is not None and not (options.ignore or options.tracks) else b"", timeout=options.timeout, cores=options.cores,
+        keep=keep, code=code.digest if code is not None and comparable else b"",
+        timeout=options.timeout, cores=options.cores,
     )  # fmt: skip
 
 
@@ -232,7 +234,7 @@ class _Encoder:
     def refuse(self, path: str, refused: NoEncoding) -> None:
         """Say that the node is not kept, or raise where that is not acceptable (contract E6)."""
         live = refused.kind.rsplit(".", 1)[-1] in _REFUSED
-        remedy = "Use fc.rng(), or pass a seed: a live generator would give another stream on every hit." if live else ""
+        remedy = "Pass a seed and make the generator in the task: a live one would give another stream." if live else ""
         trouble = NotKeyable(node=self._planned.name, path=path, kind=refused.kind, remedy=remedy or refused.hint)
         if live or (self._cached and _must(self._planned)):
             raise trouble
@@ -247,7 +249,8 @@ class _Encoder:
         if isinstance(shape, Constant):
             return ["const", self.value(shape.value, path)[0]]
         if shape.kind == "dict":
-            return ["dict", [[self.value(key, path)[0], self.part(item, f"{path}[{key!r}]")] for key, item in shape.items]]
+            pairs = [[self.value(k, path)[0], self.part(item, f"{path}[{k!r}]")] for k, item in shape.items]
+            return ["dict", pairs]
         return [shape.kind, [self.part(item, f"{path}[{i}]") for i, (_, item) in enumerate(shape.items)]]
 
     def constant_component(self, shape: Shape, name: str) -> Component:

@@ -76,11 +76,18 @@ class Index:
         if self._added >= max(_MERGE_FROM, len(self._prefixes) // 2):
             self.settle()
             return
-        fresh = dict(zip(reversed(joined), range(start + len(joined) - 1, start - 1, -1), strict=True))
-        for key in fresh.keys() & self._recent.keys():
-            self._repeated.setdefault(key, []).append(fresh.pop(key))
-        self._recent.update(fresh)
+        fresh = dict(zip(joined, range(start, start + len(joined)), strict=True))
+        if len(fresh) == len(joined) and self._recent.keys().isdisjoint(fresh):
+            self._recent.update(fresh)
+        else:
+            self._add_repeated(joined, start)
         self._recent.pop(NO_KEY, None)
+        self._repeated.pop(NO_KEY, None)
+
+    def _add_repeated(self, keys: Sequence[bytes], start: int) -> None:
+        for place, key in enumerate(keys, start):
+            if self._recent.setdefault(key, place) != place:
+                self._repeated.setdefault(key, []).append(place)
 
     def settle(self) -> None:
         """Sort in what was added."""

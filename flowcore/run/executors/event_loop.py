@@ -16,9 +16,9 @@ import asyncio
 import threading
 from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
 from typing import Any, cast
 
+from flowcore.clock import monotonic
 from flowcore.errors import Skip
 from flowcore.plan.encode import ValueGone
 from flowcore.plan.records import references
@@ -108,23 +108,23 @@ class EventLoopExecutor:
 
     async def _outcome(self, job: Job, i: int) -> Result:
         """Run one cell to its end, whatever that is."""
-        attempt, started = job.attempts[i], perf_counter()
+        attempt, started = job.attempts[i], monotonic()
         try:
             stage = self._place.call(job.task).stage(job)
             arguments = await self._arguments(stage, job, i)
-            started = perf_counter()
+            started = monotonic()
             value = await cast(Awaitable[Any], stage.run(*arguments))
-            return await self._kept(job, attempt, value, perf_counter() - started)
+            return await self._kept(job, attempt, value, monotonic() - started)
         except Skip as skip:
-            return Skipped(attempt=attempt, reason=skip.reason, seconds=perf_counter() - started)
+            return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
         except ValueGone as gone:
             return Lost(attempt=attempt, digest=gone.digest)
         except asyncio.CancelledError as error:
             if self._cancelled:
                 return Interrupted(attempts=[attempt])
-            return Failed(attempt=attempt, failure=describe(error), seconds=perf_counter() - started)
+            return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
         except BaseException as error:  # noqa: BLE001 - becomes a result
-            return Failed(attempt=attempt, failure=describe(error), seconds=perf_counter() - started)
+            return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
 
     async def _arguments(self, stage: Stage, job: Job, i: int) -> tuple[list[Any], dict[str, Any]]:
         heavy = any(references(column[0 if len(column) == 1 else i]) for column in job.columns)

@@ -3,13 +3,28 @@
 An executor takes jobs and posts results to the inbox; each attempt that it was
 handed ends in exactly one of them (contract F40). All methods are called on the
 engine's thread. `flowcore.testing.check_executor` holds an implementation to this.
+
+How a run comes by an executor that is not flowcore's own: what makes it, a class or a
+function as :class:`MakeExecutor` describes, is
+
+- given to the run, ``flow.run(executor=MyExecutor)``: it takes the cells that would go
+  to processes; or
+- known by a name, through an installed distribution's entry point in the group
+  ``flowcore.executors`` or `flowcore.plugins.register`: then it takes the cells of tasks
+  with ``runner="name"``, and under ``flow.run(executor="name")`` those that would go to
+  processes.
+
+Each run makes its own, when the first cell for it comes, and closes it at its end.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from flowcore.run.inbox import Inbox
 from flowcore.run.job import Job, TaskSpec
+from flowcore.run.surroundings import Surroundings
+from flowcore.store.codecs import Codec
 
 
 class Executor(Protocol):
@@ -38,4 +53,25 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Let go of threads, processes and files. Called once, also after a failure."""
+        ...
+
+
+class MakeExecutor(Protocol):
+    """Makes an executor for one run."""
+
+    def __call__(self, *, workers: int, inbox: Inbox, codec: Codec, surroundings: Surroundings) -> Executor:
+        """Make it.
+
+        Parameters
+        ----------
+        workers : int
+            Cells that the user wants to run at once.
+        inbox : Inbox
+            Where results are posted, and timers and descriptors are watched.
+        codec : Codec
+            Reads and keeps values in this process, as `flowcore.run.perform` needs it.
+        surroundings : Surroundings
+            What cells find around them in another process: directory, import path,
+            environment, and where the store is.
+        """
         ...

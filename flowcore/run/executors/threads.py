@@ -53,7 +53,8 @@ class ThreadExecutor:
 
     def start(self, job: Job) -> None:
         """Queue the cells, each on its own, and see that there are threads for them."""
-        pieces = [job] if job.task.mode in ("item", "expand") else [job.part(i, i + 1) for i in range(len(job.attempts))]
+        together = job.task.mode in ("item", "expand")
+        pieces = [job] if together else [job.part(i, i + 1) for i in range(len(job.attempts))]
         for piece in pieces:
             for attempt in piece.attempts:
                 self._live[attempt] = None

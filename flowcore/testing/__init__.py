@@ -1,0 +1,14 @@
+"""Fakes, and checks that hold an implementation to its seam: for flowcore's own tests and for yours.
+
+Promises: nothing in here sleeps or measures time; a deadline only turns a hang into a
+failure. Needs no test framework: what does not hold is an AssertionError.
+"""
+
+from __future__ import annotations
+
+from flowcore.testing.check import check_executor
+from flowcore.testing.fakes import FakeClock, RefusingExecutor
+from flowcore.testing.ledger import Ledger
+from flowcore.testing.scripted import Held, ScriptedExecutor
+
+__all__ = ["FakeClock", "Held", "Ledger", "RefusingExecutor", "ScriptedExecutor", "check_executor"]

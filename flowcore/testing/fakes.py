@@ -1,0 +1,94 @@
+"""A clock that stands until it is told to go, and an executor that runs nothing."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from flowcore import clock
+from flowcore.run.failure import describe
+from flowcore.run.inbox import Inbox
+from flowcore.run.job import Failed, Job, TaskSpec
+from flowcore.run.surroundings import Surroundings
+from flowcore.store.codecs import Codec
+
+
+class FakeClock:
+    """Takes the place of flowcore's clock while entered; time passes only when told.
+
+    What waits for a deadline in a run is told of it by the next result or call that
+    reaches the engine, such as :meth:`ScriptedExecutor.settle`.
+
+    Examples
+    --------
+    >>> from flowcore import clock
+    >>> with FakeClock() as fake:
+    ...     began = clock.monotonic()
+    ...     fake.advance(30.0)
+    ...     clock.monotonic() - began
+    30.0
+    """
+
+    def __init__(self, *, monotonic: float = 1000.0, wall: float = 1.7e9) -> None:
+        self._monotonic = monotonic
+        self._wall = wall
+        self._real = (clock.monotonic, clock.wall)
+
+    def __enter__(self) -> Self:
+        self._real = (clock.monotonic, clock.wall)
+        self._put(self.monotonic, self.wall)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._put(*self._real)
+
+    def monotonic(self) -> float:
+        """Give the seconds so far."""
+        return self._monotonic
+
+    def wall(self) -> float:
+        """Give the seconds since 1970."""
+        return self._wall
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self._monotonic += seconds
+        self._wall += seconds
+
+    def _put(self, monotonic: object, wall: object) -> None:
+        for name, reading in (("monotonic", monotonic), ("wall", wall)):
+            setattr(clock, name, reading)
+
+
+class RefusingExecutor:
+    """Fails every cell that is started: for claims that nothing runs.
+
+    Known by the name ``refuse``: ``flow.run(executor="refuse")`` lets no cell go to a
+    process, ``flow.options(runner="refuse")`` lets none of the flow's tasks run at all.
+    """
+
+    name = "refuse"
+    api = 1
+
+    def __init__(self, *, workers: int, inbox: Inbox, codec: Codec, surroundings: Surroundings) -> None:
+        self._inbox = inbox
+
+    def room(self, task: TaskSpec, ready: int) -> int:
+        """Take everything, to refuse it."""
+        return ready
+
+    def start(self, job: Job) -> None:
+        """Fail the cells."""
+        refusal = describe(AssertionError(f"{job.task.name} was started; nothing was to run"))
+        self._inbox.post([Failed(attempt=attempt, failure=refusal) for attempt in job.attempts])
+
+    def stop(self) -> None:
+        """Nothing is held."""
+
+    def cancel(self) -> None:
+        """Nothing is held."""
+
+    def close(self) -> None:
+        """Nothing is held."""
