@@ -47,6 +47,7 @@ from flowcore.plan.stations import (
 )
 
 Closing: TypeAlias = tuple[Station, Numbers, State]
+Stack: TypeAlias = list[Closing] | None  # None: see to the consequences at once
 
 
 class Schedule:
@@ -337,32 +338,29 @@ class Schedule:
                     self._tell(wire, wire.link.row_consumers(*row), state, stack)
         self._release_above(changed)
 
-    def _tell_grown(
-        self, station: Station, growers: Sequence[tuple[Station, int]], stack: list[Closing] | None = None
-    ) -> None:
+    def _tell_grown(self, station: Station, growers: Sequence[tuple[Station, int]], stack: Stack = None) -> None:
         """Let those that grew into this node count it as settled."""
         for grower, number in growers:
             if grower.states[number] == State.WAITING and grower.graphs.get(number) is station:
                 grower.heed(number, station.states[0], "need")
                 self._decide(grower, [number], stack)
 
-    def _decide(self, station: Station, numbers: Numbers, stack: list[Closing] | None = None) -> None:
+    def _decide(self, station: Station, numbers: Numbers, stack: Stack = None) -> None:
         """Turn waiting cells with nothing pending to ready, or to what their inputs make of them."""
         if station.into or not isinstance(numbers, range):
             pending, states = station.pending, station.states
             waiting = [n for n in dict.fromkeys(numbers) if states[n] == State.WAITING]
             broken = [n for n in waiting if n in station.broken] if station.broken else []
-            gone = set(broken)
-            settled = [n for n in waiting if not pending[n] and n not in gone]
+            settled = [n for n in waiting if not pending[n] and n not in station.broken]
             skipped = [n for n in settled if n in station.skips] if station.skips else []
-            numbers = settled if not skipped else [n for n in settled if n not in station.skips]
+            numbers = [n for n in settled if n not in station.skips] if skipped else settled
             self._drop(station, broken, skipped, stack)
         station.mark(numbers, State.READY)
         self._open += len(numbers)
         self._lanes.put(station, numbers)
 
-    def _drop(self, station: Station, broken: Numbers, skipped: Numbers, stack: list[Closing] | None) -> None:
-        """Block and skip waiting cells; the consequences go on the stack, or are seen to at once."""
+    def _drop(self, station: Station, broken: Numbers, skipped: Numbers, stack: Stack) -> None:
+        """Block and skip waiting cells."""
         closing = [(station, cells, s) for cells, s in ((broken, State.BLOCKED), (skipped, State.SKIPPED)) if cells]
         for _, cells, state in closing:
             station.mark(cells, state)

@@ -89,21 +89,22 @@ class Crew:
         return self._made_by(load("flowcore.executors", lane), lane)
 
     def _brought(self, executor: object) -> Executor:
-        is_one = isinstance(executor, FuturesLike)
-        if (not is_one and not callable(executor)) or (isinstance(executor, type) and issubclass(executor, FuturesLike)):
-            raise BadOption(
-                option="executor", found=f"the class {executor.__name__}" if isinstance(executor, type) else f"a {type(executor).__name__}",
-                expected="a name, a concurrent.futures.Executor, or what makes an executor for a run",
-            )  # fmt: skip
         if not isinstance(executor, FuturesLike):
-            return self._made_by(executor, getattr(executor, "__name__", type(executor).__name__))
+            name = str(getattr(executor, "__name__", type(executor).__name__))
+            if not callable(executor) or (isinstance(executor, type) and issubclass(executor, FuturesLike)):
+                raise BadOption(
+                    option="executor", found=f"the class {name}" if isinstance(executor, type) else f"a {name}",
+                    expected="a name, a concurrent.futures.Executor, or what makes an executor for a run",
+                )  # fmt: skip
+            return self._made_by(executor, name)
         around = self.surroundings()
         place: Place = (around.store, around.run_id, around.spool, around.durable, around.writable)
         return FuturesExecutor(inbox=self.inbox, executor=executor, workers=self.settings.workers, place=place)
 
     def _made_by(self, plugin: object, name: str) -> Executor:
         if not callable(plugin):
-            raise BadOption(option="executor", found=f"{name!r}, a {type(plugin).__name__}", expected="a class or function")
+            found = f"{name!r}, a {type(plugin).__name__}"
+            raise BadOption(option="executor", found=found, expected="a class or function")
         make = cast(MakeExecutor, plugin)
         return make(
             workers=self.settings.workers, inbox=self.inbox, codec=self.codec, surroundings=self.surroundings()

@@ -289,7 +289,14 @@ class Engine:
         return Job(
             task=work.task, node=work.number, attempts=attempts, numbers=numbers,
             columns=work.columns(numbers, books.values), seconds=books.seconds.get(work.task.id, 0.0),
+            modules=self._modules(work),
         )  # fmt: skip
+
+    def _modules(self, work: Work) -> tuple[str, ...]:
+        """Give the modules of user classes that may be met: only those that are imported here."""
+        names = self._books.values.class_names.union(work.classes)
+        kinds = [kind for kind in map(find_class, names) if kind is not None]
+        return tuple(sorted({kind.__module__ for kind in kinds} - {"__main__"}))
 
 
 def _current(classes: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:

@@ -96,13 +96,14 @@ class Job:
     numbers: list[int]  # one cell number a cell, for messages
     columns: list[list[Record]]  # one a slot: a record a cell, or a single one that all share
     seconds: float = 0.0  # what one cell is expected to take; 0: not known
+    modules: tuple[str, ...] = ()  # of user classes that the values may name; imported before they are decoded
 
     def part(self, first: int, last: int) -> Job:
         """Give the cells `first` up to `last` as a job of their own."""
         return Job(
             task=self.task, node=self.node, attempts=self.attempts[first:last], numbers=self.numbers[first:last],
             columns=[c if len(c) == 1 and len(self.attempts) > 1 else c[first:last] for c in self.columns],
-            seconds=self.seconds,
+            seconds=self.seconds, modules=self.modules,
         )  # fmt: skip
 
     def pick(self, places: Sequence[int]) -> Job:
@@ -112,18 +113,21 @@ class Job:
             task=self.task, node=self.node, attempts=[self.attempts[i] for i in places],
             numbers=[self.numbers[i] for i in places],
             columns=[c if len(c) == 1 and shared else [c[i] for i in places] for c in self.columns],
-            seconds=self.seconds,
+            seconds=self.seconds, modules=self.modules,
         )  # fmt: skip
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list; the task goes by its id."""
-        return [self.task.id, self.node, self.attempts, self.numbers, self.columns, self.seconds]
+        return [self.task.id, self.node, self.attempts, self.numbers, self.columns, self.seconds, list(self.modules)]
 
     @classmethod
     def unpack(cls, fields: Sequence[object], tasks: dict[int, TaskSpec]) -> Job:
         """Read what :meth:`pack` gave, with the tasks sent before."""
-        task, node, attempts, numbers, columns, seconds = fields
-        return cls(task=tasks[task], node=node, attempts=attempts, numbers=numbers, columns=columns, seconds=seconds)  # type: ignore[index,arg-type]
+        task, node, attempts, numbers, columns, seconds, modules = fields
+        return cls(
+            task=tasks[task], node=node, attempts=attempts, numbers=numbers, columns=columns, seconds=seconds,  # type: ignore[index,arg-type]
+            modules=tuple(modules),  # type: ignore[arg-type]
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,9 @@ and leave together (contract W3).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib
+import sys
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Protocol, cast
@@ -73,6 +75,12 @@ class Workplace:
     slot: SlotLike
     calls: dict[int, Call] = field(default_factory=dict)
 
+    def meet(self, modules: Sequence[str]) -> None:
+        """Import the modules of user classes that values name; records never import anything (contract S1)."""
+        for module in modules:
+            if module not in sys.modules:
+                importlib.import_module(module)
+
     def call(self, task: TaskSpec) -> Call:
         """Give the loaded form of a task; loads it on first use."""
         call = self.calls.get(task.id)
@@ -110,6 +118,7 @@ def perform_cell(job: Job, i: int, place: Workplace, tally: Tally) -> Result | N
     """Run one cell of a job; its value goes to the tally, anything else is returned."""
     attempt, started = job.attempts[i], monotonic()
     try:
+        place.meet(job.modules)
         call = place.call(job.task)
         stage = call.stage(job)
         arguments = stage.arguments(i)

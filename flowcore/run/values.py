@@ -34,6 +34,7 @@ class Values:
     """The values of a run's cells, by node and number."""
 
     def __init__(self) -> None:
+        self.class_names: set[str] = set()  # of all user classes met in this run
         self._columns: dict[int, _Column] = {}
 
     def reserve(self, node: int, count: int) -> None:
@@ -53,6 +54,7 @@ class Values:
         column.components[number] = component if not classes else _with_classes(component, classes)
         if classes:
             column.classes[number] = classes
+            self.class_names.update(name for name, _ in classes)
 
     def put_plain(
         self, node: int, numbers: Sequence[int], records: Sequence[Record], components: Sequence[Component]

@@ -62,6 +62,7 @@ class Work:
     keep: Keep
     feeders: list[Feeder]
     own: list[_Own] = field(default_factory=list)
+    classes: tuple[str, ...] = ()  # names of user classes in the call's constants
 
     @property
     def number(self) -> int:
@@ -122,7 +123,7 @@ def prepare(planned: Planned, surround: Surround) -> Work:
         keep = Keep.PASS_ON
     return Work(
         planned=planned, lane=lane, keys=keys, keep=keep, feeders=feeders, own=own if keys is not None else [],
-        task=_task(planned, surround, parts, keep, code),
+        task=_task(planned, surround, parts, keep, code), classes=tuple(encoder.classes),
     )  # fmt: skip
 
 

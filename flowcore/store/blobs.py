@@ -137,8 +137,7 @@ class Blobs:
             return self._write(pieces, size)
         except FileNotFoundError:
             # Somebody removed the store, or parts of it, during the run (F38).
-            self._layout.make(self._disk)
-            make_directory(self._disk, self._workplace)
+            self._layout.sign(self._disk, self._workplace, fresh=self._layout.make(self._disk))
             self._shards.clear()
             return self._write(pieces, size)
 

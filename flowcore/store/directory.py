@@ -223,8 +223,8 @@ class Store:
         if not self.writable:
             return None
         try:
-            self.layout.make(self.disk)
-            journal = self._journal(run_id)
+            fresh = self.layout.make(self.disk)
+            journal = self._journal(run_id, fresh=fresh)
         except OSError as error:
             trouble.stop(trouble.met(error).reason)
             return None
@@ -233,14 +233,17 @@ class Store:
         sync.start()
         return _Writing(journal=journal, sync=sync)
 
-    def _journal(self, run_id: str) -> JournalWriter:
+    def _journal(self, run_id: str, *, fresh: bool) -> JournalWriter:
+        """Make the run's journal and then its workplace, so that a workplace always has a lock that tells of its owner."""
         workplace = self.layout.workplace(run_id)
-        make_directory(self.disk, workplace)
+        journal = JournalWriter(self.layout.journal(run_id), self.layout.lock(run_id), run_id, self.disk)
         try:
-            return JournalWriter(self.layout.journal(run_id), self.layout.lock(run_id), run_id, self.disk)
+            self.layout.sign(self.disk, workplace, fresh=fresh)
         except OSError:
             empty_directory(self.disk, workplace, WORK_NAME)
+            journal.release()
             raise
+        return journal
 
 
 def open_store(

@@ -66,8 +66,11 @@ class Layout:
         """Name the directory where a run's files are written before they get their names."""
         return f"{self.tmp}/{run_id}"
 
-    def make(self, disk: Disk) -> None:
-        """Make what is missing; OSError if that cannot be done, StoreUnavailable if it must not."""
+    def make(self, disk: Disk) -> bool:
+        """Make the directories that are missing, and tell whether the root was one of them.
+
+        OSError if that cannot be done, StoreUnavailable if it must not.
+        """
         try:
             disk.mkdir(self.root)
             fresh = True
@@ -79,9 +82,18 @@ class Layout:
         for path in (self.v1, self.tmp, self.arrays, self.journals, self.corrupt):
             make_directory(disk, path)
         self.check(disk)
+        return fresh
+
+    def sign(self, disk: Disk, workplace: str, *, fresh: bool) -> None:
+        """Say what this is, in files of fixed content.
+
+        They are written in a run's `workplace`: what a kill leaves there has an owner,
+        and goes with the owner's other leftovers (T1, T2).
+        """
+        make_directory(disk, workplace)
         if fresh:
-            self._place(disk, f"{self.root}/.gitignore", b"*\n")
-        self._place(disk, self.marker, MARKER % FORMAT)
+            self._place(disk, f"{self.root}/.gitignore", b"*\n", workplace)
+        self._place(disk, self.marker, MARKER % FORMAT, workplace)
 
     def sync(self, disk: Disk) -> None:
         """Wait until the names of the store's directories are on the medium."""
@@ -128,11 +140,11 @@ class Layout:
             store=str(self.root), reason=reason, did="It is neither read nor written; the run goes on.", remedy=remedy
         )
 
-    def _place(self, disk: Disk, path: str, content: bytes) -> None:
+    def _place(self, disk: Disk, path: str, content: bytes, workplace: str) -> None:
         """Make a small file in one step, unless it is there."""
         if exists(disk, path):
             return
-        draft = f"{self.tmp}/{disk.token()}"
+        draft = f"{workplace}/{disk.token()}"
         fd = disk.open(draft, CREATE, 0o600)
         try:
             disk.chmod(fd, 0o600)

@@ -17,8 +17,10 @@ from typing import Any
 
 from flowcore import clock, plugins
 from flowcore.declare.axes import each, gather
+from flowcore.declare.options import Kind
 from flowcore.errors import FlowcoreWarning, RunFailed
 from flowcore.flow import Flow
+from flowcore.plan.records import references
 from flowcore.result import Run
 from flowcore.run.executors.protocol import Executor, MakeExecutor
 from flowcore.run.inbox import Inbox
@@ -54,10 +56,11 @@ class Trial:
     ends_cells: bool
     deadline: float
 
-    def add(self, flow: Flow, function: Callable[..., Any], /, *args: object, **kwargs: object) -> Any:
+    def add(self, flow: Flow, function: Callable[..., Any], /, *args: object, name: str = "", **kwargs: object) -> Any:
         """Add a node that the executor will carry out."""
         called: Callable[..., Any] = cells.as_coroutine(function) if self.coroutines else function
-        return flow.add(called, *args, kind="io" if self.coroutines else "compute", **kwargs)
+        kind: Kind = "io" if self.coroutines else "compute"
+        return flow.add(called, *args, kind=kind, name=name or None, after=(), **kwargs)
 
     @contextmanager
     def running(self, flow: Flow) -> Iterator[tuple[Run, Ledger]]:
@@ -67,7 +70,7 @@ class Trial:
         plugins.register("flowcore.executors", name, ledger)
         try:
             with tempfile.TemporaryDirectory() as store:
-                run = flow.start(store=store, workers=2, on_error="continue", progress=False)
+                run = flow.start(*flow.nodes, store=store, workers=2, on_error="continue", progress=False)
                 try:
                     yield run, ledger
                 finally:
@@ -241,7 +244,8 @@ def _lost_input(trial: Trial) -> None:
     """An input that cannot be read is told as lost, and nobody is blamed."""
     with _directly(trial) as (executor, inbox, ledger, run):
         record = run.codec.encode(cells.field(1), keep=False).record
-        run.store.spool.sweep()
+        for digest, _, _ in references(record):
+            run.store.spool.discard(digest)
         job = _job(trial, cells.overwritten, [record])
         assert executor.room(job.task, 1) == 1, "an idle executor has no room"
         executor.start(job)

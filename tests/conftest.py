@@ -1,0 +1,57 @@
+"""What every test gets: a store of its own, hypothesis that repeats itself, and a look at what is left behind."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "ci",
+    derandomize=True,
+    max_examples=40,
+    deadline=None,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("soak", parent=settings.get_profile("ci"), derandomize=False, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+PATIENCE = 10.0  # seconds that a thread of a finished run may take to end; only turns a leak into a failure
+SPARE_FILES = 32  # descriptors of a launcher and its workers, which wait for the next run
+
+
+def own_threads() -> set[threading.Thread]:
+    """Give the living threads that flowcore started."""
+    return {thread for thread in threading.enumerate() if thread.name.startswith("flowcore")}
+
+
+def open_files() -> int:
+    """Count this process's descriptors; 0 where they cannot be counted."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except FileNotFoundError:
+        return 0
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind() -> Iterator[None]:
+    """Fail a test that leaves threads of flowcore running, or many files open."""
+    before, files = own_threads(), open_files()
+    yield
+    for thread in own_threads() - before:
+        thread.join(PATIENCE)
+    left = sorted(thread.name for thread in own_threads() - before)
+
+    assert [] == left, "threads that outlive their run"
+    assert open_files() <= files + SPARE_FILES, "descriptors that outlive their run"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Give the path of a store that is not there yet."""
+    return tmp_path / "store"

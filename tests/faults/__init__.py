@@ -1,0 +1,1 @@
+"""Real processes, real signals, at events and never at times."""

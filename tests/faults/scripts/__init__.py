@@ -1,0 +1,1 @@
+"""What the driver runs; each has a session of its own."""

@@ -1,0 +1,151 @@
+"""Claims about killing: whatever dies at whatever event, running again goes on from there, and nothing stays."""
+
+from __future__ import annotations
+
+import os
+import random
+import shutil
+from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from flowcore.store.history import NodeFacts, Trace, read_run, run_paths
+from tests.faults import driver
+from tests.faults.driver import Target
+from tests.faults.inside import KINDS
+
+CELLS = 12
+EVERYTHING = frozenset(
+    {"load ", "total "} | {f"{node} {power}" for node in ("bend", "shift", "measure") for power in range(CELLS)}
+)
+SEEDS = int(os.environ.get("FLOWCORE_FAULTS_SEEDS", "20"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """What an uninterrupted run gives."""
+
+    values: list[str]  # a digest an array, and the total
+    counts: dict[str, int]  # events by kind
+
+
+def recorded(store: Path) -> set[str]:
+    """Give the cells with a key and a value in some journal, as the tally names them."""
+    found = set()
+    for path in run_paths(store).values():
+        names: dict[int, str] = {}
+        for told in read_run(path):
+            if isinstance(told, NodeFacts):
+                names[told.number] = str(told.facts["name"])
+            if isinstance(told, Trace):
+                rows = zip(told.numbers, told.keys, told.records, strict=True)
+                found |= {_line(names[told.node], number) for number, key, record in rows if key and record}
+    return found
+
+
+def _line(node: str, number: int) -> str:
+    return f"{node} {number if node in ('bend', 'shift', 'measure') else ''}"
+
+
+def finish(folder: Path, store: Path, sabotage: str = "") -> Whole:
+    """Run the pipeline to its end, and look that it leaves nobody."""
+    with driver.start("pipeline", store, folder=folder, event="fs 0", sabotage=sabotage) as script:
+        meeting = script.meet("result")
+        meeting.answer()
+        status = script.end()
+        script.leaves_nobody()
+
+        assert 0 == status, script.output()
+    return Whole(values=meeting.facts["values"], counts=meeting.facts["counts"])
+
+
+def check_kill(folder: Path, target: Target, event: str, whole: Whole, *, sabotage: str = "") -> None:
+    """Kill the pipeline at an event, run it again, and hold both to the contract."""
+    store = folder / "store"
+    with driver.shared_memory_as_before():
+        # Main's launcher outlives it for as long as it takes to remove the spool; if both die, the next run does.
+        with driver.shared_memory_as_before() if target == "main" else nullcontext():
+            with driver.start("pipeline", store, folder=folder, event=event, sabotage=sabotage) as script:
+                script.meet("event", "result")
+                script.kill(target)
+                script.died()
+                script.leaves_nobody()
+        kept, before = recorded(store), driver.tally(folder)
+        again = finish(folder, store, sabotage)
+        after = driver.tally(folder)[len(before) :]
+
+    assert whole.values == again.values
+    assert sorted(EVERYTHING - kept) == sorted(after), "only what has no record runs, and runs once"
+    assert kept <= set(before), "a record means that the cell ran"
+    assert [] == driver.leftovers(store)
+    assert [] == driver.unverified(store)
+
+
+def event_of(seed: int, target: str, counts: dict[str, int]) -> str:
+    """Choose an event: a file call, a frame of the journal, or a result."""
+    kind = KINDS[seed % len(KINDS)]
+    return f"{kind} {random.Random(f'{target} {seed}').randint(1, counts[kind])}"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Give what an uninterrupted run gives."""
+    folder = tmp_path_factory.mktemp("whole")
+    return finish(folder, folder / "store")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder that is emptied at once: forty stores are more than a disk wants to keep."""
+    yield tmp_path
+    shutil.rmtree(tmp_path, ignore_errors=True)
+
+
+@pytest.mark.contract("F1", "F2", "F3", "F24", "P6", "P7", "P10")
+@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize("target", ["all", "main"])
+def test_a_killed_run_goes_on(folder: Path, target: Target, seed: int, whole: Whole) -> None:
+    """SIGKILL at any event costs what was in flight, leaves nothing, and changes no value."""
+    check_kill(folder, target, event_of(seed, target, whole.counts), whole)
+
+
+@pytest.mark.contract("F35", "P7")
+@pytest.mark.parametrize("kind", ["record", "message"])
+def test_a_run_outlives_its_launcher(folder: Path, kind: str, whole: Whole) -> None:
+    """The launcher dies in mid-run: every cell runs once, all values are right, nobody stays."""
+    store = folder / "store"
+    with driver.shared_memory_as_before(), driver.start("pipeline", store, folder=folder, event=f"{kind} 12") as script:
+        meeting = script.meet("event")
+        script.kill("launcher")
+        meeting.answer()
+        result = script.meet("result")
+        result.answer()
+        status = script.end()
+        script.leaves_nobody()
+
+        assert 0 == status, script.output()
+    assert whole.values == result.facts["values"]
+    assert sorted(EVERYTHING) == sorted(driver.tally(folder))
+
+
+def check_orphans(folder: Path, busy_with: str, *, sabotage: str = "", within: float = driver.DEADLINE) -> None:
+    """Kill main and launcher at once while a worker is busy: only its lifeline is left to end it."""
+    with driver.start("busy", busy_with, folder=folder, sabotage=sabotage) as script:
+        script.meet("busy").answer()
+        script.meet("busy too")
+        before = len(script.processes())
+        script.kill("main and launcher")
+        script.died()
+        script.leaves_nobody(within)
+
+    assert before >= (4 if busy_with == "a child" else 3)
+
+
+@pytest.mark.contract("F3", "P6")
+@pytest.mark.parametrize("busy_with", ["nothing", "a loop", "a call that holds the GIL", "a child"])
+def test_workers_do_not_outlive_main(folder: Path, busy_with: str) -> None:
+    """Idle or busy, in Python or in C, with children of their own: workers end with the engine."""
+    check_orphans(folder, busy_with)

@@ -1,0 +1,162 @@
+"""What the rules allow. A new line here gives its reason."""
+
+from __future__ import annotations
+
+import re
+
+from tests.house.rules import Seam
+
+FLOORS = (
+    {"flowcore.errors", "flowcore.events", "flowcore.settings", "flowcore.plugins", "flowcore.clock"},
+    {"flowcore.declare"},
+    {"flowcore.plan"},
+    {"flowcore.store"},
+    {"flowcore.run"},
+    {"flowcore.inspect", "flowcore.progress"},
+    {"flowcore.result", "flowcore.grid", "flowcore.flow"},
+    {"flowcore.testing"},
+    {"flowcore.cli", "flowcore.__main__"},
+    {"flowcore"},  # the shop-window: nobody imports it
+)
+
+# Inside the run package: what crosses a border below the side that does the work, below the side that hands it out.
+ORDERS = (
+    (
+        {"flowcore.run.job"},
+        {"flowcore.run.inbox", "flowcore.run.executors.protocol"},
+        {"flowcore.run.pool", "flowcore.run.executors"},
+        {"flowcore.run.engine"},
+    ),
+    (
+        {"flowcore.run.job"},
+        {"flowcore.run.perform"},
+        {"flowcore.run.worker", "flowcore.run.launcher"},
+        {"flowcore.run.pool"},
+    ),
+)
+
+# Who may import a heavy library at all ...
+OWNERS = {
+    "numpy": {
+        "flowcore.plan",
+        "flowcore.store",
+        "flowcore.run",
+        "flowcore.inspect",
+        "flowcore.result",
+        "flowcore.grid",
+        "flowcore.testing",
+    },
+    "networkx": {"flowcore.inspect", "flowcore.flow"},
+    "rich": {"flowcore.progress", "flowcore.cli"},
+    "cloudpickle": {"flowcore.store.codecs"},
+    "asyncio": {"flowcore.run.executors.event_loop", "flowcore.flow"},
+    "msgpack": {"flowcore.plan", "flowcore.store", "flowcore.run"},
+    "blake3": {"flowcore.plan", "flowcore.store"},
+    "filelock": {"flowcore.store.lock"},
+    "loky": set(),
+}
+# ... and who of these at the top, where importing the room pays for it.
+EAGER = {
+    "msgpack": {"flowcore.plan", "flowcore.store", "flowcore.run"},
+    "blake3": {"flowcore.plan", "flowcore.store"},
+    "asyncio": {"flowcore.run.executors.event_loop"},  # this room is itself loaded only for async tasks
+}
+
+MAY_WAIT = frozenset({"numpy", "networkx", "rich", "cloudpickle", "asyncio", "filelock", "xarray"})
+WAITING: dict[str, tuple[set[str], str]] = {
+    "flowcore": ({"importlib"}, "paid for by the first public name that is asked for"),
+    "flowcore.flow": ({"flowcore.result"}, "a flow is drawn, and shown, without anything that runs it"),
+    "flowcore.declare.task": ({"difflib"}, "4 ms, and only when an error is on its way"),
+}
+
+LONG_ROOMS: dict[str, tuple[int, str]] = {
+    "flowcore.errors": (450, "a catalogue: one small class an error, and no logic"),
+}
+LONG_FUNCTIONS: dict[str, tuple[int, str]] = {}
+WIDE_FUNCTIONS: dict[str, tuple[int, str]] = {}
+
+# Tests that need what a machine may not have. Each has a twin without that need, at the seam.
+EXCUSED: dict[str, tuple[str, str]] = {
+    "tests.plan.test_arrays": (r"pytest\.mark\.skipif", "longdouble has padding on some processors only"),
+    "tests.store.test_directory": (r"pytest\.mark\.skipif", "permission bits mean nothing to root"),
+    "tests.store.test_spool": (r"pytest\.(mark\.skipif|skip)", "a file system of 1 MiB takes root, and leave to mount"),
+}
+
+_BY_PATH = (
+    "open truncate link symlink readlink rename renames replace unlink remove mkdir makedirs rmdir removedirs listdir "
+    "scandir walk fwalk stat lstat statvfs access chmod lchmod chown lchown utime mkfifo mknod getxattr setxattr sync"
+)
+_BY_DESCRIPTOR = (
+    "read write pread pwrite preadv pwritev readv writev close closerange dup dup2 fdopen ftruncate fsync fdatasync "
+    "posix_fallocate posix_fadvise sendfile copy_file_range fstat fstatvfs fchmod fchown lockf pipe pipe2 memfd_create"
+)
+_OS_PROCESSES = (
+    r"fork\w*|kill|killpg|_exit|abort|exec\w+|posix_spawn\w*|spawn\w+|system|popen|wait\w*|setsid|setpgid|setpgrp"
+    r"|pidfd_open|nice|register_at_fork|sched_setaffinity"
+)
+
+FILES = Seam(
+    home="flowcore.store.fs",
+    names=re.compile(
+        rf"os\.({_BY_PATH.replace(' ', '|')})|os\.path\.(exists|isfile|isdir|getsize|getmtime|lexists|islink)"
+        r"|open|io\.(open|FileIO)|(shutil|glob)\.\w+|tempfile\.(?!gettempdir)\w+"
+        r"|numpy\.(load|save|savez\w*|memmap|fromfile|loadtxt|savetxt)"
+    ),
+    methods=frozenset(
+        {"read_text", "read_bytes", "write_text", "write_bytes", "iterdir", "rglob", "hardlink_to", "symlink_to"}
+        | {"is_file", "is_dir", "touch", "mkdir", "rmdir", "unlink", "exists", "stat", "lstat", "chmod", "rename"}
+    ),
+    own=re.compile(r"(?i)disk$"),
+    allowed={
+        "flowcore.run.blas": ("open", "/proc/self/maps: which BLAS is loaded is asked of the kernel, not of a disk"),
+        "flowcore.testing.check": (
+            r"tempfile\.\w+",
+            "a check that people run on their own executor has a store of its own",
+        ),
+        "flowcore.plan.libraries": (
+            r"open|os\.listdir",
+            "a library without version, and an extension of the user's own, are known by their files (K7, K8)",
+        ),
+        "flowcore.plan.numeric": (r"numpy\.memmap", "asks whether an array is of this class, and opens nothing"),
+        "flowcore.settings": ("open", "/sys/fs/cgroup/cpu.max: the quota is asked of the kernel, not of a disk"),
+        "flowcore.run.proc": (
+            r"open|os\.(open|listdir)|tempfile\.TemporaryFile",
+            "/proc, and unnamed files that die with their process: stderr of a worker, and the slot",
+        ),
+        "flowcore.run.launcher": (
+            r"os\.(open|listdir|unlink|rmdir)",
+            "sweeps the spool when its engine is gone (F24), and must load nothing of the store to do so",
+        ),
+    },
+)
+DESCRIPTORS = Seam(
+    home="flowcore.store.fs",
+    scope="flowcore.store",  # elsewhere descriptors are pipes and sockets
+    names=re.compile(rf"os\.({_BY_DESCRIPTOR.replace(' ', '|')})|mmap\.mmap|fcntl\.\w+"),
+    allowed={},
+)
+CLOCK = Seam(
+    home="flowcore.clock",
+    names=re.compile(r"time\.\w+|datetime\.datetime\.(now|utcnow|today)|datetime\.date\.today"),
+    allowed={},
+)
+PROCESSES = Seam(
+    home="flowcore.run.proc",
+    names=re.compile(rf"(subprocess|signal|multiprocessing)\.\w+|os\.({_OS_PROCESSES})"),
+    allowed={
+        "flowcore.run.launching": (r"subprocess\.TimeoutExpired", "names what a wait on the launcher may raise"),
+        "flowcore.run.pool": (r"os\.register_at_fork", "a user's fork must not think that it has our workers"),
+        "flowcore.run.worker": (r"os\.register_at_fork", "a task's fork must not write into the worker's pipe"),
+    },
+)
+ENVIRONMENT = Seam(
+    home="flowcore.settings",
+    names=re.compile(r"os\.(environb?|getenvb?|putenv|unsetenv)(\.\w+)?"),
+    allowed={
+        "flowcore.plan.code": (r"os\.environ\.get", "variables that a task names in `tracks=` enter its key (K23)"),
+        "flowcore.run.blas": (r"os\.environ(\.get)?", "the thread caps of libraries that are not loaded yet"),
+        "flowcore.run.proc": (r"os\.environ(\.get)?", "gives a new process its environment, and a worker its run's"),
+        "flowcore.run.surroundings": (r"os\.environ\.items", "a run carries the environment as at its start"),
+    },
+)
+SEAMS = (FILES, DESCRIPTORS, CLOCK, PROCESSES, ENVIRONMENT)

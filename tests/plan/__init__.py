@@ -1,0 +1,1 @@
+"""Claims about what is thought before anything runs."""

@@ -1,0 +1,90 @@
+"""Claims about flowcore/__init__.py: what importing it costs, and that its window is complete."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import flowcore as fc
+
+ROOT = Path(fc.__file__).parent
+HEAVY = {"numpy", "networkx", "asyncio", "msgpack", "blake3", "cloudpickle", "rich", "filelock", "xml", "http"}
+
+
+def loaded(code: str) -> set[str]:
+    """Give the modules that a fresh Python has after `code`."""
+    script = f"import sys; before = set(sys.modules); {code}; print(*(set(sys.modules) - before))"
+    ran = subprocess.run(
+        [sys.executable, "-S", "-c", script], capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": str(ROOT.parent)},
+    )  # fmt: skip
+    return set(ran.stdout.split())
+
+
+def test_importing_loads_nothing() -> None:
+    """Every worker imports the package; it brings no module but itself."""
+    assert {"flowcore", "__future__", "types"} == loaded("import flowcore") | {"__future__", "types"}
+
+
+@pytest.mark.parametrize(
+    "code", ["flowcore.compute(len)", "flowcore.Flow('x')", "flowcore.Settings()", "flowcore.Skip"]
+)
+def test_drawing_loads_nothing_heavy(code: str) -> None:
+    """The rooms of drawing bring no library."""
+    found = {name.partition(".")[0] for name in loaded(f"import flowcore; {code}")}
+
+    assert set() == found & HEAVY
+
+
+def test_each_public_name_is_there() -> None:
+    """What the window shows can be had."""
+    for name in fc.__all__:
+        assert None is not getattr(fc, name)
+    assert set(fc.__all__) <= set(dir(fc))
+    assert len(fc.__all__) == len(set(fc.__all__))
+
+
+def test_the_window_is_the_same_for_checkers() -> None:
+    """The imports that type checkers see are the names that are loaded."""
+    tree = ast.parse((ROOT / "__init__.py").read_text())
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = {
+        (alias.asname, imported.module)
+        for block in blocks
+        for imported in block.body
+        if isinstance(imported, ast.ImportFrom)
+        for alias in imported.names
+    }  # fmt: skip
+
+    assert {(name, fc._PLACES[name]) for name in fc.__all__} == seen
+
+
+def test_every_error_is_public() -> None:
+    """Whoever catches one needs no other import."""
+    errors = importlib.import_module("flowcore.errors")
+    kinds = {
+        n
+        for n, kind in vars(errors).items()
+        if isinstance(kind, type) and issubclass(kind, (errors.FlowcoreError, errors.Skip))
+    }
+
+    assert kinds <= set(fc.__all__)
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    """As in any module."""
+    with pytest.raises(AttributeError, match="no attribute 'computes'"):
+        _ = fc.computes
+
+
+def test_the_decorator_stands_before_its_room() -> None:
+    """`fc.flow` is the decorator, whoever imported the room `flowcore.flow` first."""
+    code = "import flowcore.flow; from flowcore import flow; assert flowcore.flow is flow and callable(flow), flow"
+
+    assert "flowcore.flow" in loaded(code)
+    assert "Flow" == sys.modules["flowcore.flow"].Flow.__name__

@@ -1,0 +1,256 @@
+"""Claims about settings.py, plugins.py and events.py: options, durations, sizes, names."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import flowcore as fc
+from flowcore import plugins
+from flowcore.events import Cells, Event, NodeDrawn, Observer, Printed, RunEnded, RunStarted
+from flowcore.settings import OPTION_NAMES, RunOptions, Settings, default_workers, seconds, size
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("90s", 90), ("2 min", 120), ("1 day", 86400), ("1.5h", 5400), ("250ms", 0.25), ("1h 30min", 5400), ("3", 3),
+        ("1e3 s", 1000), (" 2 weeks ", 1209600), (".5 s", 0.5), ("2 Minutes", 120), (5, 5), (0.5, 0.5), (0, 0),
+    ],
+)  # fmt: skip
+def test_durations(text: Any, expected: float) -> None:
+    """Numbers are seconds; text has units, several if need be."""
+    assert expected == pytest.approx(seconds(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("4 GiB", 4 * 2**30), ("500 MB", 500_000_000), ("1kb", 1000), ("1KiB", 1024), ("12", 12), ("3 bytes", 3),
+        ("1.5 TiB", 3 * 2**39), (7, 7), ("0", 0),
+    ],
+)  # fmt: skip
+def test_sizes(text: Any, expected: int) -> None:
+    """MB counts in thousands, MiB in 1024."""
+    assert expected == size(text)
+
+
+@pytest.mark.contract("E2")
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "soon",
+        "5 parsecs",
+        "-1s",
+        "1h 30",
+        "1 2 s",
+        "s",
+        None,
+        True,
+        math.nan,
+        math.inf,
+        -1,
+        "3 GiB",
+        b"3s",
+        [],
+        "1,5s",
+    ],
+    ids=repr,
+)
+def test_unreadable_durations(value: Any) -> None:
+    """What cannot be read is refused with examples, never guessed."""
+    with pytest.raises(fc.BadOption, match="2 min"):
+        seconds(value, option="timeout")
+
+
+@pytest.mark.contract("E2")
+@pytest.mark.parametrize("value", ["4 Gi", "4 G", "4 GiBs", "GiB", "-4 GiB", "3 s", None, False], ids=repr)
+def test_unreadable_sizes(value: Any) -> None:
+    """A letter alone is not taken for a unit: it means 1000 here and 1024 there."""
+    with pytest.raises(fc.BadOption, match="GiB"):
+        size(value)
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """Nothing else comes out, and never a negative or infinite time."""
+    try:
+        amount = seconds(text)
+    except fc.BadOption:
+        return
+
+    assert 0 <= amount < math.inf
+
+
+@given(st.floats(min_value=0, max_value=1e9))
+def test_numbers_read_as_themselves(amount: float) -> None:
+    """A number and its text mean the same."""
+    assert amount == seconds(amount) == seconds(repr(amount))
+
+
+def test_run_options_are_the_settings() -> None:
+    """What may be given and what is kept have the same names, so neither list can grow alone."""
+    assert set(OPTION_NAMES) == set(get_type_hints(RunOptions))
+    assert set(OPTION_NAMES) | {"origins"} == {field.name for field in dataclasses.fields(Settings)}
+
+
+def test_defaults() -> None:
+    """Without arguments and variables, and where each value came from."""
+    settings = Settings.of(environment={})
+
+    assert (default_workers(), ".flowcore", None, "stop", 0, {}, None) == tuple(
+        getattr(settings, name) for name in ("workers", "store", "executor", "on_error", "seed", "given", "progress")
+    )
+    assert {"default"} == set(settings.origins.values())
+
+
+def test_an_argument_wins_over_a_variable() -> None:
+    """Argument, then variable, then default; None is no argument."""
+    variables = {"FLOWCORE_WORKERS": "3", "FLOWCORE_SEED": "7", "FLOWCORE_PROGRESS": "no", "FLOWCORE_STORE": "here"}
+    settings = Settings.of(workers=2, seed=None, environment=variables)
+
+    assert (2, 7, False, "here", "stop") == (
+        settings.workers, settings.seed, settings.progress, settings.store, settings.on_error,
+    )  # fmt: skip
+    assert ["argument", "FLOWCORE_SEED", "default"] == [settings.origins[n] for n in ("workers", "seed", "on_error")]
+
+
+def test_the_environment_is_the_process_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless another one is handed in."""
+    monkeypatch.setenv("FLOWCORE_ON_ERROR", "continue")
+
+    assert "continue" == Settings.of().on_error
+
+
+def test_paths_and_mappings() -> None:
+    """A path is a store's name; given is a mapping."""
+    settings = Settings.of(store=Path("a") / "b", given={"x": 1}, environment={})
+
+    assert ("a/b", {"x": 1}) == (settings.store, settings.given)
+
+
+@pytest.mark.contract("E2")
+@pytest.mark.parametrize(
+    "option",
+    [{"workers": 0}, {"workers": "many"}, {"workers": True}, {"on_error": "panic"}, {"seed": -1}, {"seed": 1.5},
+     {"given": [1]},     {"progress": "maybe"}, {"refresh": True}, {"trust": "x"}, {"memory": "1 GiB"}],
+    ids=str,
+)  # fmt: skip
+def test_bad_run_options(option: dict[str, Any]) -> None:
+    """Each is named; what this version does not do is refused."""
+    with pytest.raises(fc.BadOption) as caught:
+        Settings.of(environment={}, **option)
+
+    assert next(iter(option)) == caught.value.option
+
+
+@pytest.mark.contract("E2")
+def test_all_bad_run_options_at_once() -> None:
+    """With the names of the variables they came from."""
+    with pytest.raises(ExceptionGroup) as caught:
+        Settings.of(wrokers=3, environment={"FLOWCORE_SEED": "x", "FLOWCORE_ON_ERROR": "y"})
+    errors: Any = caught.value.exceptions
+
+    assert [("wrokers", ("workers",), ""), ("on_error", (), "FLOWCORE_ON_ERROR"), ("seed", (), "FLOWCORE_SEED")] == [
+        (error.option, error.near, error.at) for error in errors
+    ]
+
+
+def test_settings_are_frozen() -> None:
+    """A run's options do not change under it."""
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().workers = 3  # type: ignore[misc]
+
+
+def test_events_are_frozen_and_small() -> None:
+    """No event has a dict, and none can be changed."""
+    events: list[Event] = [
+        RunStarted(run="r", flow="f", nodes=1, workers=2), NodeDrawn(node=0, name="a", kind="io"),
+        Cells(node=0, done=3), Printed(cell="a", stream="stdout", text="x"),
+        RunEnded(run="r", status="done", seconds=1.0),
+    ]  # fmt: skip
+
+    assert [False] * 5 == [hasattr(event, "__dict__") for event in events]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        events[0].run = "other"  # type: ignore[union-attr, misc]
+
+
+def test_an_observer_is_what_listens() -> None:
+    """Anything with `on_event`; progress= takes one."""
+
+    class Listener:
+        def on_event(self, event: Event) -> None: ...
+
+    listener = Listener()
+
+    assert isinstance(listener, Observer)
+    assert listener is Settings.of(progress=listener, environment={}).progress
+
+
+def _installed(where: Path, name: str, body: str) -> None:
+    """Put a distribution with one executor into a folder."""
+    (where / f"{name}_plugin.py").write_text(body)
+    info = where / f"{name}-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[flowcore.executors]\n{name} = {name}_plugin:Executor\n")
+
+
+def test_a_plugin_is_loaded_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its object comes back."""
+    _installed(tmp_path, "goodone", "class Executor:\n    api = 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    assert "goodone" in plugins.names("flowcore.executors")
+    assert "Executor" == getattr(plugins.load("flowcore.executors", "goodone"), "__name__", None)
+
+
+@pytest.mark.contract("E2")
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ("class Executor:\n    api = 99\n", "for api 99"),
+        ("import no_such_module_here\n", "cannot be imported"),
+        ("", "cannot be imported"),
+    ],
+    ids=["other api", "import error", "no object"],
+)
+def test_a_plugin_that_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, body: str, told: str) -> None:
+    """It is refused by the name of its distribution."""
+    name = f"bad{abs(hash(told + body)) % 10_000}"
+    _installed(tmp_path, name, body)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(fc.BadOption, match=told) as caught:
+        plugins.load("flowcore.executors", name)
+
+    assert name == caught.value.at
+
+
+def test_an_unknown_plugin() -> None:
+    """No distribution offers it."""
+    with pytest.raises(fc.BadOption, match="'nothing'"):
+        plugins.load("flowcore.executors", "nothing")
+
+
+@pytest.mark.contract("S8")
+def test_no_plugin_runs_uninvited(tmp_path: Path) -> None:
+    """An installed plugin, and a module in the working directory, are left alone by importing and listing."""
+    marker = tmp_path / "marker"
+    _installed(tmp_path, "hostile", f"open({str(marker)!r}, 'w').close()\n")
+    code = "import flowcore as fc; from flowcore import plugins; fc.Flow(); print(plugins.names('flowcore.executors'))"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": f"{Path(fc.__file__).parent.parent}:{tmp_path}"},
+    )  # fmt: skip
+
+    assert "hostile" in ran.stdout
+    assert not marker.exists()
