@@ -32,19 +32,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from flowcore.plan.cells import Numbers, Selection, Space, Span
-from flowcore.plan.stations import (
-    LOSSES,
-    SETTLED,
-    Edge,
-    Lanes,
-    Pull,
-    Rank,
-    Rows,
-    State,
-    Station,
-    Stations,
-    Wire,
-)
+from flowcore.plan.stations import LOSSES, SETTLED, Edge, Lanes, Pull, Rank, Rows, State, Station, Stations, Wire
 
 Closing: TypeAlias = tuple[Station, Numbers, State]
 Stack: TypeAlias = list[Closing] | None  # None: see to the consequences at once

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
-from flowcore.run.job import Job, Result, TaskSpec, dumps, loads, pack_result
+from flowcore.run.job import Job, Result, TaskSpec, dumps, joined, loads, pack_result
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
@@ -32,7 +32,7 @@ def perform_far(payload: bytes) -> bytes:
     results: list[Result] = []
     workplace = Workplace(codec=_codec(tuple(place)), slot=LocalSlot())  # type: ignore[arg-type]
     perform(job, workplace, results.append)
-    return dumps([pack_result(result) for result in results])
+    return dumps([pack_result(result) for result in joined(results)])
 
 
 @lru_cache(maxsize=4)

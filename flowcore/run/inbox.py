@@ -113,9 +113,10 @@ class Inbox:
         self._sleeping = True
         if self._results or self._calls:
             timeout = 0.0
-        for key, _ in self._selector.select(self._patience(timeout)):
-            key.data()
+        ready = self._selector.select(self._patience(timeout))
         self._sleeping = False
+        for key, _ in ready:
+            key.data()
         self._ring()
         for _ in range(len(self._calls)):
             self._calls.popleft()()

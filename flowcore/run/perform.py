@@ -6,9 +6,9 @@ Whatever user code raises ends here and becomes a result (this is the one place 
 broad except): SystemExit and KeyboardInterrupt in a task are failures of that cell and
 of nothing else (contract F8).
 
-Per cell: one clock reading before the call and one after, two stores into the slot, and
-what decoding and encoding take. Results of cells known to be short wait for one another
-and leave together (contract W3).
+Per cell: three clock readings, two stores into the slot, one Done, and what decoding
+and encoding take. Whether results wait for one another before they leave is the
+business of whoever is reported to (contract W3).
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ from flowcore.run.call import Call, Stage
 from flowcore.run.failure import describe
 from flowcore.run.job import Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
 from flowcore.store.codecs import Codec
-
-SHORT = 0.005  # seconds: cells expected to take less may report together
-_TOGETHER_BYTES = 64 * 1024
 
 Report = Callable[[Result], None]
 
@@ -91,36 +88,28 @@ class Workplace:
 
 def perform(job: Job, place: Workplace, report: Report) -> None:
     """Run the cells of a job in order; report each exactly once."""
-    slot, tally = place.slot, Tally(job, report)
+    slot = place.slot
     context = Context(job.task.name, 0, 0, slot)
     token = current.set(context)
     try:
         for i, attempt in enumerate(job.attempts):
             if slot.stopping:
-                tally.flush()
                 report(Interrupted(attempts=job.attempts[i:]))
                 return
             context.number, context.attempt = job.numbers[i], attempt
             slot.begin(attempt)
-            result = perform_cell(job, i, place, tally)
-            if result is not None:
-                tally.flush()
-                report(result)
-            if not tally.waiting:
-                slot.clear()
-        tally.flush()
-        slot.clear()
+            report(perform_cell(job, i, place))
+            slot.clear()
     finally:
         current.reset(token)
 
 
-def perform_cell(job: Job, i: int, place: Workplace, tally: Tally) -> Result | None:
-    """Run one cell of a job; its value goes to the tally, anything else is returned."""
+def perform_cell(job: Job, i: int, place: Workplace) -> Result:
+    """Run one cell of a job; give what became of it."""
     attempt, started = job.attempts[i], monotonic()
     try:
         place.meet(job.modules)
-        call = place.call(job.task)
-        stage = call.stage(job)
+        stage = place.call(job.task).stage(job)
         arguments = stage.arguments(i)
     except ValueGone as gone:
         return Lost(attempt=attempt, digest=gone.digest)
@@ -131,95 +120,33 @@ def perform_cell(job: Job, i: int, place: Workplace, tally: Tally) -> Result | N
         value = stage.run(*arguments)
         seconds = monotonic() - started
         del arguments
-        keep_result(job, attempt, value, seconds, place, tally)
+        return keep_result(job, attempt, value, seconds, place)
     except Skip as skip:
         return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
     except ValueGone as gone:  # an item or element operation reads its input here
         return Lost(attempt=attempt, digest=gone.digest)
     except BaseException as error:  # noqa: BLE001 - becomes a result
         return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
-    return None
 
 
-def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Workplace, tally: Tally) -> None:
-    """Encode a value, keep what is to be kept of it, and hand it to the tally."""
+def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Workplace) -> Done:
+    """Encode a value and keep what is to be kept of it."""
     task = job.task
     if task.mode == "expand":
-        tally.add(attempt, b"", b"", seconds, elements=value)
-        return
+        elements = cast(list[tuple[bool, bytes, bytes]], value)
+        return Done(attempts=[attempt], records=[b""], components=[b""], seconds=[seconds], elements=[elements])
     if task.mode == "item":
-        tally.add(attempt, *cast(tuple[bytes, bytes], value), seconds)
-        return
+        record, component = cast(tuple[bytes, bytes], value)
+        return Done(attempts=[attempt], records=[record], components=[component], seconds=[seconds])
     try:
         encoded = place.codec.encode(value, keep=task.keep != Keep.PASS_ON)
     except NoEncoding as refused:
         if task.keep == Keep.REQUIRED:
-            raise NotStorable(node=task.name, path=refused.path, kind=refused.kind) from None
+            raise NotStorable(node=task.name, path=f"result{refused.path}", kind=refused.kind) from None
         passed = place.codec.pass_on(value, name=f"result of {task.name}")
-        tally.add(attempt, passed, b"", seconds, refusal=(refused.path, refused.kind))
-        return
-    tally.add(attempt, encoded.record, encoded.component, seconds, classes=encoded.classes)
-
-
-class Tally:
-    """The values of a job that have not left yet, in columns.
-
-    They may wait for one another while the cells are known to be short, for at most
-    :data:`SHORT` seconds or 64 KiB; nothing ever waits while a cell that is not known to
-    be short runs.
-    """
-
-    def __init__(self, job: Job, report: Report) -> None:
-        self._report = report
-        self._together = 0.0 < job.seconds < SHORT
-        self._since = 0.0
-        self._bytes = 0
-        self._done = _nothing()
-
-    @property
-    def waiting(self) -> bool:
-        """Whether values wait to leave."""
-        return bool(self._done.attempts)
-
-    def add(
-        self,
-        attempt: int,
-        record: bytes,
-        component: bytes,
-        seconds: float,
-        *,
-        classes: tuple[tuple[str, bytes], ...] = (),
-        elements: object = None,
-        refusal: tuple[str, str] | None = None,
-    ) -> None:
-        """Take up one value."""
-        done = self._done
-        if not done.attempts:
-            self._since, self._bytes = monotonic(), 0
-        done.attempts.append(attempt)
-        done.records.append(record)
-        done.components.append(component)
-        done.seconds.append(seconds)
-        if classes or done.classes:
-            done.classes.extend([[]] * (len(done.attempts) - 1 - len(done.classes)))
-            done.classes.append(list(classes))
-        if elements is not None:
-            done.elements.append(elements)  # type: ignore[arg-type]
-        if refusal is not None:
-            done.refusals.append((attempt, *refusal))
-        self._bytes += len(record)
-        if not self._together or self._bytes > _TOGETHER_BYTES or monotonic() - self._since > SHORT:
-            self.flush()
-
-    def flush(self) -> None:
-        """Let everything that waits leave."""
-        if self._done.attempts:
-            self._report(self._done)
-            self._done = _nothing()
-
-
-def _nothing() -> Done:
-    return Done(attempts=[], records=[], components=[], seconds=[])
-
-
-__all__ = ["SHORT", "Context", "Report", "Stage", "Tally", "Workplace", "current", "keep_result", "perform"]
+        refusal = (attempt, f"result{refused.path}", refused.kind)
+        return Done(attempts=[attempt], records=[passed], components=[b""], seconds=[seconds], refusals=[refusal])
+    classes = [list(encoded.classes)] if encoded.classes else []
+    return Done(
+        attempts=[attempt], records=[encoded.record], components=[encoded.component], seconds=[seconds], classes=classes
+    )

@@ -234,9 +234,13 @@ class Store:
         return _Writing(journal=journal, sync=sync)
 
     def _journal(self, run_id: str, *, fresh: bool) -> JournalWriter:
-        """Make the run's journal and then its workplace, so that a workplace always has a lock that tells of its owner."""
         workplace = self.layout.workplace(run_id)
-        journal = JournalWriter(self.layout.journal(run_id), self.layout.lock(run_id), run_id, self.disk)
+        make_directory(self.disk, workplace)
+        try:
+            journal = JournalWriter(self.layout.journal(run_id), self.layout.lock(run_id), run_id, self.disk)
+        except OSError:
+            empty_directory(self.disk, workplace, WORK_NAME)
+            raise
         try:
             self.layout.sign(self.disk, workplace, fresh=fresh)
         except OSError:

@@ -35,8 +35,13 @@ def tidy_workplaces(disk: Disk, layout: Layout, run_id: str) -> None:
         path = f"{layout.tmp}/{name}"
         if DRAFT_NAME.fullmatch(name) and _older(disk, path, now):
             _unlink(disk, path)
-        elif RUN_ID.fullmatch(name) and name != run_id and is_dead(disk, layout, name, now):
-            empty_directory(disk, path, WORK_NAME)
+        elif RUN_ID.fullmatch(name) and name != run_id:
+            if is_dead(disk, layout, name, now):
+                empty_directory(disk, path, WORK_NAME)
+            elif not exists(disk, layout.journal(name)):
+                # Left between its making and its journal's, or being made just now: then its
+                # run makes it again before it writes there (`Layout.sign`).
+                _remove_empty(disk, path)
 
 
 def is_dead(disk: Disk, layout: Layout, run_id: str, now: float) -> bool:
@@ -102,6 +107,10 @@ def empty_directory(disk: Disk, path: str, names: re.Pattern[str]) -> None:
         return
     finally:
         disk.close(fd)
+    _remove_empty(disk, path)
+
+
+def _remove_empty(disk: Disk, path: str) -> None:
     try:
         disk.rmdir(path)
     except OSError:

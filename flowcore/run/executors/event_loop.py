@@ -26,7 +26,7 @@ from flowcore.run.call import Stage
 from flowcore.run.failure import describe
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failed, Interrupted, Job, Lost, Result, Skipped, TaskSpec, TimedOut
-from flowcore.run.perform import Context, Tally, Workplace, current, keep_result
+from flowcore.run.perform import Context, Workplace, current, keep_result
 from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
 
@@ -39,6 +39,7 @@ _PATIENCE = 5.0  # seconds that closing waits for the loop's thread
 class EventLoopExecutor:
     """Runs coroutine cells on a loop of its own."""
 
+    broken = ""
     name = "async"
 
     def __init__(self, *, inbox: Inbox, codec: Codec) -> None:
@@ -54,6 +55,10 @@ class EventLoopExecutor:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="flowcore-loop", daemon=True)
         self._thread.start()
+
+    def take_back(self) -> list[Job]:
+        """Give nothing: this executor does not break."""
+        return []
 
     def room(self, task: TaskSpec, ready: int) -> int:
         """Tell how many cells to hand over now."""
@@ -133,14 +138,9 @@ class EventLoopExecutor:
         return stage.arguments(i)
 
     async def _kept(self, job: Job, attempt: int, value: object, seconds: float) -> Result:
-        outcome: list[Result] = []
-        tally = Tally(job, outcome.append)
         if type(value) in _LIGHT:
-            keep_result(job, attempt, value, seconds, self._place, tally)
-        else:
-            await self._loop.run_in_executor(self._side, keep_result, job, attempt, value, seconds, self._place, tally)
-        tally.flush()
-        return outcome[0]
+            return keep_result(job, attempt, value, seconds, self._place)
+        return await self._loop.run_in_executor(self._side, keep_result, job, attempt, value, seconds, self._place)
 
     def _overdue(self, attempt: int, seconds: float) -> None:
         task = self._tasks.pop(attempt, None)

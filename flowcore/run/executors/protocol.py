@@ -32,6 +32,15 @@ class Executor(Protocol):
 
     name: str
 
+    @property
+    def broken(self) -> str:
+        """Why no further cell can be carried out here, ever; empty while some can."""
+        ...
+
+    def take_back(self) -> list[Job]:
+        """Give, once `broken`, the cells that were handed over and not begun; others carry them out."""
+        ...
+
     def room(self, task: TaskSpec, ready: int) -> int:
         """Tell how many cells of `task` to hand over now, of `ready` that could go; 0: none.
 

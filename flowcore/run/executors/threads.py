@@ -30,6 +30,7 @@ _TOGETHER = 512  # operations on records that travel as one piece of work
 class ThreadExecutor:
     """Runs cells on threads that grow to need."""
 
+    broken = ""
     name = "thread"
 
     def __init__(self, *, inbox: Inbox, codec: Codec, most: int = MOST) -> None:
@@ -43,6 +44,10 @@ class ThreadExecutor:
         self._busy = 0  # pieces of work queued or running
         self._lock = threading.Lock()  # of the two counters
         self._stopping = False
+
+    def take_back(self) -> list[Job]:
+        """Give nothing: this executor does not break."""
+        return []
 
     def room(self, task: TaskSpec, ready: int) -> int:
         """Tell how many cells to hand over now."""

@@ -1,0 +1,47 @@
+# All that is done to flowcore by hand or by machine. On a fresh clone every target makes .venv first,
+# and fills it with what it needs; the stamps in .venv make that happen once for each pyproject.toml.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check format bench soak docs clean
+.DELETE_ON_ERROR:
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST)
+
+demo: $(VENV)/installed-examples  ## run examples/landscape.py on two workers or more
+	$(BIN)/python examples/landscape.py
+
+test: $(VENV)/installed-test  ## all tests but the slow ones and the comparisons
+	$(BIN)/python -m pytest
+
+check: $(VENV)/installed-dev  ## what needs no run: lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed-bench  ## compare with peers
+	$(BIN)/python -m pytest -m bench --timeout 900
+
+soak: $(VENV)/installed-test  ## the long forms
+	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m "not bench" --timeout 3600
+
+docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+clean:  ## remove what make made
+	rm -rf $(VENV) docs/_build build dist .coverage .mypy_cache .pytest_cache .ruff_cache
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed-%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@

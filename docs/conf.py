@@ -1,0 +1,16 @@
+"""How the pages are built: `make docs`."""
+
+project = "flowcore"
+author = "flowcore developers"
+copyright = f"2026, {author}"
+version = release = "0.1.0"
+
+extensions = ["myst_parser"]
+exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence", "deflist"]
+myst_heading_anchors = 3
+html_theme = "pydata_sphinx_theme"
+html_title = "flowcore"
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+html_show_sourcelink = False
+nitpicky = True
