@@ -23,6 +23,7 @@ from flowcore.run.executors.protocol import Executor, MakeExecutor
 from flowcore.run.executors.threads import ThreadExecutor
 from flowcore.run.far import Place
 from flowcore.run.inbox import Inbox
+from flowcore.run.job import Job
 from flowcore.run.surroundings import Surroundings
 from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
@@ -67,9 +68,24 @@ class Crew:
         """Give the executors there are."""
         return list(self._made.values())
 
+    def replace(self, lane: str) -> tuple[str, list[Job]]:
+        """Let the engine's own thread carry out a lane whose executor is broken; give why, and the cells taken back.
+
+        Fewer processes than wanted is a matter of speed; none at all must not end a run (contract F35).
+        """
+        broken = self._made[lane]
+        reason, jobs = broken.broken, broken.take_back()
+        self._made[f"{lane} (broken)"] = broken
+        self._made[lane] = self.get("inline")
+        return reason, jobs
+
+    def broken(self) -> list[str]:
+        """Give the lanes whose executor can carry out nothing any more."""
+        return [lane for lane, executor in self._made.items() if executor.broken and not lane.endswith("(broken)")]
+
     def close(self) -> None:
         """Close every executor."""
-        for executor in self._made.values():
+        for executor in {id(made): made for made in self._made.values()}.values():
             executor.close()
 
     def _make(self, lane: str) -> Executor:

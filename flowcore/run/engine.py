@@ -18,22 +18,24 @@ and a cold one never waits for a key.
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from flowcore.errors import FlowcoreError, NotPicklable
-from flowcore.plan.code import class_identity
+from flowcore import clock
+from flowcore.errors import FlowcoreError, FlowcoreWarning, NotPicklable
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
 from flowcore.run.books import Books, CellFailure
 from flowcore.run.crew import Crew
 from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
-from flowcore.run.job import Failure, Job, Record, joined
-from flowcore.run.landing import Landing
+from flowcore.run.job import Died, Failure, Interrupted, Job, Record, joined
+from flowcore.run.landing import Landing, current_classes
 from flowcore.run.work import Surround, Work, prepare
 from flowcore.store.cache import Hit
 
 _BATCH = 512  # cells keyed and judged together
+_HEARTBEAT = 5.0  # seconds
 _AHEAD = 1024  # judged cells of a node that may wait for an executor
 
 Ending: TypeAlias = Literal["stop", "cancel"]
@@ -87,6 +89,7 @@ class Engine:
     def run(self) -> None:
         """Carry the run to its end, whatever that is."""
         books = self._books
+        books.inbox.at(clock.monotonic() + _HEARTBEAT, self._beat)
         try:
             while True:
                 if self._ending is None:
@@ -97,6 +100,8 @@ class Engine:
                     return
                 for result in joined(books.inbox.wait()):
                     self._landing.take(result)
+                for lane in self._crew.broken():
+                    self._rescue(lane)
         finally:
             self._crew.close()
 
@@ -122,6 +127,25 @@ class Engine:
             started = [self._start(lane) for lane in self._backlog.lanes()]
             if not any(judged) and not any(started):
                 return
+
+    def _rescue(self, lane: str) -> None:
+        """Carry on without the executor of a lane, but for cells that have killed a worker (contract F35)."""
+        reason, jobs = self._crew.replace(lane)
+        warnings.warn(FlowcoreWarning(f"no {lane} can be had ({reason}): cells run in this process"), stacklevel=2)
+        for job in jobs:
+            for i, attempt in enumerate(job.attempts):
+                tries = self._books.tries.get((job.node, job.numbers[i]))
+                if tries is not None and tries.crashed:
+                    self._landing.take(Died(attempt=attempt, cause=f"no worker can be had: {reason}", final=True))
+                elif self._ending is not None:
+                    self._landing.take(Interrupted(attempts=[attempt]))
+                else:
+                    self._crew.get(lane).start(job.part(i, i + 1))
+
+    def _beat(self) -> None:
+        """Write down now and then that the run lives, and what waits for company (contract J8, T2)."""
+        self._books.cache.beat({"cells": len(self._books.attempts)})
+        self._books.inbox.at(clock.monotonic() + _HEARTBEAT, self._beat)
 
     # ---- judging ---------------------------------------------------------------------
 
@@ -190,10 +214,10 @@ class Engine:
             keys = keys * len(numbers)
         hits: list[int] = []
         misses: list[int] = []
-        for i, answer in enumerate(books.cache.judge(keys)):
+        for i, answer in enumerate(books.cache.judge(keys, younger_than=work.answers_for)):
             if isinstance(answer, Hit):
                 hits.append(i)
-                books.put(node, numbers[i], answer.record, answer.component, _current(answer.classes))
+                books.put(node, numbers[i], answer.record, answer.component, current_classes(answer.classes))
             else:
                 misses.append(i)
         if hits:
@@ -297,15 +321,6 @@ class Engine:
         names = self._books.values.class_names.union(work.classes)
         kinds = [kind for kind in map(find_class, names) if kind is not None]
         return tuple(sorted({kind.__module__ for kind in kinds} - {"__main__"}))
-
-
-def _current(classes: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """Give the classes of a stored value with the code they have now, where they can be found (contract K10)."""
-    found = []
-    for name, identity in classes:
-        kind = find_class(name)
-        found.append((name, identity if kind is None else class_identity(kind)))
-    return found
 
 
 __all__ = ["CellFailure", "Engine", "Failure"]

@@ -208,6 +208,7 @@ class Died:
     peak: int = 0
     stderr: str = ""
     stack: str = ""
+    final: bool = False  # there is nobody left to try it again; never packed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 
 from flowcore import clock
 from flowcore.errors import AxisMismatch, CellTimeout, FlowcoreError, NotStorable, ValueLost, WorkerDied
+from flowcore.plan.code import class_identity
+from flowcore.plan.encode import find_class
 from flowcore.plan.records import combine, references
 from flowcore.run.books import Books, Cell, CellFailure, Tries
 from flowcore.run.failure import users_stack
@@ -156,7 +158,7 @@ class Landing:
         """Give the user classes met in a value; a part of a value has those of the whole."""
         if work.task.mode == "item":
             return [c for node, n in work.feeders[0].origins(number) for c in self.books.values.classes(node, n)]
-        return [(name, identity) for name, identity in done.classes[i]] if done.classes else []
+        return current_classes(done.classes[i]) if done.classes else []
 
     def _derived(self, node: int, number: int, key: bytes) -> bytes:
         """Give what consumers of a value without identity are keyed by (contract K3)."""
@@ -214,7 +216,8 @@ class Landing:
             self._lost(cell, result.digest, tries, work)
             return
         error, budget, used = self._judge(result, cell, tries, work)
-        if used <= budget and not self.stopping:
+        final = isinstance(result, Died) and result.final
+        if used <= budget and not self.stopping and not final:
             self._again(cell, work, tries, crashed=isinstance(result, Died))
             return
         seconds = 0.0 if isinstance(result, Died) else result.seconds
@@ -364,6 +367,19 @@ class Landing:
         self.books.count(work.number).started -= count
         if work.planned.node.options.limit is not None:
             self.books.running[work.limit_name] -= count
+
+
+def current_classes(classes: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Give the user classes met in a value with the code they have here and now (contract K10).
+
+    A stored identity may be that of last week's code, and a worker's copy of a class of
+    `__main__` is another object; only a class that cannot be found here keeps what it came with.
+    """
+    found = []
+    for name, identity in classes:
+        kind = find_class(name)
+        found.append((name, identity if kind is None else class_identity(kind)))
+    return found
 
 
 def _marked(component: bytes, classes: Sequence[tuple[str, bytes]]) -> bytes:

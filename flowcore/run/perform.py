@@ -23,7 +23,7 @@ from typing import Protocol, cast
 from flowcore.clock import monotonic
 from flowcore.errors import NotStorable, Skip
 from flowcore.plan.encode import NoEncoding, ValueGone
-from flowcore.run.call import Call, Stage
+from flowcore.run.call import Call
 from flowcore.run.failure import describe
 from flowcore.run.job import Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
 from flowcore.store.codecs import Codec

@@ -70,6 +70,12 @@ class Work:
         return self.planned.number
 
     @property
+    def answers_for(self) -> float | None:
+        """For how many seconds a kept result answers; None: for ever."""
+        cache = self.planned.node.options.cache
+        return None if isinstance(cache, bool | str) else float(cache)
+
+    @property
     def limit_name(self) -> object:
         """What the cells in flight are counted under, where there is a limit."""
         limit = self.planned.node.options.limit

@@ -13,9 +13,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
+from flowcore import clock
 from flowcore.plan.encode import BadRecord, references
 from flowcore.store.index import Entry
 from flowcore.store.journal import JournalWriter, Record, pack
+from flowcore.store.layout import run_stamp
 from flowcore.store.records import Decoded, Records
 from flowcore.store.sync import GroupSync
 from flowcore.store.trace import Trace, pack_trace
@@ -54,6 +56,7 @@ class Miss:
 
 NO_RECORD: Final = Miss(reason="no record")
 VALUE_GONE: Final = Miss(reason="value gone")
+TOO_OLD: Final = Miss(reason="too old")
 REFRESH: Final = Miss(reason="refresh")
 
 
@@ -99,8 +102,12 @@ class Cache:
         self._waiting: list[_Waiting] = []
         self._waiting_size = 0
 
-    def judge(self, keys: Sequence[bytes]) -> list[Hit | Miss]:
-        """Tell for each key whether a record answers; an empty key never does."""
+    def judge(self, keys: Sequence[bytes], *, younger_than: float | None = None) -> list[Hit | Miss]:
+        """Tell for each key whether a record answers; an empty key never does.
+
+        With `younger_than`, only records of runs that began within so many seconds do.
+        """
+        since = "" if younger_than is None else run_stamp(clock.wall() - younger_than)
         answers: list[Hit | Miss] = [NO_RECORD] * len(keys)
         found = [(entry, place) for place, entry in enumerate(self._records.index.find(keys)) if entry is not None]
         found.sort()  # so that each frame is read once, however the keys are ordered
@@ -111,7 +118,9 @@ class Cache:
                 at = (journal, offset)
                 frame = self._records.frame(journal, offset)
             key = keys[place]
-            answers[place] = self._hit(frame, row, key) or self._other(Entry(journal, offset, row), key)
+            young = not since or self._records.run_id(journal) >= since
+            hit = self._hit(frame, row, key) if young else None
+            answers[place] = hit or self._other(Entry(journal, offset, row), key, since)
         return answers
 
     def record(self, trace: Trace) -> None:
@@ -174,12 +183,13 @@ class Cache:
         if len(self._small) >= _BUFFERED:
             self.flush()
 
-    def _other(self, first: Entry, key: bytes) -> Hit | Miss:
+    def _other(self, first: Entry, key: bytes, since: str) -> Hit | Miss:
         """Ask the later records of a key whose first one cannot be used (J10)."""
-        for entry in self._records.index.entries(key):
+        young = [e for e in self._records.index.entries(key) if not since or self._records.run_id(e.journal) >= since]
+        for entry in young:
             if entry != first and (hit := self._hit(self._records.frame(entry[0], entry[1]), entry.row, key)):
                 return hit
-        return VALUE_GONE
+        return VALUE_GONE if young else TOO_OLD
 
     def _hit(self, frame: Decoded | None, row: int, key: bytes) -> Hit | None:
         if frame is None or (cell := frame.cell(row)) is None:

@@ -12,7 +12,6 @@ import errno
 import os
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from flowcore import clock
@@ -21,7 +20,7 @@ from flowcore.store.blobs import Blobs
 from flowcore.store.cache import Cache
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.journal import JournalWriter
-from flowcore.store.layout import Layout, exists, make_directory, resolve
+from flowcore.store.layout import Layout, exists, make_directory, resolve, run_stamp
 from flowcore.store.leftovers import WORK_NAME, empty_directory, tidy_spools, tidy_workplaces
 from flowcore.store.records import Records
 from flowcore.store.spool import SHARED_MEMORY, Spool
@@ -281,8 +280,8 @@ def new_run_id() -> str:
 
     Nothing depends on that order being true: it only has to be the same for everyone.
     """
-    start = datetime.fromtimestamp(clock.wall(), UTC)
-    return f"{start:%Y%m%dT%H%M%S}-{start.microsecond:05x}{os.urandom(6).hex()[:11]}"
+    now = clock.wall()
+    return f"{run_stamp(now)}-{int(now % 1 * 1e6):05x}{os.urandom(6).hex()[:11]}"
 
 
 def _nearest(disk: Disk, path: Path) -> Path:

@@ -19,6 +19,7 @@ import errno
 import os
 import re
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flowcore.errors import StoreUnavailable
@@ -211,3 +212,8 @@ def resolve(disk: Disk, path: str | Path) -> Path:
     if stat.S_ISLNK(found.st_mode) and found.st_uid in (disk.user(), 0):
         return Path(os.path.realpath(absolute))
     return absolute
+
+
+def run_stamp(wall: float) -> str:
+    """Give how the id of a run begins that starts at `wall` (seconds since 1970)."""
+    return f"{datetime.fromtimestamp(wall, UTC):%Y%m%dT%H%M%S}"

@@ -68,6 +68,10 @@ class Records:
             more = f" and {len(damaged) - 1} more" if len(damaged) > 1 else ""
             self._tell(DamagedEntry(entry=damaged[0] + more, check=f"{lost} bytes hold no record that verifies"))
 
+    def run_id(self, journal: int) -> str:
+        """Give the run that wrote a journal; run ids sort by their start."""
+        return self._paths[journal].rpartition("/")[2].removesuffix(".journal")
+
     def number(self, path: str) -> int:
         """Give a journal its number."""
         self._paths.append(path)

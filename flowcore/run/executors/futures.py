@@ -37,7 +37,6 @@ class FuturesExecutor:
         self._futures: dict[Future[bytes], Job] = {}
         self._seconds: dict[int, float] = {}  # what a cell of each task took lately
         self._stopping = False
-        self._broken = ""
 
     def take_back(self) -> list[Job]:
         """Give nothing: this executor does not break."""
