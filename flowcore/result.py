@@ -31,8 +31,10 @@ from flowcore.run.books import CellFailure, Counts
 from flowcore.run.failure import restore
 from flowcore.run.job import Failure
 from flowcore.run.session import Session, Status
+from flowcore.run.signals import Signals
 from flowcore.settings import Settings
 from flowcore.store.directory import Store, open_store
+from flowcore.targets import Target, target
 
 
 class Drawn(Protocol):
@@ -107,7 +109,7 @@ class Run:
 
     @property
     def status(self) -> Status:
-        """``running``, ``done``, ``failed``, ``interrupted``, ``cancelled``, or ``broken`` by a fault of flowcore."""
+        """``running``, ``done``, ``failed``, ``interrupted``, or ``broken`` by a fault of flowcore."""
         return self._session.status
 
     @property
@@ -123,9 +125,9 @@ class Run:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait for the run to end.
 
-        Ctrl-C stops the run: nothing new is begun, what runs may finish; a second one
-        ends what runs. Then KeyboardInterrupt is raised; running the flow again goes on
-        from there.
+        Ctrl-C (SIGINT, SIGTERM or SIGUSR1 in the main thread) stops the run: nothing new is
+        begun, and what does not finish within two seconds is ended; a second one ends it at
+        once. Then KeyboardInterrupt is raised; running the flow again goes on from there.
 
         Returns
         -------
@@ -137,28 +139,21 @@ class Run:
         RunFailed
             If cells failed. The run, and every value that was computed, stays readable.
         """
-        interrupts = 0
-        while True:
-            try:
-                ended = self._session.wait(timeout if timeout is not None else threading.TIMEOUT_MAX)
-                break
-            except KeyboardInterrupt:
-                interrupts += 1
-                self._session.stop() if interrupts == 1 else self._session.cancel()
-        if interrupts:
+        with Signals(self._session.interrupt) as signals:
+            ended = self._session.wait(timeout if timeout is not None else threading.TIMEOUT_MAX)
+        if signals.count:
             sys.stderr.write(f"{self.id} interrupted; run the flow again to go on from here.\n")
             raise KeyboardInterrupt
         if ended:
             self._raise()
         return ended
 
-    def stop(self) -> None:
-        """Begin nothing new; let what runs finish."""
-        self._session.stop()
-
     def cancel(self) -> None:
-        """End what runs; every result there is stays."""
-        self._session.cancel()
+        """Stop the run as Ctrl-C does: begin nothing new, end what does not finish soon; called again, at once.
+
+        Every result there is stays, and running the flow again goes on from there.
+        """
+        self._session.interrupt()
 
     def __getitem__(self, key: object) -> Any:
         if isinstance(key, list | tuple):
@@ -267,14 +262,16 @@ class Run:
 def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run:
     """Put a run of a flow together, and begin it."""
     nodes = flow.nodes
-    wanted = None if not targets else [_target(flow, target) for target in targets]
-    graph = Graph(nodes, wanted)
+    wanted = [target(flow, key) for key in targets]
+    graph = Graph(nodes, [found.node for found in wanted] if wanted else None)
     store = settings.store if isinstance(settings.store, Store) else open_store(str(settings.store))
     observers = _observers(settings)
-    given = {_target(flow, key).number: _given(_target(flow, key), value) for key, value in settings.given.items()}
+    supplied = [(target(flow, key).node, value) for key, value in settings.given.items()]
+    given = {node.number: _given(node, value) for node, value in supplied}
     session = Session(
         graph, settings=settings, store=store, name=flow.name, observers=observers,
-        held=_held(flow.result, wanted or ()),
+        held=_held(flow.result, [t.node for t in wanted]),
+        wants=_wants(wanted),
         given={number: values for number, values in given.items() if number in graph.nodes},
     )  # fmt: skip
     run = Run(flow, session)
@@ -282,13 +279,14 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
     return run
 
 
-def _target(flow: Drawn, key: object) -> Node:
-    node = node_of(key)
-    if node is None:
-        return flow[str(key)]
-    if node.owner is not flow.drawing:
-        raise ForeignReference(node=node.name, flow=node.owner.name, at="run(...)")
-    return node
+def _wants(targets: Sequence[Target]) -> dict[int, Sequence[int] | None]:
+    """Give the cells wanted of each node that was asked for; None: all."""
+    wants: dict[int, Sequence[int] | None] = {}
+    for found in targets:
+        known = wants.get(found.node.number, ())
+        both = known is not None and found.numbers is not None
+        wants[found.node.number] = [*known, *found.numbers] if both else None  # type: ignore[misc]
+    return wants
 
 
 def _held(result: object, targets: Sequence[Node]) -> set[int]:

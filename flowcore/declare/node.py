@@ -298,6 +298,11 @@ def cell_id(node: Node, labels: Sequence[object] | Mapping[str, object]) -> str:
     return f"{node.name}[{', '.join(told)}]"
 
 
+def fragments(axis: Axis) -> dict[str, int]:
+    """Give how each label along an axis is told in a cell's id -> its place."""
+    return {f"{axis.name}={_told(label)}": place for place, label in enumerate(axis.labels or ())}
+
+
 def _told(label: object) -> str:
     if isinstance(label, PurePath):
         return shorten(repr(str(label)))

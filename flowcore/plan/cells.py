@@ -65,7 +65,7 @@ class Space:
         self.names = tuple(span.name for span in spans)
         self.static = all(span.length is not None for span in spans)
         self._sources = {s.source: (sources or {})[s.source] for s in spans if s.length is None}
-        self._lengths: dict[tuple[Span, int], int] = {}  # that cells of *this* space give, by span and cell
+        self._lengths: dict[tuple[int, int], int] = {}  # that cells of *this* space give, by node and cell
         self._bases: list[list[int]] = [[] for _ in spans]  # of each level's rows, in order of arrival
         self._owners: list[list[int]] = [[] for _ in spans]
         self._rows: list[dict[int, tuple[int, int]]] = [{} for _ in spans]  # prefix -> base, length
@@ -168,9 +168,12 @@ class Space:
         """Learn that a source cell never gives a length; give (level, prefix) of the rows that stay unknown."""
         return self._learn(span, cell, _NEVER)
 
+    def give(self, node: int, cell: int, length: int) -> None:
+        """Note what a cell of this space gives, as a cell of `node`, also to spaces that are yet to be made."""
+        self._lengths.setdefault((node, cell), length)
+
     def _learn(self, span: Span, cell: int, length: int) -> list[tuple[int, int]]:
-        # Lengths are kept by the source, so that a space drawn later knows them too.
-        self._sources[span.source]._lengths.setdefault((span, cell), length)
+        self._sources[span.source].give(span.source, cell, length)
         for s, awaited in zip(self.spans, self._awaited, strict=True):
             if s == span:
                 awaited.discard(cell)
@@ -195,7 +198,7 @@ class Space:
             return
         for prefix in range(first, last):
             _, cell = self.source_cell(level, prefix)
-            length = self._sources[span.source]._lengths.get((span, cell))
+            length = self._sources[span.source]._lengths.get((span.source, cell))
             if length is not None and length != _NEVER:
                 self._open(level, prefix, length)
                 continue
@@ -221,16 +224,17 @@ class Link:
     """Which cells of a producer feed which cells of a consumer: those that agree on all shared axes.
 
     A producer without axes of its own feeds every cell; an axis that only the producer
-    has is gathered, or waited for as a whole. Between static spaces each question is a
+    has is gathered, or waited for as a whole. An axis in `over` is gathered although the
+    consumer may have it too, as in ``anomaly(grid, fc.gather(grid))``. Between static spaces each question is a
     few integer operations; otherwise it is a walk down the space's levels.
     """
 
-    def __init__(self, producer: Space, consumer: Space) -> None:
+    def __init__(self, producer: Space, consumer: Space, over: Sequence[str] = ()) -> None:
         self.producer = producer
         self.consumer = consumer
-        self.shared = tuple(name for name in consumer.names if name in producer.names)
-        self.single = set(producer.names) <= set(consumer.names)  # one producer cell a consumer cell
-        self.same = producer.spans == consumer.spans
+        self.shared = tuple(name for name in consumer.names if name in producer.names and name not in over)
+        self.single = set(producer.names) <= set(self.shared)  # one producer cell a consumer cell
+        self.same = self.single and producer.spans == consumer.spans
         self.static = producer.static and consumer.static
         if self.static:
             self._down = _terms(consumer, producer, self.shared)

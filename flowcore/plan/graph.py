@@ -148,7 +148,7 @@ def _edges(form: Argument, side: int | None) -> list[Edge]:
         elif isinstance(leaf, Plain):
             found.append(Edge(leaf.node.number) if side is None else Edge(leaf.node.number, "branch", side))
         elif isinstance(leaf, Gathered):
-            found.append(Edge(leaf.node.number, cast(Mode, leaf.missing)))
+            found.append(Edge(leaf.node.number, cast(Mode, leaf.missing), over=leaf.over))
         elif isinstance(leaf, Element):
             found.append(Edge(span_of(leaf.axis).source))
     return found

@@ -337,9 +337,10 @@ class Schedule:
         """Turn waiting cells with nothing pending to ready, or to what their inputs make of them."""
         if station.into or not isinstance(numbers, range):
             pending, states = station.pending, station.states
-            waiting = [n for n in dict.fromkeys(numbers) if states[n] == State.WAITING]
-            broken = [n for n in waiting if n in station.broken] if station.broken else []
-            settled = [n for n in waiting if not pending[n] and n not in station.broken]
+            gone, each = station.broken, numbers if isinstance(numbers, range) else dict.fromkeys(numbers)
+            due = [n for n in each if (not pending[n] or n in gone) and states[n] == State.WAITING]
+            broken = [n for n in due if n in gone] if gone else []
+            settled = [n for n in due if n not in gone] if gone else due
             skipped = [n for n in settled if n in station.skips] if station.skips else []
             numbers = [n for n in settled if n not in station.skips] if skipped else settled
             self._drop(station, broken, skipped, stack)

@@ -54,6 +54,7 @@ class Edge:
     source: int
     mode: Mode = "need"
     side: int = 0
+    over: tuple[str, ...] = ()  # axes that are gathered, also where the consumer has them too
 
 
 @dataclass(slots=True, eq=False)
@@ -216,7 +217,7 @@ class Stations:
         station = Station(number, self.space(spans), lane)
         for edge in dict.fromkeys(edges):
             producer = self._stations[edge.source]
-            wire = Wire(producer, station, edge, Link(producer.space, station.space))
+            wire = Wire(producer, station, edge, Link(producer.space, station.space, edge.over))
             station.into.append(wire)
             producer.out.append(wire)
             if edge.mode == "branch":
@@ -240,6 +241,7 @@ class Stations:
 
     def expand(self, source: int, cell: int, length: int) -> list[Rows]:
         """Let a cell give its axes this many labels; give what was waiting for them, station by station."""
+        self._stations[source].space.give(source, cell, length)
         changed = self._rows(source, [cell])  # found before any is opened: what lies below an opened row is new
         for space, span in self._grown_by(source):
             space.expand(span, cell, length)

@@ -36,6 +36,7 @@ from flowcore.store.cache import Hit
 
 _BATCH = 512  # cells keyed and judged together
 _HEARTBEAT = 5.0  # seconds
+_GRACE = 2.0  # seconds that running cells have to finish once a run is interrupted
 _AHEAD = 1024  # judged cells of a node that may wait for an executor
 
 Ending: TypeAlias = Literal["stop", "cancel"]
@@ -76,9 +77,9 @@ class Engine:
 
     # ---- from any thread -------------------------------------------------------------
 
-    def stop(self) -> None:
-        """Begin no further cell; let what runs finish. Any thread."""
-        self._books.inbox.call(lambda: self.end("stop"))
+    def interrupt(self) -> None:
+        """Begin no further cell; what does not finish within the grace is ended. Any thread."""
+        self._books.inbox.call(self._interrupt)
 
     def cancel(self) -> None:
         """End what runs. Any thread."""
@@ -113,6 +114,10 @@ class Engine:
         self._landing.stopping = True
         for executor in self._crew.made():
             executor.stop() if how == "stop" else executor.cancel()
+
+    def _interrupt(self) -> None:
+        self.end("stop")
+        self._books.inbox.at(clock.monotonic() + _GRACE, lambda: self.end("cancel"))
 
     def _over(self) -> bool:
         if self._books.attempts:

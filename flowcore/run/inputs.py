@@ -176,7 +176,7 @@ def feeder(form: Moving, space: Space, spaces: Callable[[int], Space], label: La
     if isinstance(form, Plain):
         return FromNode(form.node.number, Link(spaces(form.node.number), space))
     if isinstance(form, Gathered):
-        return FromGather(form, Link(spaces(form.node.number), space), label)
+        return FromGather(form, Link(spaces(form.node.number), space, form.over), label)
     assert isinstance(form, Element), f"a slot of kind {type(form).__name__} is fed by its axis"
     source = span_of(form.axis).source
     return FromElement(source, Link(spaces(source), space), form.axis.name)

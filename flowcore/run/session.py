@@ -36,7 +36,7 @@ from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
 
-Status: TypeAlias = Literal["running", "done", "failed", "interrupted", "cancelled", "broken"]
+Status: TypeAlias = Literal["running", "done", "failed", "interrupted", "broken"]
 _PATIENCE = 5.0  # seconds that a dropped run is waited for
 _TICK = 0.2  # seconds between two events about the same node
 
@@ -56,6 +56,8 @@ class Session:
         Node number to the values supplied for its cells, in the order of their numbers.
     held : container of int
         Nodes whose values live as long as the run, whoever has used them.
+    wants : mapping
+        Node number to the cells that are wanted, None for all; nodes not named are wanted whole if they are targets.
     observers : sequence of Observer
     """
 
@@ -68,6 +70,7 @@ class Session:
         name: str,
         given: Mapping[int, Sequence[object]],
         held: Container[int],
+        wants: Mapping[int, Sequence[int] | None],
         observers: Sequence[Observer],
     ) -> None:
         forget()  # globals are looked at anew in each run (contract K6)
@@ -100,7 +103,7 @@ class Session:
         self._landing = Landing(
             self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=_warn
         )
-        self._plan(given, held)
+        self._plan(given, held, wants)
         self.engine = Engine(
             self.books, crew=self._crew, landing=self._landing, given=self._encode(given), tick=self._tick,
             surround=Surround(
@@ -118,16 +121,14 @@ class Session:
         """Wait for the end; tell whether it has come."""
         return self._ended.wait(timeout)
 
-    def stop(self) -> None:
-        """Begin no further cell; let what runs finish."""
-        if not self._ended.is_set():
+    def interrupt(self) -> None:
+        """Begin no further cell, and end what does not finish soon; at once if this was called before."""
+        if self._ended.is_set():
+            return
+        if self.status == "running":
             self.status = "interrupted"
-            self.engine.stop()
-
-    def cancel(self) -> None:
-        """End what runs."""
-        if not self._ended.is_set():
-            self.status = "cancelled"
+            self.engine.interrupt()
+        else:
             self.engine.cancel()
 
     def space(self, node: int) -> Space:
@@ -144,21 +145,24 @@ class Session:
         Called when nobody holds the run any more, and when the interpreter ends (F37).
         """
         if not self._ended.is_set():
-            self.cancel()
+            self.interrupt()
+            self.interrupt()
             self._ended.wait(_PATIENCE)
         self.store_run.release()
 
     # ---- putting together ------------------------------------------------------------
 
-    def _plan(self, given: Mapping[int, Sequence[object]], held: Container[int]) -> None:
+    def _plan(
+        self, given: Mapping[int, Sequence[object]], held: Container[int], wants: Mapping[int, Sequence[int] | None]
+    ) -> None:
         for planned in self.graph.nodes.values():
             supplied = planned.number in given
             self.schedule.add(
                 planned.number, planned.spans, () if supplied else planned.edges,
                 priority=int(planned.node.options.priority), held=planned.number in held, lane=self._lane(planned),
             )  # fmt: skip
-        for target in self.graph.targets:
-            self.schedule.want(target)
+        for node in self.graph.targets:
+            self.schedule.want(node, wants.get(node))
 
     def _lane(self, planned: Planned) -> str:
         kind = planned.node.kind

@@ -215,7 +215,7 @@ def _cancelled(trial: Trial) -> None:
     if trial.coroutines or not trial.ends_cells:
         return  # a function that blocks would block the loop, or the engine, that is to let go of it
     with _gate(trial.deadline) as gate:
-        flow = Flow("cancelled")
+        flow = Flow("interrupted")
         trial.add(flow, cells.wait_at, gate.getsockname()[:2], each(x=range(8)), name="wait")
         with trial.running(flow) as (run, ledger):
             line, _ = gate.accept()
@@ -223,7 +223,7 @@ def _cancelled(trial: Trial) -> None:
             trial.wait(run, ledger)
             line.close()
             found = run.status
-    assert found == "cancelled", f"a cancelled run is {found}"
+    assert found == "interrupted", f"a cancelled run is {found}"
 
 
 def _stopped(trial: Trial) -> None:

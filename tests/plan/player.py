@@ -33,6 +33,7 @@ class Player:
         self.let_go: Counter[Cell] = Counter()
         self.made: Counter[Cell] = Counter()
         self.lost = 0
+        self.paused: list[int] = []
 
     # ---- the game --------------------------------------------------------------------
 
@@ -52,6 +53,8 @@ class Player:
                 self.settle_some()
             elif self.take_some():
                 continue
+            elif self.paused:
+                self.schedule.pause(self.paused.pop(), False)
             elif self.taken:
                 self.settle_some()
             elif self.schedule.finished:
@@ -113,6 +116,11 @@ class Player:
             if first is None:
                 continue
             node, count = first
+            assert node not in self.paused
+            if self.rng.random() < 0.05:
+                self.schedule.pause(node)
+                self.paused.append(node)
+                return True
             waiting = [n for n, state in enumerate(self.schedule.states(node)) if state == State.READY]
             untaken = [n for n in waiting if self.cell(node, n) not in self.taken]
             assert count == len(untaken), "as many as are ready, each once"

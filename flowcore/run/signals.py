@@ -1,0 +1,45 @@
+"""What signals mean while the main thread waits for a run (contract P12, F13).
+
+The first of SIGINT, SIGTERM and SIGUSR1 stops the run, as batch systems and people
+expect; the next one ends what runs. The handler only counts and tells the engine, which
+does the rest on its own thread; nothing is raised in the middle of anything. Off the
+main thread no handler can be set, and `Run.cancel` does the same.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_MEANT = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+
+
+class Signals:
+    """Calls `heard` at each signal, for as long as it is entered; `count` has how many there were."""
+
+    def __init__(self, heard: Callable[[], None]) -> None:
+        self._heard = heard
+        self._before: dict[int, Any] = {}
+        self.count = 0
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            for number in _MEANT:
+                before = signal.getsignal(number)
+                if before is not None and before is not signal.SIG_IGN:  # ignored before: ignored still (nohup)
+                    self._before[number] = signal.signal(number, self._handle)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for number, before in self._before.items():
+            signal.signal(number, before)
+
+    def _handle(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.count += 1
+        self._heard()

@@ -1,0 +1,439 @@
+"""Random drawings: how they are made, how they are drawn into a flow, and what they mean.
+
+`Model` is the meaning, by plain recursion in one process. It shares nothing with
+`plan/`: no numbers of cells, no edges, no order of events.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from hypothesis import strategies as st
+
+import flowcore as fc
+from flowcore.declare.node import Ref
+from tests.vocabulary import FUNCTIONS, PARTS, PLAIN, SOURCES, fold, line_of
+
+AXES: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {  # its labels, and other values along it
+    "x": ((3, 1, 2), ("c", "a", "b")),
+    "y": (("p", "q"), (0.5, 0.25)),
+    "z": ((1.5,), (None,)),
+}
+MOST_CELLS = 40
+State = Literal["done", "skipped", "failed", "blocked"]
+
+
+@dataclass(frozen=True)
+class Const:
+    """A value as written."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Use:
+    """The value of a step."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Along:
+    """Values along a static axis."""
+
+    axis: str
+    variant: int = 0
+
+
+@dataclass(frozen=True)
+class Element:
+    """Elements of a step's value."""
+
+    step: int
+
+
+@dataclass(frozen=True)
+class Collect:
+    """A gather."""
+
+    step: int
+    over: tuple[str, ...]
+    labels: bool
+    missing: str
+
+
+@dataclass(frozen=True)
+class Many:
+    """A container with references in it."""
+
+    kind: str
+    parts: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A node: a call, an item, or a choice."""
+
+    function: str  # a name of the vocabulary, "item" or "choose"
+    arguments: tuple[Any, ...]
+    axes: tuple[str, ...]
+    key: object = None
+    after: tuple[int, ...] = ()
+    kind: str = "compute"
+    runner: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a cell."""
+
+    state: State
+    value: Any = None
+
+
+# ---- making --------------------------------------------------------------------------
+
+
+@st.composite
+def programs(draw: st.DrawFn, *, most: int = 8, runners: tuple[str | None, ...] = (None,)) -> list[Step]:
+    """Give a drawing of up to `most` steps."""
+    steps: list[Step] = []
+    for _ in range(draw(st.integers(2, most))):
+        kind = draw(st.sampled_from(["call"] * 8 + ["item", "choose"]))
+        made = {"item": _item, "choose": _choice}.get(kind, _call)(draw, steps, runners)
+        steps.append(made or _call(draw, steps, runners) or Step("whole", (Const(len(steps)),), ()))
+    return steps
+
+
+def _call(draw: st.DrawFn, steps: list[Step], runners: tuple[str | None, ...]) -> Step | None:
+    arguments = tuple(_argument(draw, steps, depth=0) for _ in range(draw(st.integers(1, 3))))
+    zipped = [a for a in arguments if isinstance(a, Along)]
+    arguments = tuple(
+        Along(a.axis, 0) if isinstance(a, Along) and next(z for z in zipped if z.axis == a.axis) is a else a
+        for a in arguments
+    )  # the first on an axis gives the labels
+    axes = union(axes_of(a, steps) for a in arguments)
+    if size(axes) > MOST_CELLS:
+        return None
+    after = ()
+    if steps and draw(st.integers(0, 5)) == 0:
+        after = (draw(st.integers(0, len(steps) - 1)),)
+    name = draw(st.sampled_from([*PLAIN, *PLAIN, *SOURCES, *SOURCES, *PARTS, "even"]))
+    kind = draw(st.sampled_from(["compute"] * 5 + ["io"]))
+    runner = draw(st.sampled_from(runners)) if kind == "compute" else None
+    return Step(name, arguments, axes, after=after, kind=kind, runner=runner)
+
+
+def _argument(draw: st.DrawFn, steps: list[Step], *, depth: int) -> Any:
+    forms = ["const", "along"]
+    forms += ["use"] * 4 if steps else []
+    sources = [i for i, step in enumerate(steps) if step.function in SOURCES]
+    grids = [i for i, step in enumerate(steps) if step.axes]
+    forms += ["element"] * 2 if sources else []
+    forms += ["collect"] * 3 if grids else []
+    forms += ["many"] if depth == 0 and steps else []
+    match draw(st.sampled_from(forms)):
+        case "const":
+            return Const(draw(st.sampled_from([0, 1, 2.5, "s", None, [1, 2], {"k": (1,)}])))
+        case "along":
+            return Along(draw(st.sampled_from(sorted(AXES))), draw(st.integers(0, 1)) if depth == 0 else 0)
+        case "use":
+            return Use(draw(st.integers(0, len(steps) - 1)))
+        case "element":
+            return Element(draw(st.sampled_from(sources)))
+        case "collect":
+            return _collect(draw, draw(st.sampled_from(grids)), steps)
+    kind = draw(st.sampled_from(["list", "tuple", "dict"]))
+    return Many(kind, tuple(_argument(draw, steps, depth=1) for _ in range(draw(st.integers(1, 2)))))
+
+
+def _collect(draw: st.DrawFn, step: int, steps: list[Step]) -> Collect:
+    axes = steps[step].axes
+    chosen = tuple(axis for axis in axes if draw(st.booleans())) or axes
+    for axis in axes:  # what stays must not depend on what goes
+        if axis not in chosen and set(_needs(axis, steps)) & set(chosen):
+            chosen = axes
+    missing = draw(st.sampled_from(["need", "drop", "drop-failed"]))
+    return Collect(step, chosen, missing != "need" or draw(st.booleans()), missing)
+
+
+def _item(draw: st.DrawFn, steps: list[Step], runners: tuple[str | None, ...]) -> Step | None:
+    del runners
+    sources = [i for i, step in enumerate(steps) if step.function in PARTS]
+    if not sources:
+        return None
+    source = draw(st.sampled_from(sources))
+    key = draw(st.sampled_from(PARTS[steps[source].function]))
+    same = any(s.function == "item" and s.arguments == (Use(source),) and s.key == key for s in steps)
+    return None if same else Step("item", (Use(source),), steps[source].axes, key=key)
+
+
+def _choice(draw: st.DrawFn, steps: list[Step], runners: tuple[str | None, ...]) -> Step | None:
+    del runners
+    conditions = [i for i, step in enumerate(steps) if step.function == "even"]
+    if not conditions:
+        return None
+    arguments = (Use(draw(st.sampled_from(conditions))), *(_branch(draw, steps) for _ in range(2)))
+    axes = union(axes_of(a, steps) for a in arguments)
+    return Step("choose", arguments, axes) if size(axes) <= MOST_CELLS else None
+
+
+def _branch(draw: st.DrawFn, steps: list[Step]) -> Any:
+    return Use(draw(st.integers(0, len(steps) - 1)))
+
+
+def axes_of(argument: Any, steps: list[Step]) -> tuple[str, ...]:
+    """Give the axes that an argument brings."""
+    match argument:
+        case Use(step):
+            return steps[step].axes
+        case Along(axis):
+            return (axis,)
+        case Element(step):
+            return (*steps[step].axes, f"e{step}")
+        case Collect(step, over):
+            return tuple(axis for axis in steps[step].axes if axis not in over)
+        case Many(_, parts):
+            return union(axes_of(part, steps) for part in parts)
+    return ()
+
+
+def union(several: Any) -> tuple[str, ...]:
+    """Join axes in order of appearance."""
+    return tuple(dict.fromkeys(itertools.chain.from_iterable(several)))
+
+
+def size(axes: tuple[str, ...]) -> int:
+    """Give an upper bound of the number of cells."""
+    count = 1
+    for axis in axes:
+        count *= len(AXES[axis][0]) if axis in AXES else 3
+    return count
+
+
+def _needs(axis: str, steps: list[Step]) -> tuple[str, ...]:
+    return () if axis in AXES else steps[int(axis[1:])].axes
+
+
+# ---- drawing -------------------------------------------------------------------------
+
+
+def drawn(steps: list[Step], name: str = "oracle") -> tuple[fc.Flow, list[Any]]:
+    """Draw the steps into a flow; give it, and a reference a step."""
+    refs: list[Any] = []
+    with fc.Flow(name) as flow:
+        for number, step in enumerate(steps):
+            refs.append(_drawn(flow, number, step, refs))
+        flow.result = refs
+    return flow, refs
+
+
+def _drawn(flow: fc.Flow, number: int, step: Step, refs: list[Any]) -> Any:
+    arguments = [_form(argument, refs) for argument in step.arguments]
+    if step.function == "item":
+        return arguments[0][step.key]
+    if step.function == "choose":
+        return fc.choose(*arguments)
+    options: dict[str, Any] = {"runner": step.runner} if step.runner else {}
+    task = (fc.io if step.kind == "io" else fc.compute)(**options)(FUNCTIONS[step.function])
+    return flow.add(task, *arguments, name=f"s{number}", after=[refs[i] for i in step.after])
+
+
+def _form(argument: Any, refs: list[Any]) -> Any:
+    match argument:
+        case Const(value):
+            return copy.deepcopy(value)
+        case Use(step):
+            return refs[step]
+        case Along(axis, variant):
+            return fc.each(**{axis: list(AXES[axis][variant])})
+        case Element(step):
+            return fc.each(**{f"e{step}": refs[step]})
+        case Collect(step, over, labels, missing):
+            return fc.gather(refs[step], over=over, labels=labels, missing=missing)  # type: ignore[call-overload]
+        case Many(kind, parts):
+            forms = [_form(part, refs) for part in parts]
+            return dict(zip("ab", forms, strict=False)) if kind == "dict" else tuple(forms) if kind == "tuple" else forms
+    raise AssertionError(argument)
+
+
+# ---- meaning -------------------------------------------------------------------------
+
+
+@dataclass
+class Model:
+    """What a drawing means. Ask for outcomes; executions are noted on the way."""
+
+    steps: list[Step]
+    known: dict[tuple[int, tuple[int, ...]], Outcome] = field(default_factory=dict)
+    kept: dict[tuple[str, object], str] = field(default_factory=dict)  # computation -> its line; runs once, ever
+    always: Counter[str] = field(default_factory=Counter)  # lines of what runs for each cell and in each run
+
+    def cells(self, step: int) -> dict[tuple[object, ...], Outcome]:
+        """Give the outcome of each cell of a step, by its label along each axis."""
+        found = {}
+        for row in self.select(step, {}):
+            if isinstance(row, dict):
+                found[self.label(step, row)] = self.outcome(step, row)
+        return found
+
+    def all(self) -> list[dict[tuple[object, ...], Outcome]]:
+        """Give the outcomes of all steps."""
+        return [self.cells(step) for step in range(len(self.steps))]
+
+    @property
+    def lines(self) -> Counter[str]:
+        """The lines of a run with an empty store."""
+        return self.always + Counter(self.kept.values())
+
+    def select(self, step: int, fixed: dict[str, int]) -> Iterator[dict[str, int] | State]:
+        """Give the places of the cells that agree with `fixed`, row-major; a state for a row that will never be."""
+        return self._select(self.steps[step].axes, fixed, {})
+
+    def _select(
+        self, axes: tuple[str, ...], fixed: dict[str, int], places: dict[str, int]
+    ) -> Iterator[dict[str, int] | State]:
+        if not axes:
+            yield dict(places)
+            return
+        axis, *rest = axes
+        if axis in AXES:
+            length = len(AXES[axis][0])
+        else:
+            source = self.outcome(int(axis[1:]), places)
+            if source.state != "done":
+                yield "skipped" if source.state == "skipped" else "blocked"
+                return
+            length = len(source.value)
+        for place in [fixed[axis]] if axis in fixed else range(length):
+            yield from self._select(tuple(rest), fixed, {**places, axis: place})
+
+    def label(self, step: int, places: dict[str, int], over: tuple[str, ...] | None = None) -> tuple[object, ...]:
+        """Give the label of a cell along its axes, or some of them."""
+        return tuple(
+            self._label(axis, places) for axis in self.steps[step].axes if over is None or axis in over
+        )
+
+    def _label(self, axis: str, places: dict[str, int]) -> object:
+        if axis in AXES:
+            return AXES[axis][0][places[axis]]
+        source = int(axis[1:])
+        if self.steps[source].function == "fields":
+            return places[axis]
+        label = self.outcome(source, places).value[places[axis]]
+        return label.item() if hasattr(label, "item") else label
+
+    def outcome(self, step: int, places: dict[str, int]) -> Outcome:
+        """Give what becomes of a cell; `places` may say more than its own axes."""
+        own = {axis: places[axis] for axis in self.steps[step].axes}
+        memo = (step, tuple(own.values()))
+        if memo not in self.known:
+            self.known[memo] = self._outcome(self.steps[step], own)
+        found = self.known[memo]
+        return Outcome(found.state, copy.deepcopy(found.value))
+
+    def _outcome(self, step: Step, places: dict[str, int]) -> Outcome:
+        if step.function == "choose":
+            return self._chosen(step, places)
+        states: list[tuple[str, str]] = []
+        read = [self._value(argument, places, lambda *told: states.append(told)) for argument in step.arguments]
+        for before in step.after:
+            for row in self.select(before, {a: p for a, p in places.items() if a in self.steps[before].axes}):
+                states.append((row if isinstance(row, str) else self.outcome(before, row).state, "order"))
+        if any(state in ("failed", "blocked") and mode != "drop-failed" for state, mode in states):
+            return Outcome("blocked")
+        if any(state == "skipped" and mode == "need" for state, mode in states):
+            return Outcome("skipped")
+        if step.function == "item":
+            return Outcome("done", read[0][0][step.key])
+        return self._called(step, [value for value, _ in read], tuple(sign for _, sign in read))
+
+    def _called(self, step: Step, values: list[Any], signs: tuple[object, ...]) -> Outcome:
+        filled = [*values, *[None] * (3 - len(values))]
+        line = line_of(step.function, tuple(filled))
+        function: Callable[..., Any] = _silent(FUNCTIONS[step.function])
+        try:
+            value = function(*copy.deepcopy(values))
+        except fc.Skip:
+            self.always[line] += 1
+            return Outcome("skipped")
+        except ValueError:
+            self.always[line] += 1
+            return Outcome("failed")
+        if step.kind == "io":
+            self.always[line] += 1
+        else:
+            self.kept[step.function, signs] = line
+        return Outcome("done", value)
+
+    def _chosen(self, step: Step, places: dict[str, int]) -> Outcome:
+        condition, *branches = step.arguments
+        first = self.outcome(condition.step, places)
+        if first.state != "done":
+            return Outcome("skipped" if first.state == "skipped" else "blocked")
+        found = self.outcome(branches[0 if first.value else 1].step, places)
+        return Outcome("blocked") if found.state == "failed" else found
+
+    def _value(self, argument: Any, places: dict[str, int], heed: Callable[[str, str], None]) -> tuple[Any, object]:
+        """Give an argument's value, and what it is known by in a key."""
+        match argument:
+            case Const(value):
+                return value, ("const", fold(value))
+            case Along(axis, variant):
+                value = AXES[axis][variant][places[axis]]
+                return value, ("own", fold(value))
+            case Use(step):
+                found = self.outcome(step, places)
+                heed(found.state, "need")
+                return found.value, ("own", fold(found.value))
+            case Element(step):
+                value = self.outcome(step, places).value[places[f"e{step}"]]
+                return value, ("own", fold(value))
+            case Collect():
+                return self._collected(argument, places, heed)
+        assert isinstance(argument, Many)
+        parts = [self._value(part, places, heed) for part in argument.parts]
+        values: Any = [value for value, _ in parts]
+        sign = (argument.kind, tuple(sign for _, sign in parts))
+        if all(isinstance(part, Const) for part in argument.parts):
+            sign = ("const", fold(_contained(argument.kind, values)))
+        return _contained(argument.kind, values), sign
+
+    def _collected(
+        self, argument: Collect, places: dict[str, int], heed: Callable[[str, str], None]
+    ) -> tuple[Any, object]:
+        step, over = argument.step, argument.over
+        fixed = {a: places[a] for a in self.steps[step].axes if a not in over}
+        found: list[tuple[object, Any]] = []
+        for row in self.select(step, fixed):
+            if isinstance(row, str):
+                heed(row, argument.missing)
+                continue
+            outcome = self.outcome(step, row)
+            heed(outcome.state, argument.missing)
+            label = self.label(step, row, over)
+            if outcome.state == "done":
+                found.append((label[0] if len(label) == 1 else label, outcome.value))
+        if argument.labels:
+            return dict(found), ("by label", tuple((fold(label), fold(value)) for label, value in found))
+        values = [value for _, value in found]
+        return values, ("gather", tuple(fold(value) for value in values))
+
+
+def _contained(kind: str, values: list[Any]) -> Any:
+    return dict(zip("ab", values, strict=False)) if kind == "dict" else tuple(values) if kind == "tuple" else values
+
+
+def _silent(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a function of the vocabulary that leaves no line."""
+    namespace = dict(function.__globals__)
+    namespace["note"] = lambda name, *arguments: fold(arguments)
+    return type(function)(function.__code__, namespace, function.__name__, function.__defaults__)  # type: ignore[no-any-return]
+
+
+__all__ = ["Model", "Ref", "Step", "drawn", "programs"]
