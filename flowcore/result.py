@@ -30,7 +30,7 @@ from flowcore.progress import Line
 from flowcore.run.books import CellFailure, Counts
 from flowcore.run.failure import restore
 from flowcore.run.job import Failure
-from flowcore.run.session import Session, Status
+from flowcore.run.session import Asked, Session, Status
 from flowcore.run.signals import Signals
 from flowcore.settings import Settings
 from flowcore.store.directory import Store, open_store
@@ -268,12 +268,12 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
     observers = _observers(settings)
     supplied = [(target(flow, key).node, value) for key, value in settings.given.items()]
     given = {node.number: _given(node, value) for node, value in supplied}
-    session = Session(
-        graph, settings=settings, store=store, name=flow.name, observers=observers,
-        held=_held(flow.result, [t.node for t in wanted]),
+    asked = Asked(
         wants=_wants(wanted),
+        held=_held(flow.result, [t.node for t in wanted]),
         given={number: values for number, values in given.items() if number in graph.nodes},
-    )  # fmt: skip
+    )
+    session = Session(graph, settings=settings, store=store, name=flow.name, asked=asked, observers=observers)
     run = Run(flow, session)
     session.start()
     return run

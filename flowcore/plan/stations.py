@@ -206,6 +206,7 @@ class Stations:
     def __init__(self) -> None:
         self._stations: dict[int, Station] = {}
         self._spaces: dict[tuple[Span, ...], Space] = {}
+        self._links: dict[tuple[int, int, tuple[str, ...]], Link] = {}  # by the ids of the spaces they link
         self._owners: dict[int, list[Station]] = {}  # of each dynamic space, by its id
         self._growing: dict[int, list[Space]] = {}  # by source: the spaces it gives rows to, fewest spans first
 
@@ -217,7 +218,7 @@ class Stations:
         station = Station(number, self.space(spans), lane)
         for edge in dict.fromkeys(edges):
             producer = self._stations[edge.source]
-            wire = Wire(producer, station, edge, Link(producer.space, station.space, edge.over))
+            wire = Wire(producer, station, edge, self._link(producer.space, station.space, edge.over))
             station.into.append(wire)
             producer.out.append(wire)
             if edge.mode == "branch":
@@ -238,6 +239,12 @@ class Stations:
             for source in sources:
                 insort(self._growing.setdefault(source, []), self._spaces[spans], key=lambda s: len(s.spans))
         return self._spaces[spans]
+
+    def _link(self, producer: Space, consumer: Space, over: tuple[str, ...]) -> Link:
+        about = id(producer), id(consumer), over
+        if about not in self._links:
+            self._links[about] = Link(producer, consumer, over)
+        return self._links[about]
 
     def expand(self, source: int, cell: int, length: int) -> list[Rows]:
         """Let a cell give its axes this many labels; give what was waiting for them, station by station."""

@@ -10,6 +10,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from flowcore import clock
@@ -18,7 +19,9 @@ from flowcore.events import Cells, NodeDrawn, Observer, Printed, RunEnded, RunSt
 from flowcore.plan.cells import Space
 from flowcore.plan.classes import class_name, is_record_class
 from flowcore.plan.code import forget
+from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Graph, Planned
+from flowcore.plan.records import combine
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
 from flowcore.run.books import Books, CellFailure
@@ -41,6 +44,25 @@ _PATIENCE = 5.0  # seconds that a dropped run is waited for
 _TICK = 0.2  # seconds between two events about the same node
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a user asked of a run besides its settings.
+
+    Attributes
+    ----------
+    wants : mapping
+        Node number to the cells that are wanted, None for all; targets not named are wanted whole.
+    held : container of int
+        Nodes whose values live as long as the run, whoever has used them.
+    given : mapping
+        Node number to the values supplied for its cells, in the order of their numbers.
+    """
+
+    wants: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
+    held: Container[int] = ()
+    given: Mapping[int, Sequence[object]] = field(default_factory=dict)
+
+
 class Session:
     """A run and its thread.
 
@@ -52,12 +74,7 @@ class Session:
     store : Store
     name : str
         The flow's.
-    given : mapping
-        Node number to the values supplied for its cells, in the order of their numbers.
-    held : container of int
-        Nodes whose values live as long as the run, whoever has used them.
-    wants : mapping
-        Node number to the cells that are wanted, None for all; nodes not named are wanted whole if they are targets.
+    asked : Asked
     observers : sequence of Observer
     """
 
@@ -68,9 +85,7 @@ class Session:
         settings: Settings,
         store: Store,
         name: str,
-        given: Mapping[int, Sequence[object]],
-        held: Container[int],
-        wants: Mapping[int, Sequence[int] | None],
+        asked: Asked,
         observers: Sequence[Observer],
     ) -> None:
         forget()  # globals are looked at anew in each run (contract K6)
@@ -103,9 +118,9 @@ class Session:
         self._landing = Landing(
             self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=_warn
         )
-        self._plan(given, held, wants)
+        self._plan(asked)
         self.engine = Engine(
-            self.books, crew=self._crew, landing=self._landing, given=self._encode(given), tick=self._tick,
+            self.books, crew=self._crew, landing=self._landing, given=self._encode(asked.given), tick=self._tick,
             surround=Surround(
                 codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
                 leaves_process=self._crew.leaves_process,
@@ -152,17 +167,16 @@ class Session:
 
     # ---- putting together ------------------------------------------------------------
 
-    def _plan(
-        self, given: Mapping[int, Sequence[object]], held: Container[int], wants: Mapping[int, Sequence[int] | None]
-    ) -> None:
+    def _plan(self, asked: Asked) -> None:
         for planned in self.graph.nodes.values():
-            supplied = planned.number in given
+            supplied = planned.number in asked.given
             self.schedule.add(
                 planned.number, planned.spans, () if supplied else planned.edges,
-                priority=int(planned.node.options.priority), held=planned.number in held, lane=self._lane(planned),
+                priority=int(planned.node.options.priority), held=planned.number in asked.held,
+                lane=self._lane(planned),
             )  # fmt: skip
         for node in self.graph.targets:
-            self.schedule.want(node, wants.get(node))
+            self.schedule.want(node, asked.wants.get(node))
 
     def _lane(self, planned: Planned) -> str:
         kind = planned.node.kind
@@ -171,8 +185,16 @@ class Session:
         return "engine" if kind == "choose" else self._crew.lane(planned.node.runner)
 
     def _encode(self, given: Mapping[int, Sequence[object]]) -> Given:
-        encoded = {n: [self.codec.encode(v, keep=False) for v in values] for n, values in given.items()}
-        return {n: [(e.record, e.component) for e in row] for n, row in encoded.items()}
+        return {node: [self._supplied(node, n, v) for n, v in enumerate(row)] for node, row in given.items()}
+
+    def _supplied(self, node: int, number: int, value: object) -> tuple[bytes, bytes]:
+        """Encode a value that the user supplies; without identity it vouches for nothing in another run (K31)."""
+        try:
+            encoded = self.codec.encode(value, keep=False)
+        except NoEncoding:
+            record = self.codec.pass_on(value, name=self.graph[node].name)
+            return record, combine("given", [self.id.encode(), str(node).encode(), str(number).encode()])
+        return encoded.record, encoded.component
 
     def _surroundings(self) -> Surroundings:
         return Surroundings.of_this_process(

@@ -89,6 +89,8 @@ class Values:
 
     def records(self, node: int, numbers: Sequence[int]) -> list[Record]:
         """Give the records of cells that are done."""
+        if not numbers:
+            return []  # gathered along an axis of no length: the node may have no column at all
         column = self._columns[node].records
         return [column[n] for n in numbers]  # type: ignore[misc]
 
@@ -98,6 +100,8 @@ class Values:
 
     def components(self, node: int, numbers: Sequence[int]) -> list[Component]:
         """Give what consumers of cells are keyed by."""
+        if not numbers:
+            return []
         column = self._columns[node].components
         return [column[n] for n in numbers]
 

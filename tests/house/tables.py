@@ -13,7 +13,7 @@ FLOORS = (
     {"flowcore.store"},
     {"flowcore.run"},
     {"flowcore.inspect", "flowcore.progress"},
-    {"flowcore.result", "flowcore.grid", "flowcore.flow"},
+    {"flowcore.result", "flowcore.grid", "flowcore.targets", "flowcore.flow"},
     {"flowcore.testing"},
     {"flowcore.cli", "flowcore.__main__"},
     {"flowcore"},  # the shop-window: nobody imports it
@@ -146,6 +146,7 @@ PROCESSES = Seam(
     allowed={
         "flowcore.run.launching": (r"subprocess\.TimeoutExpired", "names what a wait on the launcher may raise"),
         "flowcore.run.pool": (r"os\.register_at_fork", "a user's fork must not think that it has our workers"),
+        "flowcore.run.signals": (r"signal\.\w+", "what signals mean to the main thread while it waits for a run"),
         "flowcore.run.worker": (r"os\.register_at_fork", "a task's fork must not write into the worker's pipe"),
     },
 )

@@ -274,9 +274,9 @@ class Player:
         """Give who may still use a value: cells that are wanted and not settled, rows that may yet come."""
         found: list[Cell | Row] = []
         for consumer, edge in self.consumers[cell[0]]:
-            mine = {span.name for span in self.world.nodes[edge.source].spans}
-            names = {span.name for span in self.world.nodes[consumer].spans} & mine
-            agree = {name: at for name, at in self.world.named(cell).items() if name in names}
+            names = {span.name for span in self.world.nodes[consumer].spans}
+            places = {name: at for name, at in self.world.named(cell).items() if name in names}
+            agree = self.world.agreeing(places, edge)
             for fed in self.world.below(consumer, agree):
                 if isinstance(fed, Row):
                     if self.state(fed.source) not in SETTLED and not self.told(fed.source):

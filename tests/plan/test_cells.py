@@ -40,6 +40,15 @@ class Tree:
             chosen.update(dict.fromkeys((*below, span)))
         return tuple(chosen)
 
+    def over(self, spans: tuple[Span, ...]) -> tuple[str, ...]:
+        """Choose axes to gather, and with each those that lie below it."""
+        over: list[Span] = []
+        for span in spans if self.rng.random() < 0.3 else ():
+            below = self.sources[span.source] if span.length is None else ()
+            if self.rng.random() < 0.5 or set(below) & set(over):
+                over.append(span)
+        return tuple(span.name for span in over)
+
     def space(self, spans: tuple[Span, ...]) -> Space:
         """Give the space of these spans, which may be drawn when some lengths are known already."""
         if spans not in self.spaces:
@@ -144,8 +153,9 @@ def is_dead(tree: Tree, row: Place) -> bool:
 def check_link(tree: Tree, p: tuple[Span, ...], c: tuple[Span, ...]) -> None:
     """Compare a link with the oracle."""
     producer, consumer = tree.spaces[p], tree.spaces[c]
-    link = Link(producer, consumer)
-    common = {s.name for s in p} & {s.name for s in c}
+    over = tree.over(p)
+    link = Link(producer, consumer, over)
+    common = {s.name for s in p} & {s.name for s in c} - set(over)
     fed: Counter[tuple[int, int]] = Counter()
     for m in range(consumer.count):
         agree = {name: at for name, at in labels(consumer, m) if name in common}

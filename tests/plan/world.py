@@ -93,9 +93,8 @@ class World:
         shuffled = self._shuffled(rng, list(spans)) if len(spans) <= 3 else []
         grows = self.character.growth and depth < 2
         kind = rng.choice(["task", "task", "task", "expand", "choose", "grow" if grows else "task"])
-        edges = [
-            Edge(n, rng.choice(MODES)) for n in rng.sample(earlier, min(len(earlier), rng.choice([0, 1, 1, 2, 3])))
-        ]
+        feeders = rng.sample(earlier, min(len(earlier), rng.choice([0, 1, 1, 2, 3])))
+        edges = [Edge(n, rng.choice(MODES), over=self._over(rng, n)) for n in feeders]
         if kind == "choose":
             branches = rng.sample(earlier, min(len(earlier), rng.choice([0, 1, 2, 3])))
             edges.extend(Edge(n, "branch", rng.randint(0, 1)) for n in branches)
@@ -108,6 +107,16 @@ class World:
         """Give the axes that a dynamic axis lies below, and itself."""
         below = [] if span.length is not None else list(self.nodes[span.source].spans)
         return [*below, span]
+
+    def _over(self, rng: Random, number: int) -> tuple[str, ...]:
+        """Choose axes to gather, and with each those that lie below it."""
+        if rng.random() < 0.7:
+            return ()
+        over: list[Span] = []
+        for span in self.nodes[number].spans:
+            if rng.random() < 0.5 or set(self._closed(span)) & set(over):
+                over.append(span)
+        return tuple(span.name for span in over)
 
     def _shuffled(self, rng: Random, spans: list[Span]) -> list[Span]:
         rng.shuffle(spans)
@@ -179,8 +188,12 @@ class World:
 
     def inputs(self, cell: Cell, edge: Edge) -> Iterator[Cell | Row]:
         """Give what feeds a cell along an edge."""
-        mine = {span.name for span in self.nodes[edge.source].spans}
-        return self.below(edge.source, {name: at for name, at in self.named(cell).items() if name in mine})
+        return self.below(edge.source, self.agreeing(self.named(cell), edge))
+
+    def agreeing(self, places: dict[str, int], edge: Edge) -> dict[str, int]:
+        """Give the places on which both ends of an edge must agree."""
+        shared = {span.name for span in self.nodes[edge.source].spans} - set(edge.over)
+        return {name: at for name, at in places.items() if name in shared}
 
     def final(self, cell: Cell) -> State:
         """Tell how a cell ends if it is wanted."""
@@ -260,9 +273,7 @@ class World:
                 continue
             for edge in self.nodes[one.node].edges:
                 if edge.mode != "branch":
-                    mine = {span.name for span in self.nodes[edge.source].spans}
-                    agree = {name: at for name, at in one.at.items() if name in mine}
-                    yield from self._meant(self.below(edge.source, agree), surely)
+                    yield from self._meant(self.below(edge.source, self.agreeing(one.at, edge)), surely)
 
     def _asked(self, cell: Cell) -> list[Edge]:
         first = self.first_edges(cell)
