@@ -401,14 +401,27 @@ class CellTimeout(FlowcoreError, TimeoutError):
 
 @dataclass(kw_only=True, eq=False)
 class RunFailed(FlowcoreError, RuntimeError):
-    """Cells failed. ``failures`` has every one, root causes first."""
+    """Cells failed. ``failures`` has every one, root causes first.
+
+    It is one error and no group, so that its traceback is one screen; ``group()`` is for
+    ``except*``.
+    """
 
     run: str
-    summary: str  # the one-screen text, made by result.py
+    summary: str  # the one-screen text, made by inspect/failures.py
     failures: tuple[Any, ...] = ()
 
     def lines(self) -> Iterator[str]:
         yield self.summary
+
+    @property
+    def exceptions(self) -> tuple[BaseException, ...]:
+        """What the cells raised, in order of failing; a RuntimeError with its text for what could not travel."""
+        return tuple(failed.exception or RuntimeError(str(failed)) for failed in self.failures)
+
+    def group(self) -> BaseExceptionGroup:
+        """Give what the cells raised as a group: ``except fc.RunFailed as e: raise e.group() from None``."""
+        return BaseExceptionGroup(f"{len(self.failures)} cells failed in run {self.run}", self.exceptions)
 
 
 class Skip(Exception):  # noqa: N818 - the public name is a verb: `raise fc.Skip("no data")`

@@ -19,7 +19,7 @@ from flowcore.declare.node import Node, Ref
 from flowcore.declare.options import GivenOptions, Kind, read_options
 from flowcore.declare.site import user_site
 from flowcore.declare.task import CANVAS, Canvas
-from flowcore.errors import ForeignReference, GraphError, WiringMismatch
+from flowcore.errors import ForeignReference, GraphError, RunFailed, WiringMismatch
 from flowcore.inspect.network import node_network
 from flowcore.settings import RunOptions, Settings
 
@@ -193,7 +193,10 @@ class Flow:
             See :class:`~flowcore.settings.Settings`.
         """
         run = self.start(*targets, **options)
-        run.wait()
+        try:
+            run.wait()
+        except RunFailed as error:
+            raise error.with_traceback(None)  # noqa: B904 - the same error, without frames the user did not write
         return run
 
     def start(self, *targets: object, **options: Unpack[RunOptions]) -> Run:
@@ -214,6 +217,8 @@ class Flow:
         except asyncio.CancelledError:
             run.cancel()
             raise
+        except RunFailed as error:
+            raise error.with_traceback(None)  # noqa: B904 - as in `run`
         return run
 
 

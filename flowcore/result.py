@@ -6,7 +6,6 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from flowcore.declare.drawing import Drawing
@@ -22,14 +21,13 @@ from flowcore.errors import (
 )
 from flowcore.events import Observer
 from flowcore.grid import Grid
-from flowcore.inspect.summary import failures_told, summary
+from flowcore.inspect.failures import FailedCell, failures_told, replay, undone
+from flowcore.inspect.summary import summary
 from flowcore.plan.encode import ValueGone
 from flowcore.plan.graph import Graph
 from flowcore.plan.stations import State
 from flowcore.progress import Line
 from flowcore.run.books import CellFailure, Counts
-from flowcore.run.failure import restore
-from flowcore.run.job import Failure
 from flowcore.run.session import Asked, Session, Status
 from flowcore.run.signals import Signals
 from flowcore.settings import Settings
@@ -55,37 +53,6 @@ class Drawn(Protocol):
 
     def __getitem__(self, name: str, /) -> Node: ...
     def __contains__(self, name: object, /) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedCell:
-    """A cell that failed for good.
-
-    Attributes
-    ----------
-    cell : str
-        Its readable id.
-    node : str
-        The node's name.
-    labels : dict
-        Axis to label.
-    attempts : int
-        How often it was tried.
-    error : FlowcoreError or Failure
-        What flowcore found, or a description of what user code raised: type, text,
-        traceback (the user's frames), notes, causes.
-    """
-
-    cell: str
-    node: str
-    labels: dict[str, object]
-    attempts: int
-    error: FlowcoreError | Failure
-
-    @property
-    def exception(self) -> BaseException | None:
-        """The exception itself, made again here; None if it could not travel."""
-        return self.error if isinstance(self.error, FlowcoreError) else restore(self.error)
 
 
 class Run:
@@ -237,11 +204,13 @@ class Run:
         return Grid(node.name, axes, labels, present, lambda number: self._value(node, number))
 
     def _failed(self, failure: CellFailure) -> FailedCell:
-        planned = self._session.graph[failure.node]
+        node = self._session.graph[failure.node].node
         labels = self._session.labels.of(failure.node, failure.number)
+        cell = cell_id(node, labels)
         return FailedCell(
-            cell=cell_id(planned.node, labels), node=planned.name, attempts=failure.attempts, error=failure.error,
-            labels={axis.name: label for axis, label in zip(planned.node.axes, labels, strict=True)},
+            cell=cell, node=node.name, attempts=failure.attempts, error=failure.error, seconds=failure.seconds,
+            labels={axis.name: label for axis, label in zip(node.axes, labels, strict=True)},
+            arguments=dict(failure.arguments), again=replay(node, cell, self._session.settings),
         )  # fmt: skip
 
     def _raise(self) -> None:
@@ -250,13 +219,9 @@ class Run:
             raise session.error
         if not session.books.failures:
             return
-        waiting = (State.BLOCKED, State.WAITING, State.READY, State.INTERRUPTED)
-        not_run = sum(session.schedule.states(n).count(s) for n in session.graph.nodes for s in waiting)
-        told = failures_told(
-            session.books.failures, name=session.labels.name, not_run=not_run,
-            resume="Finished results are kept: mend the cause and run again; only what is missing runs.",
-        )  # fmt: skip
-        raise RunFailed(run=self.id, summary=told, failures=self.failures)
+        failures = self.failures
+        told = failures_told(failures, run=self.id, rest=undone(session.graph, session.schedule))
+        raise RunFailed(run=self.id, summary=told, failures=failures)
 
 
 def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run:

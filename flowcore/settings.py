@@ -3,14 +3,16 @@
 Owns: :class:`Settings`, the one record of a run's options; where each of them came
 from; :func:`seconds` and :func:`size`.
 Promises: an option is the argument given, else the variable ``FLOWCORE_<NAME>``, else
-the default as of now; what cannot be read is :class:`~flowcore.errors.BadOption`, all
-of it at once.
+what the nearest options file says (`optionfiles.py`), else the default as of now; what
+cannot be read, and a name that is no option, is :class:`~flowcore.errors.BadOption`,
+all of it at once.
 Never: reads the environment anywhere but in :meth:`Settings.of`.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import math
 import os
 import re
@@ -20,8 +22,11 @@ from typing import Literal, TypedDict, cast, get_args
 
 from flowcore.errors import BadOption, FlowcoreError, nearest
 from flowcore.events import Observer
+from flowcore.optionfiles import FileOptions, nearest_options
 
 OnError = Literal["stop", "continue", "cancel"]
+
+_PREFIX = "FLOWCORE_"
 
 _PART = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*([a-zµ]*)\s*", re.IGNORECASE)
 _SECONDS = {
@@ -137,7 +142,8 @@ class Settings:
     progress : bool or Observer, optional
         Whether to show progress, or who is told of it; None: as the terminal permits.
     origins : mapping
-        Option to where it came from: ``"argument"``, the variable's name, or ``"default"``.
+        Option to where it came from: ``"argument"``, the variable's name, the options
+        file, or ``"default"``.
 
     Examples
     --------
@@ -156,8 +162,19 @@ class Settings:
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, *, environment: Mapping[str, str] | None = None, **options: object) -> Settings:
-        """Read a run's options: argument, else ``FLOWCORE_*``, else default.
+    def of(
+        cls, *, environment: Mapping[str, str] | None = None, directory: str | None = None, **options: object
+    ) -> Settings:
+        """Read a run's options: argument, else ``FLOWCORE_*``, else options file, else default.
+
+        Parameters
+        ----------
+        environment : mapping, optional
+            Variables; by default those of this process.
+        directory : str, optional
+            Where the search for an options file begins; by default the working directory.
+        **options
+            The arguments; None stands for one that is not given.
 
         Raises
         ------
@@ -166,27 +183,80 @@ class Settings:
             once come as an ExceptionGroup.
         """
         variables = os.environ if environment is None else environment
+        file = nearest_options(directory)
         troubles: list[FlowcoreError] = [_unknown(name) for name in options if name not in _READERS]
+        troubles += _unknown_outside(variables, file)
         values: dict[str, object] = {"workers": default_workers}
         origins: dict[str, str] = {}
         for name, reader in _READERS.items():
-            value, origin = options.get(name), "argument"
-            if value is None and name in _FROM_VARIABLES and variables.get(f"FLOWCORE_{name.upper()}"):
-                origin = f"FLOWCORE_{name.upper()}"
-                value = variables[origin]
+            value, origins[name] = _found(name, options, variables, file)
             if value is None:
-                origins[name] = "default"
                 continue
-            origins[name] = origin
             try:
                 values[name] = reader(name, value)
             except BadOption as trouble:
-                trouble.at = "" if origin == "argument" else origin
+                trouble.at = "" if origins[name] == "argument" else origins[name]
                 troubles.append(trouble)
         raise_all(troubles, "options of a run that cannot be read")
         if values["workers"] is default_workers:
             values["workers"] = default_workers()
         return cls(origins=origins, **cast("RunOptions", values))  # type: ignore[arg-type]
+
+
+def _found(
+    name: str, options: Mapping[str, object], variables: Mapping[str, str], file: FileOptions
+) -> tuple[object, str]:
+    """Give the value of an option, None for its default, and where it comes from."""
+    if options.get(name) is not None:
+        return options[name], "argument"
+    if name in _FROM_OUTSIDE:
+        variable = f"{_PREFIX}{name.upper()}"
+        if variables.get(variable):
+            return variables[variable], variable
+        value = file.values.get(name)
+        if name == "store" and isinstance(value, str):
+            value = os.path.join(file.directory, value)
+        if value is not None:
+            return value, file.origin
+    return None, "default"
+
+
+def unknown_variables(variables: Mapping[str, str] | None = None) -> list[str]:
+    """Name the variables that start as ours do, and are no option.
+
+    Examples
+    --------
+    >>> unknown_variables({"FLOWCORE_SEED": "1", "FLOWCORE_WROKERS": "2", "HOME": "/"})
+    ['FLOWCORE_WROKERS']
+    """
+    variables = os.environ if variables is None else variables
+    known = {f"{_PREFIX}{name.upper()}" for name in _FROM_OUTSIDE}
+    return sorted(name for name in variables if name.startswith(_PREFIX) and name not in known)
+
+
+def _unknown_outside(variables: Mapping[str, str], file: FileOptions) -> list[FlowcoreError]:
+    """Find names in variables and file that are no option.
+
+    A variable counts only if it looks like one of ours written wrongly: who else uses
+    the prefix, a plugin or a task's `tracks=`, is not our affair.
+    """
+    known, found = sorted(_FROM_OUTSIDE), list[FlowcoreError]()
+    for name in unknown_variables(variables):
+        near = tuple(difflib.get_close_matches(name.removeprefix(_PREFIX).lower(), known, n=1, cutoff=0.75))
+        if near:
+            suggested = tuple(f"{_PREFIX}{option.upper()}" for option in near)
+            found.append(
+                BadOption(option=name, found="unknown", expected="an option of a run", near=suggested, at="environment")
+            )
+    for name in file.values:
+        if name not in _FROM_OUTSIDE:
+            found.append(
+                BadOption(
+                    option=name, found="unknown", expected=f"one of {', '.join(known)}", near=nearest(name, known),
+                    at=file.origin,
+                )
+            )  # fmt: skip
+    return found
 
 
 def raise_all(troubles: Iterable[FlowcoreError], title: str) -> None:
@@ -265,6 +335,6 @@ _READERS: dict[str, Callable[[str, object], object]] = {
     "workers": _workers, "store": _store, "executor": _as_is, "on_error": _on_error, "seed": whole,
     "given": _given, "progress": _progress,
 }  # fmt: skip
-_FROM_VARIABLES = frozenset({"workers", "store", "executor", "on_error", "seed", "progress"})
+_FROM_OUTSIDE = frozenset({"workers", "store", "executor", "on_error", "seed", "progress"})
 
 OPTION_NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "origins")

@@ -294,16 +294,17 @@ def cell_id(node: Node, labels: Sequence[object] | Mapping[str, object]) -> str:
         return node.name
     if isinstance(labels, Mapping):
         labels = [labels[axis.name] for axis in node.axes]
-    told = (f"{axis.name}={_told(label)}" for axis, label in zip(node.axes, labels, strict=True))
+    told = (f"{axis.name}={label_told(label)}" for axis, label in zip(node.axes, labels, strict=True))
     return f"{node.name}[{', '.join(told)}]"
 
 
 def fragments(axis: Axis) -> dict[str, int]:
     """Give how each label along an axis is told in a cell's id -> its place."""
-    return {f"{axis.name}={_told(label)}": place for place, label in enumerate(axis.labels or ())}
+    return {f"{axis.name}={label_told(label)}": place for place, label in enumerate(axis.labels or ())}
 
 
-def _told(label: object) -> str:
+def label_told(label: object) -> str:
+    """Give a label as a message tells it: short, on one line."""
     if isinstance(label, PurePath):
         return shorten(repr(str(label)))
     if isinstance(label, Enum):

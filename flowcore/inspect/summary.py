@@ -1,17 +1,10 @@
-"""A run in words: its counts, and its failures on one screen, root causes first."""
+"""A run in words: what became of its cells, a line a node."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from flowcore.errors import FlowcoreError, shorten
-from flowcore.run.books import CellFailure, Counts
-from flowcore.run.job import Failure
-
-_SHOWN = 3  # kinds of failure that are shown in full
-_FRAMES = 6  # lines of traceback of each
-
-Name = Callable[[int, int], str]
+from flowcore.run.books import Counts
 
 
 def summary(
@@ -33,45 +26,6 @@ def summary(
         of = f"{cells:>6} cell{'s' if cells != 1 else ' '}" if cells is not None else "     ? cells"
         lines.append(f"  {name:<{width}} {of}: {_told(c.done, c.hit, c.failed, c.skipped)}")
     return "\n".join(lines)
-
-
-def failures_told(failures: Sequence[CellFailure], *, name: Name, not_run: int, resume: str) -> str:
-    """Tell what failed: each kind once, the first of its cells, what did not run, and how to go on."""
-    kinds: dict[tuple[str, str], list[CellFailure]] = {}
-    for failure in failures:
-        kinds.setdefault(_kind(failure), []).append(failure)
-    lines = [f"{len(failures)} cell{'s' if len(failures) != 1 else ''} failed; {not_run} did not run because of that."]
-    for group in list(kinds.values())[:_SHOWN]:
-        lines.extend(_one_kind(group, name))
-    if len(kinds) > _SHOWN:
-        lines.append(f"... and {len(kinds) - _SHOWN} more kinds of failure: see run.failures")
-    lines.append(resume)
-    return "\n  ".join(lines)
-
-
-def _one_kind(group: Sequence[CellFailure], name: Name) -> list[str]:
-    first = group[0]
-    cell = shorten(name(first.node, first.number))
-    more = f" and {len(group) - 1} like it" if len(group) > 1 else ""
-    tried = f" (attempt {first.attempts})" if first.attempts > 1 else ""
-    error = first.error
-    if isinstance(error, FlowcoreError):
-        return [f"{cell}{more}{tried}:", *(f"  {line}" for line in str(error).splitlines())]
-    if error.type.startswith("flowcore.errors."):  # raised where the cell ran: its text says it all
-        return [f"{cell}{more}{tried}:", *(f"  {shorten(line)}" for line in error.text.splitlines())]
-    return [f"{cell}{more}{tried}: {error.type}: {shorten(error.text)}", *_frames(error)]
-
-
-def _frames(failure: Failure) -> list[str]:
-    lines = [f"  {line.rstrip()}" for line in failure.traceback.splitlines()[-_FRAMES:]]
-    lines += [f"  note: {shorten(note)}" for note in failure.notes[:2]]
-    lines += [f"  because of {cause.type}: {shorten(cause.text)} ({cause.at})" for cause in failure.causes[:2]]
-    return lines
-
-
-def _kind(failure: CellFailure) -> tuple[str, str]:
-    error = failure.error
-    return (type(error).__name__, "") if isinstance(error, FlowcoreError) else (error.type, error.at)
 
 
 def _told(done: int, hit: int, failed: int, skipped: int) -> str:

@@ -294,13 +294,13 @@ class Link:
             return self.sources(numbers)
         return [n for m in numbers for n in self.inputs(m).numbers]
 
-    def row_consumers(self, level: int, prefix: int) -> Numbers:
-        """Give the consumer cells, known so far, that a row of the producer concerns."""
-        return self.consumer.select(self._keep(self.producer.place(level, prefix).items())).numbers
+    def row_consumers(self, level: int, prefix: int) -> Selection:
+        """Give the consumer cells, known so far, that a row of the producer concerns, and the rows of such cells."""
+        return self.consumer.select(self._keep(self.producer.place(level, prefix).items()))
 
-    def row_feeding(self, level: int, prefix: int) -> Selection:
-        """Give the producer cells that will feed cells of a row of the consumer, as far as its place tells."""
-        return self.producer.select(self._keep(self.consumer.place(level, prefix).items()))
+    def row_feeding(self, level: int, prefix: int, below: tuple[int, int] = (0, 0)) -> Selection:
+        """Give the producer cells, below a row of theirs, that will feed cells of a row of the consumer."""
+        return self.producer.select(self._keep(self.consumer.place(level, prefix).items()), *below)
 
     def awaits(self, number: int) -> bool:
         """Tell whether a producer cell may come to feed cells that are not known yet."""

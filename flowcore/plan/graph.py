@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, cast
+from typing import TypeAlias
 
 from flowcore.declare.node import (
     Along,
@@ -95,13 +95,14 @@ class Graph:
     nodes : sequence of Node
         All nodes of the flow; each comes after those that feed it.
     targets : iterable of Node, optional
-        What is wanted; by default everything.
+        What is wanted; by default the nodes that feed no other, and so all nodes but for
+        branches that no choice falls on.
     """
 
     def __init__(self, nodes: Sequence[Node], targets: Iterable[Node] | None = None) -> None:
-        wanted = list(nodes) if targets is None else list(targets)
+        wanted = _sinks(nodes) if targets is None else list(targets)
         needed = _ancestors(wanted)
-        self.targets = tuple(node.number for node in wanted if node.kind != "expand")
+        self.targets = tuple(dict.fromkeys(node.number for node in wanted))
         self.nodes = {node.number: lower(node) for node in _ordered([n for n in nodes if n.number in needed])}
 
     def __getitem__(self, number: int) -> Planned:
@@ -148,7 +149,8 @@ def _edges(form: Argument, side: int | None) -> list[Edge]:
         elif isinstance(leaf, Plain):
             found.append(Edge(leaf.node.number) if side is None else Edge(leaf.node.number, "branch", side))
         elif isinstance(leaf, Gathered):
-            found.append(Edge(leaf.node.number, cast(Mode, leaf.missing), over=leaf.over))
+            mode: Mode = leaf.missing if side is None else "branch"
+            found.append(Edge(leaf.node.number, mode, side or 0, over=leaf.over))
         elif isinstance(leaf, Element):
             found.append(Edge(span_of(leaf.axis).source))
     return found
@@ -158,6 +160,11 @@ def _feeders(node: Node) -> list[Node]:
     """Give the nodes that a node waits for, those of its axes included."""
     axes = [axis.source for axis in node.axes if axis.source is not None]
     return [source for _, source in node.sources()] + list(node.after) + axes
+
+
+def _sinks(nodes: Sequence[Node]) -> list[Node]:
+    feeding = {feeder.number for node in nodes for feeder in _feeders(node)}
+    return [node for node in nodes if node.number not in feeding]
 
 
 def _ancestors(nodes: Iterable[Node]) -> set[int]:

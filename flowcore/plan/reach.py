@@ -41,7 +41,7 @@ _CLASS_MACHINERY: Final = frozenset({
     "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__qualname__", "__firstlineno__",
     "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__dataclass_fields__",
     "__dataclass_params__", "__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__match_args__",
-    "__slots__", "__type_params__", "__classdictcell__",
+    "__slots__", "__type_params__", "__classdictcell__", "__slotnames__",  # the last: set by the first copy or pickle
 })  # fmt: skip
 
 

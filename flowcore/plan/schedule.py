@@ -32,7 +32,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
 from flowcore.plan.cells import Numbers, Selection, Space, Span
-from flowcore.plan.stations import LOSSES, SETTLED, Edge, Lanes, Pull, Rank, Rows, State, Station, Stations, Wire
+from flowcore.plan.stations import LOSSES, SETTLED, Edge, Lanes, Pull, Rank, Row, Rows, State, Station, Stations, Wire
 
 Closing: TypeAlias = tuple[Station, Numbers, State]
 Stack: TypeAlias = list[Closing] | None  # None: see to the consequences at once
@@ -259,26 +259,27 @@ class Schedule:
     def expand(self, node: int, number: int, length: int) -> None:
         """A cell of `node` gives its dynamic axes this many labels; tell this before it is done."""
         changed = self._stations.expand(node, number, length)
-        fresh = [(station, station.lengthen(), rows) for station, rows in changed]
-        concerned = [  # all found before anything is woken: what wakes now counts the new rows by itself
-            (wire, row, m)
-            for station, rows in changed
-            for wire in station.out
-            for row in rows
-            for m in wire.link.row_consumers(*row)
-            if wire.consumer.states[m] == State.WAITING and wire.carries(m)
-        ]
-        pulls: list[Pull] = []
-        for station, cells, rows in fresh:
-            if station.whole:
-                unknown = [row for opened in rows for row in station.space.select({}, *opened).unknown]
-                pulls.extend([(station, cells), *self._stations.ask(station, unknown)])
-        for wire, row, m in concerned:
+        for station, _ in changed:
+            station.lengthen()
+        waiting: list[tuple[Wire, Row, int]] = []  # all found before anything is woken:
+        pulls: list[Pull] = []  # what wakes now counts the new rows by itself
+        for wire, row in [(wire, row) for station, rows in changed for wire in station.out for row in rows]:
+            cells, unknown = wire.link.row_consumers(*row)
+            waiting.extend(
+                (wire, row, m) for m in cells if wire.consumer.states[m] == State.WAITING and wire.carries(m)
+            )
+            for other in unknown:
+                if other in wire.consumer.asked and wire.edge.mode != "branch":
+                    pulls.extend(self._stations.want(wire.producer, wire.link.row_feeding(*other, row)))
+        for station, rows in changed:
+            for row in rows if station.whole else ():
+                pulls.extend(self._stations.want(station, station.space.select({}, *row)))
+        for wire, row, m in waiting:
             selection = wire.link.row_inputs(*row, m)
             wire.consumer.pending[m] -= 1
             pulls.extend(self._count(wire, m, selection))
             pulls.append((wire.producer, selection.numbers))
-        for wire, _, m in concerned:
+        for wire, _, m in waiting:
             self._decide(wire.consumer, [m])
         self._pull(pulls)
         self._release_above(changed)
@@ -323,7 +324,7 @@ class Schedule:
         for owner, rows in changed:
             for wire in owner.out:
                 for row in rows:
-                    self._tell(wire, wire.link.row_consumers(*row), state, stack)
+                    self._tell(wire, wire.link.row_consumers(*row).numbers, state, stack)
         self._release_above(changed)
 
     def _tell_grown(self, station: Station, growers: Sequence[tuple[Station, int]], stack: Stack = None) -> None:

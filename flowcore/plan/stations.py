@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Literal, TypeAlias
 
-from flowcore.plan.cells import Link, Numbers, Space, Span
+from flowcore.plan.cells import Link, Numbers, Selection, Space, Span
 
 Mode: TypeAlias = Literal["need", "order", "drop", "drop-failed", "branch"]
 Rank: TypeAlias = tuple[int, int, int]
@@ -128,14 +128,12 @@ class Station:
             return int(self.graphs[m].states[0] not in SETTLED)
         return sum(wire.unsettled(m) for wire in self.into if wire.carries(m))
 
-    def lengthen(self) -> range:
-        """Make room for cells that became known; give them."""
-        first, last = len(self.states), self.space.count
-        more = [0] * (last - first)
-        self.states.extend(bytes(last - first))
+    def lengthen(self) -> None:
+        """Make room for cells that became known."""
+        more = [0] * (self.space.count - len(self.states))
+        self.states.extend(bytes(len(more)))
         self.pending.extend(more)
         self.uses.extend(more)
-        return range(first, last)
 
     def wake(self, asked: Numbers | None) -> Numbers:
         """Turn sleeping cells to waiting; give them, as a range only if they are all there are."""
@@ -197,7 +195,8 @@ class Station:
 
 
 Pull: TypeAlias = tuple[Station, Numbers | None]  # cells to want; None: all of them
-Rows: TypeAlias = tuple[Station, list[tuple[int, int]]]  # (level, prefix) of rows of its space
+Row: TypeAlias = tuple[int, int]  # (level, prefix) in a space
+Rows: TypeAlias = tuple[Station, list[Row]]
 
 
 class Stations:
@@ -277,6 +276,10 @@ class Stations:
         """Give the cell that must be done for a row to have a length."""
         number, cell = space.source_cell(*row)
         return self._stations[number], cell
+
+    def want(self, station: Station, selection: Selection) -> list[Pull]:
+        """Give the cells to want for these cells and rows of a station."""
+        return [(station, selection.numbers), *self.ask(station, selection.unknown)]
 
     def ask(self, station: Station, rows: Iterable[tuple[int, int]]) -> list[Pull]:
         """Want rows without a length; give the cells to want for it.

@@ -9,6 +9,7 @@ from flowcore.errors import FlowcoreError
 from flowcore.plan.graph import Graph
 from flowcore.plan.records import references
 from flowcore.plan.schedule import Schedule
+from flowcore.run.arguments import Told
 from flowcore.run.flight import Flight
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failure, Record
@@ -31,6 +32,7 @@ class CellFailure:
     attempts: int
     error: FlowcoreError | Failure  # ours, or what user code raised
     seconds: float = 0.0
+    arguments: Told = ()  # what it was called with: shapes and digests, no data
 
 
 @dataclass(slots=True)
@@ -94,10 +96,18 @@ class Books:
 
     def put(self, node: int, number: int, record: Record, component: bytes, classes: object = ()) -> None:
         """Take up a value, and count what it refers to in the spool."""
+        self._count_spooled(record)
+        self.values.put(node, number, record, component, classes)  # type: ignore[arg-type]
+
+    def share(self, node: int, number: int, origin: Cell) -> None:
+        """Let a cell have the value of another one that is done."""
+        self._count_spooled(self.values.record(*origin))
+        self.values.share(node, number, origin)
+
+    def _count_spooled(self, record: Record) -> None:
         for digest, _, place in references(record):
             if place == SPOOLED:
                 self._spooled[digest] = self._spooled.get(digest, 0) + 1
-        self.values.put(node, number, record, component, classes)  # type: ignore[arg-type]
 
     def put_all(
         self, node: int, numbers: Sequence[int], records: Sequence[Record], components: Sequence[bytes],

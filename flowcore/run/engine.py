@@ -25,7 +25,9 @@ from typing import Literal, TypeAlias
 from flowcore import clock
 from flowcore.errors import FlowcoreError, FlowcoreWarning, NotPicklable
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
+from flowcore.plan.records import combine
 from flowcore.run.books import Books, CellFailure
+from flowcore.run.choice import chosen, truth
 from flowcore.run.crew import Crew
 from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
@@ -261,21 +263,18 @@ class Engine:
 
     def _choose(self, work: Work, number: int) -> None:
         """A choice whose condition is known falls on a branch; one whose branch is done has its value."""
-        books, node = self._books, work.number
+        books, node, codec = self._books, work.number, self._surround.codec
         side = books.schedule.side(node, number)
-        if side is None:
-            try:
-                record = work.feeders[0].records([number], books.values)[0]
-                truth = bool(self._surround.codec.decode(record))
-            except (ValueGone, BadRecord, TypeError, ValueError) as error:
-                self._landing.fail_all(node, [number], describe(error))
+        try:
+            if side is None:
+                books.schedule.chose(node, number, 0 if truth(work, number, books.values, codec) else 1)
                 return
-            books.schedule.chose(node, number, 0 if truth else 1)
+            record, component, classes = chosen(work, number, side, books.values, codec)
+        except (ValueGone, BadRecord, NoEncoding, TypeError, ValueError) as error:
+            self._landing.fail_all(node, [number], describe(error))
             return
-        (origin,) = work.feeders[1 + side].origins(number)
-        books.put(
-            node, number, books.values.record(*origin), books.values.component(*origin), books.values.classes(*origin)
-        )
+        derived = combine("chosen", [books.run_id.encode(), str(node).encode(), str(number).encode()])
+        books.put(node, number, record, component or derived, classes)
         books.count(node).done += 1
         books.schedule.done(node, [number])
 

@@ -9,19 +9,26 @@ round trip here, where a failure hurts nobody.
 
 from __future__ import annotations
 
+import linecache
+import os
 import pickle
+import re
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 from flowcore.errors import FlowcoreError
 from flowcore.run.job import Failure
 
-_HOME = str(Path(__file__).parent.parent)
+_HOME = str(Path(__file__).parent.parent) + os.sep
+_LIBRARY = os.path.dirname(os.__file__) + os.sep
+_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 _TEXT = 10_000  # characters of a message that are kept
 _FRAMES = 40  # innermost frames that are kept
 _CAUSES = 10  # causes and group members, in all
 _PICKLE = 64 * 1024  # bytes above which the exception itself stays behind
+_FRAME = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+)(, in .*)?')
 
 
 def describe(error: BaseException, *, module: str = "") -> Failure:
@@ -40,8 +47,9 @@ def describe(error: BaseException, *, module: str = "") -> Failure:
 def restore(failure: Failure) -> BaseException | None:
     """Make the exception again, in the user's own thread; None if that does not work.
 
-    User code runs here (an exception's `__setstate__`), which is why the engine never
-    calls this, and why whatever it raises only means that there is no exception to show.
+    Where it was raised goes along as a note, and its cause is made again too. User code
+    runs here (an exception's `__setstate__`), which is why the engine never calls this,
+    and why whatever it raises only means that there is no exception to show.
     """
     if not failure.pickled:
         return None
@@ -49,12 +57,45 @@ def restore(failure: Failure) -> BaseException | None:
         error = pickle.loads(failure.pickled)  # made by our own worker in this run
     except Exception:  # noqa: BLE001 - see above
         return None
-    return error if isinstance(error, BaseException) else None
+    if not isinstance(error, BaseException):
+        return None
+    if failure.traceback:
+        error.add_note(f"Where it was raised (most recent call last):\n{failure.traceback.rstrip()}")
+    if failure.causes and not isinstance(error, BaseExceptionGroup):  # a group brings its members itself
+        error.__cause__ = restore(failure.causes[0])
+    return error
+
+
+def sourced(failure: Failure) -> Failure:
+    """Add the lines of source that the place of the failure did not have, and this process has.
+
+    A function of a notebook, or of a script that came from a pipe, travels by value: where
+    it ran nobody knew its text, but here `linecache` does.
+    """
+    causes = tuple(sourced(cause) for cause in failure.causes)
+    return replace(failure, traceback=_with_source(failure.traceback), causes=causes)
+
+
+def frames(text: str) -> list[tuple[str, list[str]]]:
+    """Give the frames of a traceback's text, outermost first, each with its file and its lines."""
+    found: list[tuple[str, list[str]]] = []
+    for line in text.splitlines():
+        match = _FRAME.fullmatch(line)
+        if match is not None:
+            found.append((match["file"], [line]))
+        elif found:
+            found[-1][1].append(line)
+    return found
 
 
 def is_ours(filename: str) -> bool:
     """Tell whether a source file belongs to flowcore, and is no concern of the user."""
     return filename.startswith((_HOME, "<frozen "))
+
+
+def is_library(filename: str) -> bool:
+    """Tell whether a source file belongs to Python or to an installed package, and not to the user's own code."""
+    return filename.startswith(_LIBRARY) or any(part in filename for part in _PACKAGES)
 
 
 def users_stack(text: str) -> str:
@@ -65,15 +106,15 @@ def users_stack(text: str) -> str:
 
 def _describe(error: BaseException, *, seen: set[int], module: str, deep: int) -> Failure:
     seen.add(id(error))
-    frames = _user_frames(error.__traceback__)
+    found = _user_frames(error.__traceback__)
     text = _text(error)
     return Failure(
         type=_type_name(type(error), module),
         text=text,
-        traceback="".join(traceback.format_list(frames)),
-        at=f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "",
+        traceback="".join(traceback.format_list(found)),
+        at=_place(found),
         bases=tuple(_type_name(base, module) for base in type(error).__mro__[1:-1]),
-        notes=tuple(str(note)[:_TEXT] for note in getattr(error, "__notes__", ())),
+        notes=_notes(error),
         causes=tuple(_describe(c, seen=seen, module=module, deep=deep + 1) for c in _causes(error, seen, deep)),
         pickled=_pickled(error),
     )
@@ -89,15 +130,38 @@ def _causes(error: BaseException, seen: set[int], deep: int) -> list[BaseExcepti
 
 
 def _user_frames(tb: TracebackType | None) -> list[traceback.FrameSummary]:
-    frames = [f for f in traceback.extract_tb(tb) if not is_ours(f.filename)]
-    return frames[-_FRAMES:]
+    found = [f for f in traceback.extract_tb(tb) if not is_ours(f.filename)]
+    return found[-_FRAMES:]
+
+
+def _place(found: list[traceback.FrameSummary]) -> str:
+    """Give file:line of the innermost frame of the user's own code, or of any if there is none."""
+    own = [f for f in found if not is_library(f.filename)] or found
+    return f"{Path(own[-1].filename).name}:{own[-1].lineno}" if own else ""
+
+
+def _with_source(text: str) -> str:
+    lines = text.splitlines()
+    told: list[str] = []
+    for line, after in zip(lines, [*lines[1:], ""], strict=False):
+        told.append(line)
+        match = None if after.startswith("    ") else _FRAME.fullmatch(line)
+        source = linecache.getline(match["file"], int(match["line"])).strip() if match is not None else ""
+        if source:
+            told.append(f"    {source}")
+    return "".join(f"{line}\n" for line in told)
 
 
 def _text(error: BaseException) -> str:
     try:
         return str(error)[:_TEXT]
-    except Exception as broken:  # noqa: BLE001 - a user's __str__ may do anything
+    except BaseException as broken:  # noqa: BLE001 - a user's __str__ may do anything, SystemExit included
         return f"<the message of this exception cannot be shown: {type(broken).__name__}>"
+
+
+def _notes(error: BaseException) -> tuple[str, ...]:
+    notes = getattr(error, "__notes__", ())
+    return tuple(note[:_TEXT] for note in notes if isinstance(note, str)) if isinstance(notes, list | tuple) else ()
 
 
 def _type_name(kind: type, module: str) -> str:
@@ -115,5 +179,5 @@ def _pickled(error: BaseException) -> bytes:
             return b""
         back = pickle.loads(data)  # our own bytes, a moment old
         return data if type(back) is type(error) and str(back) == str(error) else b""
-    except Exception:  # noqa: BLE001 - a user's __reduce__ or __init__ may do anything; the description goes
+    except BaseException:  # noqa: BLE001 - a user's __reduce__ or __init__ may do anything; the description goes
         return b""

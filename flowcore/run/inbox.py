@@ -12,6 +12,7 @@ import heapq
 import itertools
 import os
 import selectors
+import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -61,6 +62,7 @@ class Inbox:
         self._selector.register(self._wake_read, selectors.EVENT_READ, self._drain)
         self._sleeping = False
         self._closed = False
+        self._ring_lock = threading.RLock()  # a signal handler may post while its own thread is posting
 
     def post(self, results: Sequence[Result]) -> None:
         """Hand results to the engine. Any thread."""
@@ -79,7 +81,11 @@ class Inbox:
         A poster appends first and looks at _sleeping second, so either the engine sees
         the result in step 2, or the poster sees the flag and writes the byte.
         """
-        if self._sleeping and not self._closed:
+        if not self._sleeping:
+            return
+        with self._ring_lock:  # a late poster must not write to a descriptor that is somebody else's by now
+            if self._closed:
+                return
             try:
                 os.write(self._wake_write, b"\0")
             except BlockingIOError:  # the pipe is full of wake-ups already
@@ -127,10 +133,11 @@ class Inbox:
 
     def close(self) -> None:
         """Let go of everything. A post after this is kept and never read."""
-        self._closed = True
-        self._selector.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
+        with self._ring_lock:
+            self._closed = True
+            self._selector.close()
+            os.close(self._wake_read)
+            os.close(self._wake_write)
 
     def _patience(self, timeout: float | None) -> float | None:
         while self._timers and self._timers[0][2].call is None:

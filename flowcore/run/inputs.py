@@ -45,6 +45,10 @@ class FromAxis:
         self._records = [record for record, _ in encoded]
         self._components = [component for _, component in encoded]
 
+    def place(self, number: int) -> int:
+        """Give the place of a cell along the axis."""
+        return places(self._space, self._level, [number])[0]
+
     def records(self, numbers: Sequence[int], values: Values) -> list[Record]:  # noqa: ARG002
         """See Feeder."""
         return [self._records[p] for p in places(self._space, self._level, numbers)]

@@ -13,9 +13,10 @@ from flowcore import clock
 from flowcore.errors import AxisMismatch, CellTimeout, FlowcoreError, NotStorable, ValueLost, WorkerDied
 from flowcore.plan.code import class_identity
 from flowcore.plan.encode import find_class
-from flowcore.plan.records import combine, references
+from flowcore.plan.records import combine
+from flowcore.run.arguments import arguments_told
 from flowcore.run.books import Books, Cell, CellFailure, Tries
-from flowcore.run.failure import users_stack
+from flowcore.run.failure import sourced, users_stack
 from flowcore.run.flight import Flight
 from flowcore.run.job import (
     Died,
@@ -30,6 +31,7 @@ from flowcore.run.job import (
     Skipped,
     TimedOut,
 )
+from flowcore.run.remaking import makers_of
 from flowcore.run.work import Work
 from flowcore.store.cache import Trace
 
@@ -231,7 +233,7 @@ class Landing:
         match result:
             case Failed():
                 tries.raised += 1
-                return result.failure, retries, tries.raised
+                return sourced(result.failure), retries, tries.raised
             case TimedOut():
                 tries.timed_out += 1
                 allowed = work.task.timeout or result.seconds
@@ -267,10 +269,14 @@ class Landing:
     ) -> None:
         """A cell has failed for good."""
         node, number = cell
-        failure = CellFailure(node=node, number=number, attempts=max(1, tries.total), error=error, seconds=seconds)
+        work = self.books.works.get(node)  # None: the node could not be made ready
+        failure = CellFailure(
+            node=node, number=number, attempts=max(1, tries.total), error=error, seconds=seconds,
+            arguments=arguments_told(work, number, self.books.values) if work is not None else (),
+        )  # fmt: skip
         self.books.failures.append(failure)
         self.books.count(node).failed += 1
-        self.books.cache.failed(node, number, _facts(error))
+        self.books.cache.failed(node, number, _facts(failure))
         self.books.schedule.failed(node, [number])
         self.release_parked(key)
         self._failed(failure)
@@ -291,7 +297,7 @@ class Landing:
         """An input could not be read: whoever made it makes it again, and the cell waits (contract F25)."""
         books = self.books
         tries.lost += 1
-        makers = self._makers(work, cell[1], digest)
+        makers = makers_of(digest, work, cell[1], books)
         if tries.lost > _LOSSES or not makers:
             error = ValueLost(cell=self._name(*cell), reason=f"its input {digest.hex()[:12]} cannot be read")
             self._fail(cell, error, tries, 0.0)
@@ -299,27 +305,6 @@ class Landing:
         for place, (node, number) in enumerate(makers):  # upstream first, so that each finds its own inputs unsettled
             books.values.drop(node, number)
             books.schedule.lost(node, [number], by=cell if place == len(makers) - 1 else None)
-
-    def _makers(self, work: Work, number: int, digest: bytes) -> list[Cell]:
-        """Give the cells to make again for an array, upstream first: a part of a value needs the whole."""
-        waiting = [o for feed in work.feeders for o in feed.origins(number)]
-        makers: dict[Cell, None] = {}
-        while waiting:
-            node, n = waiting.pop()
-            maker = self.books.works.get(node)
-            if maker is None or not self._refers((node, n), digest):
-                continue
-            makers[node, n] = None
-            if maker.task.mode in ("item", "expand"):
-                waiting.extend(o for feed in maker.feeders for o in feed.origins(n))
-        return list(reversed(makers))
-
-    def _refers(self, cell: Cell, digest: bytes) -> bool:
-        values = self.books.values
-        if not values.has(*cell):
-            return False
-        records = [values.record(*cell)] if values.record(*cell) else [r for _, r, _ in values.elements(*cell)]
-        return any(d == digest for record in records for d, _, _ in references(record))
 
     def _interrupted(self, attempts: Sequence[int]) -> None:
         """Attempts that were stopped, or never begun."""
@@ -339,9 +324,8 @@ class Landing:
         """Cells equal to one that is done have its value."""
         if not key or self.books.computing.pop(key, None) is None:
             return
-        values = self.books.values
         for node, number in self.books.parked.pop(key, ()):
-            self.books.put(node, number, values.record(*leader), values.component(*leader), values.classes(*leader))
+            self.books.share(node, number, leader)
             self.books.count(node).hit += 1
             self.books.schedule.done(node, [number])
 
@@ -389,8 +373,11 @@ def _marked(component: bytes, classes: Sequence[tuple[str, bytes]]) -> bytes:
     return combine("classes", [component, *parts])
 
 
-def _facts(error: FlowcoreError | Failure) -> dict[str, object]:
+def _facts(failure: CellFailure) -> dict[str, object]:
     """Give a failure for the journal: what and where, no data (contract S11)."""
+    error, tried = failure.error, {"attempts": failure.attempts, "arguments": dict(failure.arguments)}
     if isinstance(error, Failure):
-        return {"type": error.type, "text": error.text, "at": error.at, "traceback": error.traceback}
-    return {"type": f"flowcore.errors.{type(error).__name__}", "text": str(error), "at": "", "traceback": ""}
+        told = {"type": error.type, "text": error.text, "at": error.at, "traceback": error.traceback}
+        return told | tried | {"causes": [[cause.type, cause.text, cause.at] for cause in error.causes]}
+    told = {"type": f"flowcore.errors.{type(error).__name__}", "text": str(error), "at": "", "traceback": ""}
+    return told | tried

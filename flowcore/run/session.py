@@ -172,7 +172,7 @@ class Session:
             supplied = planned.number in asked.given
             self.schedule.add(
                 planned.number, planned.spans, () if supplied else planned.edges,
-                priority=int(planned.node.options.priority), held=planned.number in asked.held,
+                priority=int(planned.node.options.priority), held=supplied or planned.number in asked.held,
                 lane=self._lane(planned),
             )  # fmt: skip
         for node in self.graph.targets:

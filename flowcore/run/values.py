@@ -56,6 +56,16 @@ class Values:
             column.classes[number] = classes
             self.class_names.update(name for name, _ in classes)
 
+    def share(self, node: int, number: int, origin: tuple[int, int]) -> None:
+        """Let a cell have the value of another one, by whatever both are keyed."""
+        source, of = self._columns[origin[0]], origin[1]
+        column = self._column(node)
+        column.reach(number)
+        column.records[number] = source.records[of]
+        column.components[number] = source.components[of]  # as it is: the classes met have entered it
+        if of in source.classes:
+            column.classes[number] = source.classes[of]
+
     def put_plain(
         self, node: int, numbers: Sequence[int], records: Sequence[Record], components: Sequence[Component]
     ) -> None:

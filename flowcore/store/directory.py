@@ -22,6 +22,7 @@ from flowcore.store.fs import DISK, Disk
 from flowcore.store.journal import JournalWriter
 from flowcore.store.layout import Layout, exists, make_directory, resolve, run_stamp
 from flowcore.store.leftovers import WORK_NAME, empty_directory, tidy_spools, tidy_workplaces
+from flowcore.store.output import OutputLog
 from flowcore.store.records import Records
 from flowcore.store.spool import SHARED_MEMORY, Spool
 from flowcore.store.sync import GroupSync
@@ -40,7 +41,7 @@ class Attached:
 class StoreRun:
     """The store as one run uses it, in the engine's process.
 
-    `blobs`, `spool` and `cache` are its parts; `writable` says whether anything is kept,
+    `blobs`, `spool`, `cache` and `output` are its parts; `writable` says whether anything is kept,
     `trouble` has the reason if not. :meth:`close` is called once, after the last worker
     has ended, and :meth:`release` once nobody will read the run's values any more.
     """
@@ -55,6 +56,7 @@ class StoreRun:
         self.spool = spool
         self.cache = cache
         self.writable = writing is not None
+        self.output = OutputLog(store.layout, run_id, disk=store.disk, trouble=trouble, writable=self.writable)
         self.closed = False
         self._store = store
         self._trouble = trouble
@@ -74,6 +76,7 @@ class StoreRun:
     def close(self, status: str) -> None:
         """Sync what was kept, and end the run's history; its values stay readable until :meth:`release`."""
         self.closed = True
+        self.output.close()
         if self._writing is not None:
             if not self._ended:
                 self.end(status, {})

@@ -10,6 +10,7 @@ removes anything::
       v1/arrays/ab/<digest>.npy      ab = the first two hex digits
       v1/journals/<run>.journal, <run>.lock
       v1/corrupt/                    what failed its check
+      v1/logs/<run>/output.log       what its cells printed
       v1/tmp/<run>/                  files being written, and what did not fit the spool
 """
 
@@ -35,7 +36,7 @@ _OTHERS_WRITE = 0o022
 class Layout:
     """The names of one store. Holds no descriptor and remembers nothing of the disk."""
 
-    __slots__ = ("arrays", "corrupt", "journals", "marker", "root", "tmp", "v1")
+    __slots__ = ("arrays", "corrupt", "journals", "logs", "marker", "root", "tmp", "v1")
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -44,6 +45,7 @@ class Layout:
         self.arrays = f"{self.v1}/arrays"
         self.journals = f"{self.v1}/journals"
         self.corrupt = f"{self.v1}/corrupt"
+        self.logs = f"{self.v1}/logs"
         self.tmp = f"{self.v1}/tmp"
 
     def blob(self, digest: bytes) -> str:
@@ -62,6 +64,14 @@ class Layout:
     def lock(self, run_id: str) -> str:
         """Name the file whose lock says that a run lives."""
         return f"{self.journals}/{run_id}.lock"
+
+    def log_directory(self, run_id: str) -> str:
+        """Name the directory of what a run's cells print."""
+        return f"{self.logs}/{run_id}"
+
+    def output(self, run_id: str) -> str:
+        """Name the file that holds it."""
+        return f"{self.logs}/{run_id}/output.log"
 
     def workplace(self, run_id: str) -> str:
         """Name the directory where a run's files are written before they get their names."""
@@ -103,7 +113,7 @@ class Layout:
 
     def check(self, disk: Disk) -> None:
         """Raise StoreUnavailable where another user could have had a hand in what is there (S5)."""
-        for path in (str(self.root), self.v1, self.arrays, self.journals, self.corrupt, self.tmp):
+        for path in (str(self.root), self.v1, self.arrays, self.journals, self.logs, self.corrupt, self.tmp):
             self._check_directory(disk, path)
         self._check_format(disk)
 

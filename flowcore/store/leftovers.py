@@ -38,9 +38,9 @@ def tidy_workplaces(disk: Disk, layout: Layout, run_id: str) -> None:
         elif RUN_ID.fullmatch(name) and name != run_id:
             if is_dead(disk, layout, name, now):
                 empty_directory(disk, path, WORK_NAME)
-            elif not exists(disk, layout.journal(name)):
-                # Left between its making and its journal's, or being made just now: then its
-                # run makes it again before it writes there (`Layout.sign`).
+            elif not _held(disk, layout, name):
+                # Perhaps left before its journal was whole. If it is being made just now, or its
+                # run is on another machine, that run makes it again before it writes there.
                 _remove_empty(disk, path)
 
 
@@ -52,16 +52,19 @@ def is_dead(disk: Disk, layout: Layout, run_id: str, now: float) -> bool:
     have grown for a day. A run without a journal is judged by its directory, with its
     lock free, since there is nothing else.
     """
-    lock = RunLock(layout.lock(run_id), disk=disk)
     opened = open_journal(disk, layout.journal(run_id))
     if opened is None:
-        held = exists(disk, lock.path) and not lock.abandoned()
-        return not held and _older(disk, layout.workplace(run_id), now)
+        return not _held(disk, layout, run_id) and _older(disk, layout.workplace(run_id), now)
     fd, header = opened
     disk.close(fd)
     if header.boot == disk.boot() and any(header.boot):
-        return lock.abandoned()
+        return RunLock(layout.lock(run_id), disk=disk).abandoned()
     return _older(disk, layout.journal(run_id), now)
+
+
+def _held(disk: Disk, layout: Layout, run_id: str) -> bool:
+    lock = RunLock(layout.lock(run_id), disk=disk)
+    return exists(disk, lock.path) and not lock.abandoned()
 
 
 def tidy_spools(disk: Disk, parents: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 from collections.abc import Callable
+from time import perf_counter
 from typing import NoReturn
 
 from tests.faults import inside
@@ -94,12 +95,15 @@ WAYS: dict[str, Callable[[], object]] = {
 }
 
 
-def cell(number: int, culprit: int, way: str) -> object:
-    """Do nothing wrong, unless this is the culprit."""
+def cell(number: int, culprit: int, way: str, seconds: float) -> object:
+    """Do nothing wrong for so many seconds, unless this is the culprit."""
     inside.executed("cell", number)
+    end = perf_counter() + seconds
+    while perf_counter() < end:
+        pass
     return WAYS[way]() if number == culprit else number
 
 
-async def coroutine(number: int, culprit: int, way: str) -> object:
+async def coroutine(number: int, culprit: int, way: str, seconds: float) -> object:
     """As `cell`, on the event loop."""
-    return cell(number, culprit, way)
+    return cell(number, culprit, way, seconds)

@@ -166,7 +166,7 @@ def check_link(tree: Tree, p: tuple[Span, ...], c: tuple[Span, ...]) -> None:
 
         fed.update((n, m) for n in inputs.numbers)
         for row in inputs.unknown:
-            assert m in link.row_consumers(*row)
+            assert m in link.row_consumers(*row).numbers
     for n in range(producer.count):
         agree = {name: at for name, at in labels(producer, n) if name in common}
 
@@ -199,7 +199,7 @@ def check_batches(tree: Tree, link: Link) -> None:
         assert {link.fan_in} == {len(link.inputs(m).numbers) for m in range(consumer.count)}
         assert {link.fan_out} == {len(link.consumers(n)) for n in range(producer.count)}
     for row in producer.select({}).unknown:
-        for m in link.row_consumers(*row):
+        for m in link.row_consumers(*row).numbers:
             assert not link.row_inputs(*row, m).numbers
     for row in consumer.select({}).unknown:
         place = {name: at for name, at in consumer.place(*row).items() if name in link.shared}

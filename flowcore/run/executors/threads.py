@@ -66,7 +66,6 @@ class ThreadExecutor:
             with self._lock:
                 self._busy += 1
                 if self._busy > self._carriers and self._carriers < self._most:
-                    self._carriers += 1
                     self._launch()
             self._queue.put(piece)
 
@@ -95,7 +94,14 @@ class ThreadExecutor:
             slot.ask_to_stop()
         self._slots.append(slot)
         place = Workplace(codec=self._codec, slot=slot)
-        threading.Thread(target=self._carry, args=(place,), name="flowcore-io", daemon=True).start()
+        try:
+            threading.Thread(target=self._carry, args=(place,), name="flowcore-io", daemon=True).start()
+        except RuntimeError:  # the system gives no more threads: those there are will do (contract F35)
+            if not self._carriers:
+                raise
+            self._most = self._carriers
+            return
+        self._carriers += 1
 
     def _carry(self, place: Workplace) -> None:
         while (job := self._queue.get()) is not None:

@@ -1,0 +1,87 @@
+"""Options that a project keeps in a file: ``flowcore.toml``, or ``[tool.flowcore]`` in ``pyproject.toml``.
+
+Owns where such a file is looked for: the working directory, then each one above it; the
+nearest one with options counts alone, and ``flowcore.toml`` before ``pyproject.toml``.
+Promises that a path in it means the same from every directory below it. Never reads a
+file that is not called so, and never loads a TOML parser where there is none.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from flowcore.errors import BadOption
+
+_FILES = (("flowcore.toml", ()), ("pyproject.toml", ("tool", "flowcore")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileOptions:
+    """What the nearest file says.
+
+    Attributes
+    ----------
+    origin : str
+        The file, and the table in it; empty if there is no file.
+    directory : str
+        Where the file is; paths in it start there.
+    values : dict
+        Option to value, as written.
+    """
+
+    origin: str = ""
+    directory: str = ""
+    values: dict[str, object] = field(default_factory=dict)
+
+
+def nearest_options(directory: str | None = None) -> FileOptions:
+    """Read the options of the nearest file at or above `directory`, by default the working one.
+
+    Raises
+    ------
+    BadOption
+        If the file is no TOML, or its options are no table.
+    """
+    try:
+        here = os.path.abspath(directory if directory is not None else os.getcwd())
+    except FileNotFoundError:  # the working directory was removed
+        return FileOptions()
+    while True:
+        for name, table in _FILES:
+            found = _options(here, name, table)
+            if found is not None:
+                return found
+        above = os.path.dirname(here)
+        if above == here:
+            return FileOptions()
+        here = above
+
+
+def _options(directory: str, name: str, table: tuple[str, ...]) -> FileOptions | None:
+    path = os.path.join(directory, name)
+    try:
+        with open(path, "rb") as file:
+            text = file.read()
+    except OSError:  # none here, or none for us
+        return None
+    if table and table[-1].encode() not in text:
+        return None  # spares most projects the parser
+    values: object = _parsed(text, path)
+    for part in table:
+        values = values.get(part) if isinstance(values, dict) else None
+    if values is None:
+        return None
+    origin = f"{path} [{'.'.join(table)}]" if table else path
+    if not isinstance(values, dict):
+        raise BadOption(option=".".join(table), found=f"a {type(values).__name__}", expected="a table", at=path)
+    return FileOptions(origin=origin, directory=directory, values=values)
+
+
+def _parsed(text: bytes, path: str) -> object:
+    import tomllib  # 5 ms that only a file with options is worth
+
+    try:
+        return tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as trouble:
+        raise BadOption(option=os.path.basename(path), found=str(trouble), expected="TOML", at=path) from None

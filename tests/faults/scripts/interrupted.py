@@ -1,0 +1,41 @@
+"""Cells that each meet the driver while they run. Usage: interrupted.py STORE [quickly]."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import flowcore as fc
+from tests.faults import inside
+
+CELLS = 8
+
+
+@fc.compute
+def cell(number: int) -> int:
+    inside.executed("cell", number)
+    inside.mark("cell", number=number)
+    return number * number
+
+
+@fc.compute
+def total(values: list[int]) -> int:
+    inside.executed("total")
+    return sum(values)
+
+
+@fc.flow
+def squares() -> Any:
+    return total(fc.gather(cell(fc.each(number=list(range(CELLS))))))
+
+
+def main() -> None:
+    inside.arm()
+    inside.tell_ending()
+    flow = squares()
+    run = flow.run(store=sys.argv[1], workers=2, progress=False)
+    inside.mark("result", value=run[flow.result])
+
+
+if __name__ == "__main__":
+    main()

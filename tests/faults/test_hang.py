@@ -1,0 +1,104 @@
+"""Claims about what does not end by itself: timeouts, and Ctrl-C once and twice."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.faults import driver
+from tests.faults.driver import Script
+
+CELLS = 8
+SQUARES = sum(number * number for number in range(CELLS))
+
+
+def check_hang(way: str, folder: Path, *, sabotage: str = "") -> None:
+    """Run a hanging cell under a timeout before others; the rest goes on, and the interpreter ends."""
+    with driver.shared_memory_as_before(), driver.start("hang", way, "store", folder=folder, sabotage=sabotage) as script:
+        meeting = script.meet("failed")
+        meeting.answer()
+        status = script.end()
+        script.leaves_nobody()
+
+        assert 0 == status, script.output()
+    assert {"cell[number=0]": "CellTimeout"} == meeting.facts["errors"]
+    assert [1, 2, 3] == meeting.facts["done"]
+    assert [f"plain {number}" for number in range(4)] == sorted(driver.tally(folder))
+
+
+@pytest.mark.contract("F12", "P5")
+@pytest.mark.parametrize("way", ["loop", "call", "thread", "coroutine"])
+def test_a_hanging_cell_is_ended(way: str, tmp_path: Path) -> None:
+    """Deaf to SIGTERM, in a C call that holds the GIL, in a thread, swallowing its cancellation: nothing waits."""
+    check_hang(way, tmp_path)
+
+
+def running(script: Script, count: int) -> list[driver.Meeting]:
+    """Wait until so many cells run, and keep them there."""
+    return [script.meet("cell") for _ in range(count)]
+
+
+def resumed(folder: Path) -> tuple[int, list[str]]:
+    """Run to the end; give the result, and what ran."""
+    before = len(driver.tally(folder))
+    with driver.start("interrupted", "store", folder=folder) as script:
+        while (meeting := script.meet("cell", "result")).name == "cell":
+            meeting.answer()
+        meeting.answer()
+
+        assert 0 == script.end(), script.output()
+        script.leaves_nobody()
+    return meeting.facts["value"], sorted(driver.tally(folder)[before:])
+
+
+@pytest.mark.contract("F13", "P12", "P7")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_lets_finish_what_runs(signum: signal.Signals, tmp_path: Path) -> None:
+    """It starts nothing more, keeps what runs, and the script exits by KeyboardInterrupt; then the rest runs."""
+    with driver.shared_memory_as_before(), driver.start("interrupted", "store", folder=tmp_path) as script:
+        cells = running(script, 2)
+        script.kill("main", signum)
+        stopping = script.meet("ending")
+        stopping.answer()
+        for cell in cells:
+            cell.answer()
+        status = script.end()
+        script.leaves_nobody()
+        output = script.output()
+    first = sorted(driver.tally(tmp_path))
+    value, rest = resumed(tmp_path)
+
+    assert "stop" == stopping.facts["how"]
+    assert -signal.SIGINT == status
+    assert "KeyboardInterrupt" in output
+    assert "run the flow again to go on from here" in output
+    assert sorted(f"cell {cell.facts['number']}" for cell in cells) == first
+    assert SQUARES == value
+    assert sorted({f"cell {number}" for number in range(CELLS)} - set(first)) + ["total "] == rest
+
+
+@pytest.mark.contract("F13", "P12", "P7")
+def test_the_second_signal_ends_what_runs(tmp_path: Path) -> None:
+    """It does not wait for cells; they run again later, and finished ones do not."""
+    with driver.shared_memory_as_before(), driver.start("interrupted", "store", folder=tmp_path) as script:
+        done = script.meet("cell")
+        done.answer()
+        cells = running(script, 2)
+        script.kill("main", signal.SIGINT)
+        script.meet("ending").answer()
+        script.kill("main", signal.SIGINT)
+        cancelling = script.meet("ending")
+        cancelling.answer()
+        status = script.died()
+        script.leaves_nobody()
+        output = script.output()
+    value, rest = resumed(tmp_path)
+
+    assert "cancel" == cancelling.facts["how"]
+    assert -signal.SIGINT == status
+    assert 1 == output.splitlines().count("KeyboardInterrupt")
+    assert SQUARES == value
+    assert {f"cell {cell.facts['number']}" for cell in cells} <= set(rest)
+    assert f"cell {done.facts['number']}" not in rest

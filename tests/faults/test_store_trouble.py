@@ -1,0 +1,266 @@
+"""Claims about a store in trouble, seen from whole runs: right values, one warning, nothing finished is lost."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowcore as fc
+from flowcore.run.pool import shutdown
+from flowcore.store.directory import open_store
+from flowcore.store.fs import DISK, Disk
+from flowcore.store.history import run_paths
+from tests.faults import driver, inside, works
+from tests.faults.works import ANSWER, CELLS, LATER
+from tests.store.faulty import WRITING, FaultyDisk, in_child
+
+FIELDS = [f"field {number}" for number in range(CELLS)]
+MEANS = [f"mean {number}" for number in range(CELLS)]
+ALL = sorted([*FIELDS, *MEANS, "total "])
+RUNNERS = ("process", "thread")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _no_workers_left() -> Iterator[None]:
+    yield
+    shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _tally(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(inside.TALLY, str(tmp_path / "tally"))
+
+
+def run(store: Path, disk: Disk = DISK, *, flow: Any = None, runner: str = "process") -> tuple[object, list[str]]:
+    """Run a flow on two workers; give its result, and the names of the warnings."""
+    flow = flow or works.means()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        done = flow.run(store=open_store(store, disk=disk), workers=2, executor=runner, progress=False)
+        value = done[flow.result]
+    return value, [type(warning.message).__name__ for warning in told]
+
+
+def executed(folder: Path, *, since: int = 0) -> list[str]:
+    """Give what ran, in order of name."""
+    return sorted(driver.tally(folder)[since:])
+
+
+def blob(store: Path, number: int) -> Path:
+    """Find the stored array of a field."""
+    found = [path for path in store.glob("v1/arrays/*/*.npy") if float(number + 0.5) == _last(path)]
+    (path,) = found
+    return path
+
+
+def _last(path: Path) -> float:
+    return memoryview(path.read_bytes()[-8:]).cast("d")[0]
+
+
+@pytest.mark.contract("F21", "P8")
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("error", [errno.EROFS, errno.EACCES])
+def test_a_read_only_store_answers(runner: str, error: int, tmp_path: Path, store: Path) -> None:
+    """What it holds is used without a write; what it lacks is computed and not kept; one warning."""
+    run(store)
+    blob(store, 3).unlink()
+    before = sorted(str(path) for path in store.rglob("*"))
+    disk = TroubledStore(store, 1, error=error, only=(*WRITING, "may_write"))
+    seen = len(driver.tally(tmp_path))
+    value, told = run(store, disk, runner=runner)
+
+    assert ANSWER == value
+    assert ["StoreUnavailable"] == told
+    assert ["field 3"] == executed(tmp_path, since=seen)
+    assert before == sorted(str(path) for path in store.rglob("*"))
+
+
+@pytest.mark.contract("F19", "F24", "P8")
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("at", [1, 5, 20, 40])
+def test_a_full_disk_costs_no_result(runner: str, at: int, tmp_path: Path, store: Path) -> None:
+    """ENOSPC from some write on: each cell runs once, the values are right, one warning, nothing half-written."""
+    disk = TroubledStore(store, at, error=errno.ENOSPC, only=("write", "pwrite", "reserve", "mkdir", "link"))
+    value, told = run(store, disk, runner=runner)
+
+    assert ANSWER == value
+    assert ["StoreUnavailable"] * bool(disk.failed) == told
+    assert ALL == executed(tmp_path)
+    assert [] == driver.unverified(store)
+    assert [] == driver.leftovers(store)
+
+
+class TroubledStore(FaultyDisk):
+    """All is well but in the store: there every call of these kinds fails, from one on."""
+
+    def __init__(self, store: Path, at: int, *, error: int, only: tuple[str, ...], lasting: bool = True) -> None:
+        super().__init__(at, error=error, lasting=lasting, only=only)
+        self._store = str(store)
+        self.failed = 0
+
+    def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
+        target = arguments[0]
+        path = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else str(target)
+        if not path.startswith(self._store):
+            return getattr(Disk, name)(self, *arguments, **options)
+        return super()._call(name, *arguments, **options)
+
+    def _fail(self, name: str, *arguments: Any, **options: Any) -> Any:
+        self.failed += 1
+        return super()._fail(name, *arguments, **options)
+
+
+@pytest.mark.contract("F20", "P8")
+@pytest.mark.parametrize("call", ["fsync", "pwrite", "write"])
+def test_an_input_output_error_ends_keeping_only(call: str, tmp_path: Path, store: Path) -> None:
+    """EIO once: the run goes on with right values and one warning, and so does the next one."""
+    disk = TroubledStore(store, 5 if call == "write" else 1, error=errno.EIO, only=(call,), lasting=False)
+    value, told = run(store, disk, runner="thread")
+    again, later = run(store)
+
+    assert ANSWER == value == again
+    assert (1, ["StoreUnavailable"]) == (disk.failed, told)
+    assert [] == later
+
+
+@pytest.mark.contract("F18", "P2", "P7")
+@pytest.mark.parametrize("kept", [0.0, 0.3, 0.6, 0.99])
+def test_a_torn_journal_gives_what_it_has(kept: float, tmp_path: Path, store: Path) -> None:
+    """A journal that ends anywhere answers what comes before; only the rest runs; nothing is said."""
+    run(store)
+    journal = Path(*run_paths(store).values())
+    whole = journal.read_bytes()
+    journal.write_bytes(whole[: int(len(whole) * kept)])
+    seen = len(driver.tally(tmp_path))
+    value, told = run(store)
+    again = executed(tmp_path, since=seen)
+    third, _ = run(store)
+
+    assert ANSWER == value == third
+    assert [] == told
+    assert set(again) < set(ALL) if kept else ALL == again
+    assert len(ALL) + len(again) == len(driver.tally(tmp_path)), "the third run is all hits"
+
+
+@pytest.mark.contract("F18", "F22")
+def test_a_bad_frame_costs_its_own_cells(tmp_path: Path, store: Path) -> None:
+    """A flipped bit in the middle of a journal loses that frame alone, with one warning."""
+    run(store)
+    journal = Path(*run_paths(store).values())
+    content = bytearray(journal.read_bytes())
+    content[len(content) // 2] ^= 1
+    journal.write_bytes(content)
+    seen = len(driver.tally(tmp_path))
+    value, told = run(store)
+
+    assert ANSWER == value
+    assert ["DamagedEntry"] == told
+    assert 0 <= len(executed(tmp_path, since=seen)) < len(ALL) // 2
+
+
+@pytest.mark.contract("F22", "P2")
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("damage", ["flip", "truncate", "swap", "remove"])
+def test_damage_between_runs_is_made_again(runner: str, damage: str, tmp_path: Path, store: Path) -> None:
+    """Exactly the damaged cell runs again, once it is read, with one warning and the damage set aside."""
+    run(store)
+    _damage(blob(store, 2), blob(store, 4), damage)
+    seen = len(driver.tally(tmp_path))
+    value, told = run(store, flow=works.vandalised(tmp_path / "nowhere"), runner=runner)
+    made = [line for line in executed(tmp_path, since=seen) if line.startswith("field")]
+
+    assert LATER == [value[number] for number in range(CELLS)]
+    assert {"flip": ["field 2"], "truncate": ["field 2"], "remove": ["field 2"], "swap": ["field 2", "field 4"]}[
+        damage
+    ] == made
+    assert {"flip": 1, "truncate": 1, "swap": 2, "remove": 0}[damage] == told.count("DamagedEntry")
+    assert [] == driver.unverified(store)
+
+
+def _damage(path: Path, other: Path, damage: str) -> None:
+    content = path.read_bytes()
+    path.chmod(0o600)
+    match damage:
+        case "flip":
+            path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        case "truncate":
+            path.write_bytes(content[:-1])
+        case "swap":
+            other.chmod(0o600)
+            path.write_bytes(other.read_bytes())
+            other.write_bytes(content)
+        case "remove":
+            path.unlink()
+
+
+@pytest.mark.contract("F25")
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_value_that_vanishes_in_mid_run_is_made_again(runner: str, tmp_path: Path, store: Path) -> None:
+    """Arrays are removed after they were judged and used once: their cells run again, and nobody is blamed."""
+    value, told = run(store, flow=works.vandalised(store / "v1" / "arrays"), runner=runner)
+
+    assert LATER == [value[number] for number in range(CELLS)]
+    assert [] == told
+    assert {2} >= {executed(tmp_path).count(line) for line in FIELDS} - {1}
+
+
+@pytest.mark.contract("F38", "P8")
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_store_that_is_removed_in_mid_run_costs_no_result(runner: str, tmp_path: Path, store: Path) -> None:
+    """All of it goes away under the run: right values, at most one warning, nothing else touched; then a cold run."""
+    bystander = tmp_path / "bystander"
+    bystander.write_text("mine")
+    value, told = run(store, flow=works.vandalised(store), runner=runner)
+    again, later = run(store, runner=runner)
+
+    assert LATER == [value[number] for number in range(CELLS)]
+    assert ["StoreUnavailable"] == told
+    assert ANSWER == again
+    assert [] == later
+    assert "mine" == bystander.read_text()
+
+
+@pytest.mark.contract("F26", "P8")
+def test_a_newer_store_is_left_alone(tmp_path: Path, store: Path) -> None:
+    """A format that we do not know is neither read nor written: one warning, right values."""
+    run(store)
+    marker = store / "v1" / "flowcore-store"
+    marker.chmod(0o600)
+    marker.write_bytes(b"flowcore store\nformat 99\ndigest blake3-256\n")
+    before = {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+    seen = len(driver.tally(tmp_path))
+    value, told = run(store)
+
+    assert ANSWER == value
+    assert ["StoreUnavailable"] == told
+    assert ALL == executed(tmp_path, since=seen)
+    assert before == {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
+
+
+@pytest.mark.contract("F2", "P6")
+@pytest.mark.parametrize("dies", ["before", "after", "half"])
+def test_a_death_while_a_store_is_made_leaves_nothing(dies: Any, tmp_path: Path) -> None:
+    """Killed at any call between opening a store and its first cell, a run leaves nothing that the next one keeps."""
+    for number in itertools.count(1):
+        store = tmp_path / str(number)
+        status = in_child(partial(_begin, store, FaultyDisk(number, dies=dies)))
+        later = open_store(store).begin()
+        left = driver.leftovers(store)
+        later.release()
+
+        assert [later.id] == left
+        if status == 0:
+            break
+    assert number > 20
+
+
+def _begin(store: Path, disk: Disk) -> None:
+    open_store(store, disk=disk).begin()
