@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from flowcore.errors import StoreUnavailable as StoreUnavailable
     from flowcore.errors import UnknownNode as UnknownNode
     from flowcore.errors import UnknownParameter as UnknownParameter
+    from flowcore.errors import UnknownRun as UnknownRun
     from flowcore.errors import ValueLost as ValueLost
     from flowcore.errors import ValueReleased as ValueReleased
     from flowcore.errors import WiringMismatch as WiringMismatch
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from flowcore.flow import Flow as Flow
     from flowcore.flow import flow as flow
     from flowcore.grid import Grid as Grid
+    from flowcore.history import open_run as open_run
+    from flowcore.history import runs as runs
     from flowcore.result import Run as Run
     from flowcore.settings import Settings as Settings
     from flowcore.store.codecs import register_codec as register_codec
@@ -62,11 +65,12 @@ _ROOMS = {
         "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName",
         "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument", "NoValueYet",
         "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "Skip", "StoreUnavailable", "UnknownNode",
-        "UnknownParameter", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
+        "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
     ),
     "flowcore.events": ("Observer",),
     "flowcore.flow": ("Flow", "flow"),
     "flowcore.grid": ("Grid",),
+    "flowcore.history": ("open_run", "runs"),
     "flowcore.result": ("Run",),
     "flowcore.settings": ("Settings",),
     "flowcore.store.codecs": ("register_codec",),
@@ -76,11 +80,11 @@ _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - what is written most comes first
     "compute", "io", "flow", "Flow", "each", "gather", "choose", "Skip", "Run", "Grid", "Settings", "Observer",
-    "open_store", "register_codec", "Task", "Node", "Axis",
+    "runs", "open_run", "open_store", "register_codec", "Task", "Node", "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "ForeignReference", "MissingArgument", "NoValueYet",
     "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "UnknownNode",
-    "UnknownParameter", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
+    "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
 ]  # fmt: skip
 
 

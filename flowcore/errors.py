@@ -20,6 +20,7 @@ The tree (``w`` marks kinds that are normally issued as warnings)::
     ├── DamagedEntry           w    a stored value failed its check
     ├── ValueLost                   (LookupError) a value asked for after the run is gone
     ├── ValueReleased               (LookupError) a value nobody wanted was let go
+    ├── UnknownRun                  (LookupError) a store has no run of that id
     ├── StoreUnavailable       w    (OSError) the store cannot be used
     ├── WorkerDied                  (RuntimeError) a process running a cell ended
     ├── CodeChanged                 (RuntimeError) code was edited under the run
@@ -54,6 +55,15 @@ def shorten(text: str, limit: int = 200) -> str:
 def nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
     """Give the at most two of `names` that look most like `name`."""
     return tuple(difflib.get_close_matches(name, list(names), n=2))
+
+
+def _where(at: str) -> str:
+    return f" ({at})" if at else ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return ", ".join(repr(name) for name in names[:_SHOWN]) + more
 
 
 def did_you_mean(near: Sequence[str]) -> str:
@@ -115,9 +125,12 @@ class UnknownParameter(GraphError, TypeError):
     near: tuple[str, ...] = ()
     at: str
     defined: str = ""  # file:line of the task
+    takes: tuple[str, ...] = ()  # the parameters that it has
 
     def lines(self) -> Iterator[str]:
         yield f"{self.node}() has no parameter {self.parameter!r} ({self.at}).{did_you_mean(self.near)}"
+        if self.takes:
+            yield f"It takes {_listed(self.takes)}."
         if self.defined:
             yield f"{self.node} is defined at {self.defined}"
 
@@ -136,6 +149,7 @@ class MissingArgument(GraphError, TypeError):
         yield f"{self.node}() needs {names} ({self.at})."
         if self.defined:
             yield f"{self.node} is defined at {self.defined}"
+        yield f"Give {'it' if len(self.parameters) == 1 else 'them'} in this call, or a default in the definition."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -204,6 +218,18 @@ class UnknownNode(GraphError, LookupError):
 
 
 @dataclass(kw_only=True, eq=False)
+class UnknownRun(FlowcoreError, LookupError):
+    """No run of a store has this id, or several begin so."""
+
+    run: str
+    store: str
+    near: tuple[str, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.store} has no one run {shorten(self.run)!r}.{did_you_mean(self.near)}"
+
+
+@dataclass(kw_only=True, eq=False)
 class NoValueYet(GraphError, TypeError, AttributeError):
     """A reference was used as if it were the value it stands for."""
 
@@ -255,11 +281,13 @@ class NotKeyable(FlowcoreError, FlowcoreWarning, TypeError):
     node: str
     path: str  # e.g. args.model.net
     kind: str  # type of the leaf
+    at: str = ""  # file:line where the node is drawn
+    refused: bool = False  # raised: none of its cells runs
     remedy: str = ""
 
     def lines(self) -> Iterator[str]:
-        yield f"{self.node} cannot be keyed: {self.path} is a {self.kind}."
-        yield "It runs, but its result is not kept."
+        yield f"{self.node} cannot be keyed: {self.path} is a {self.kind}{_where(self.at)}."
+        yield "None of its cells ran." if self.refused else "It runs, but its results are not kept."
         top = self.path.removeprefix("args.").split(".")[0].split("[")[0]
         yield self.remedy or (
             f"Register a codec (fc.register_codec), leave it out (ignore=({top!r},)), or say cache=False."
@@ -273,11 +301,16 @@ class NotStorable(FlowcoreError, FlowcoreWarning, TypeError):
     node: str
     path: str
     kind: str
+    at: str = ""  # file:line where the node is drawn
+    refused: bool = False  # raised: the cell failed, since its result had to be kept
 
     def lines(self) -> Iterator[str]:
-        yield f"The result of {self.node} cannot be kept: {self.path} is a {self.kind}."
-        yield "It is passed on to its consumers, but not kept; the next run computes it again."
-        yield "Return arrays, numbers, text, containers or dataclasses of them, or register a codec."
+        yield f"The result of {self.node} cannot be kept: {self.path} is a {self.kind}{_where(self.at)}."
+        if self.refused:
+            yield 'The cell failed, since its task says cache="required".'
+        else:
+            yield "It is passed on to its consumers, but not kept; the next run computes it again."
+        yield "Return arrays, numbers, text, containers or dataclasses of them, or fc.register_codec."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -288,12 +321,14 @@ class NotPicklable(FlowcoreError, TypeError):
     path: str
     kind: str
     reason: str = ""
+    at: str = ""  # file:line where the node is drawn
 
     def lines(self) -> Iterator[str]:
-        yield f"{self.node} cannot reach another process: {self.path} is a {self.kind}."
+        yield f"{self.node} cannot reach another process: {self.path} is a {self.kind}{_where(self.at)}."
         if self.reason:
-            yield shorten(self.reason)
-        yield 'Pass something that can travel (a path, plain data), or run the task with runner="thread".'
+            yield shorten(self.reason.splitlines()[0])
+        verb = "Return" if self.path.startswith("result") else "Pass"
+        yield f'{verb} something that can travel (a path, plain data), or run the task with runner="thread".'
 
 
 @dataclass(kw_only=True, eq=False)
@@ -306,7 +341,8 @@ class DamagedEntry(FlowcoreError, FlowcoreWarning):
 
     def lines(self) -> Iterator[str]:
         yield f"Stored entry {self.entry} is damaged: {self.check}."
-        yield f"It was moved to {self.moved} and is computed again." if self.moved else "It is computed again."
+        moved = f"It was moved to {self.moved}, and" if self.moved else "It"
+        yield f"{moved} is computed again when it is needed."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -371,7 +407,7 @@ class WorkerDied(FlowcoreError, RuntimeError):
         if self.stderr:
             yield "Last lines of its stderr:"
             yield from ("  " + shorten(line) for line in self.stderr.splitlines()[-6:])
-        yield "Other cells went on."
+        yield "Other cells went on. Make this one smaller, or mend what ended its process."
 
 
 @dataclass(kw_only=True, eq=False)

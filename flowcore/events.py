@@ -30,6 +30,7 @@ class NodeDrawn:
     kind: str
     group: tuple[str, ...] = ()
     cells: int | None = None  # None: known only when its inputs are there
+    task: str = ""  # what its task is called: the nodes of a loop share it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,13 @@ class Printed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RunStopping:
+    """A run begins nothing new; what runs may finish, or is being ended."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunEnded:
     """A run is over."""
 
@@ -62,7 +70,7 @@ class RunEnded:
     seconds: float  # wall time
 
 
-Event: TypeAlias = RunStarted | NodeDrawn | Cells | Printed | RunEnded
+Event: TypeAlias = RunStarted | NodeDrawn | Cells | Printed | RunStopping | RunEnded
 
 
 @runtime_checkable

@@ -17,9 +17,10 @@ from flowcore.declare.axes import Each, Gather
 from flowcore.declare.drawing import Drawing, current
 from flowcore.declare.node import Node, Ref
 from flowcore.declare.options import GivenOptions, Kind, read_options
-from flowcore.declare.site import user_site
+from flowcore.declare.site import at_users_line, user_site
 from flowcore.declare.task import CANVAS, Canvas
 from flowcore.errors import ForeignReference, GraphError, RunFailed, WiringMismatch
+from flowcore.inspect.html import flow_html
 from flowcore.inspect.network import node_network
 from flowcore.settings import RunOptions, Settings
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import networkx as nx
 
     from flowcore.result import Run
+
+_GLANCE = 0.2  # seconds
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -68,6 +71,7 @@ class Flow:
         self.drawing.open = True
         return self
 
+    @at_users_line
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
@@ -169,7 +173,11 @@ class Flow:
         return any(name in (node.name, node) for node in self.drawing.nodes)
 
     def __repr__(self) -> str:
-        return f"<Flow {self.name!r}: {len(self.drawing.nodes)} nodes>"
+        count = sum(node.kind != "expand" for node in self.drawing.nodes)
+        return f"<Flow {self.name!r}: {count} node{'' if count == 1 else 's'}>"
+
+    def _repr_html_(self) -> str:
+        return flow_html(self.name, self.nodes)
 
     @property
     def graph(self) -> nx.DiGraph[str]:
@@ -182,6 +190,7 @@ class Flow:
 
     # Running
 
+    @at_users_line
     def run(self, *targets: object, **options: Unpack[RunOptions]) -> Run:
         """Run what `targets` need, or all nodes, and wait for it.
 
@@ -193,12 +202,10 @@ class Flow:
             See :class:`~flowcore.settings.Settings`.
         """
         run = self.start(*targets, **options)
-        try:
-            run.wait()
-        except RunFailed as error:
-            raise error.with_traceback(None)  # noqa: B904 - the same error, without frames the user did not write
+        run.wait()
         return run
 
+    @at_users_line
     def start(self, *targets: object, **options: Unpack[RunOptions]) -> Run:
         """Run in the background."""
         from flowcore.result import start_run  # drawing must not load the engine
@@ -208,15 +215,27 @@ class Flow:
         return start_run(self, targets, settings)
 
     async def arun(self, *targets: object, **options: Unpack[RunOptions]) -> Run:
-        """Run in the background, and wait for it without holding up the running loop."""
+        """Run in the background, and wait for it without holding up the running loop.
+
+        Cancelled, it stops the run as Ctrl-C does and waits for its end; cancelled again,
+        it ends what runs.
+        """
         import asyncio  # only who awaits needs it
 
         run = self.start(*targets, **options)
+        ended = asyncio.ensure_future(asyncio.to_thread(run.wait))
         try:
-            await asyncio.to_thread(run.wait)
+            while not ended.done():  # a glance now and then: the handler of a notebook's interrupt wakes no loop
+                await asyncio.wait([ended], timeout=_GLANCE)
         except asyncio.CancelledError:
             run.cancel()
+            try:
+                await asyncio.wait([ended])
+            except asyncio.CancelledError:
+                run.cancel()
             raise
+        try:
+            ended.result()
         except RunFailed as error:
             raise error.with_traceback(None)  # noqa: B904 - as in `run`
         return run

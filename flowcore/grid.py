@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowcore.errors import AxisMismatch, UnknownNode, ValueLost
+from flowcore.inspect.html import grid_html
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -135,6 +136,10 @@ class Grid(Mapping[Any, Any]):
         axes = ", ".join(f"{axis}: {length}" for axis, length in zip(self.axes, self.shape, strict=True))
         missing = len(self._labels) - len(self._present)
         return f"<Grid {self.name!r} ({axes}){f', {missing} without value' if missing else ''}>"
+
+    def _repr_html_(self) -> str:
+        cells = {label: number in self._present for label, number in self._labels.items()}
+        return grid_html(self.name, self.labels, cells, lambda label: self._read(self._labels[label]))
 
     def _key(self, label: object) -> tuple[object, ...]:
         if isinstance(label, Mapping):

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from flowcore.declare.drawing import Drawing
 from flowcore.declare.node import Node, Ref, cell_id, node_of
+from flowcore.declare.site import at_users_line
 from flowcore.errors import (
     AxisMismatch,
     FlowcoreError,
@@ -19,14 +20,14 @@ from flowcore.errors import (
     ValueLost,
     ValueReleased,
 )
-from flowcore.events import Observer
 from flowcore.grid import Grid
 from flowcore.inspect.failures import FailedCell, failures_told, replay, undone
+from flowcore.inspect.html import run_html
 from flowcore.inspect.summary import summary
 from flowcore.plan.encode import ValueGone
 from flowcore.plan.graph import Graph
 from flowcore.plan.stations import State
-from flowcore.progress import Line
+from flowcore.progress import observers
 from flowcore.run.books import CellFailure, Counts
 from flowcore.run.session import Asked, Session, Status
 from flowcore.run.signals import Signals
@@ -122,6 +123,7 @@ class Run:
         """
         self._session.interrupt()
 
+    @at_users_line
     def __getitem__(self, key: object) -> Any:
         if isinstance(key, list | tuple):
             return type(key)(self[part] for part in key)
@@ -136,15 +138,9 @@ class Run:
 
     def summary(self) -> str:
         """Tell what the run did, a line a node."""
-        session = self._session
-        rows: list[tuple[str, int | None, Counts]] = []
-        for planned in session.graph.nodes.values():
-            if planned.node.kind == "expand":
-                continue
-            space = session.space(planned.number)
-            counts = session.books.counts.get(planned.number, Counts())
-            rows.append((planned.name, space.count if space.complete else None, counts))
-        return summary(run=self.id, flow=self.flow.name, status=self.status, seconds=self.seconds, counts=rows)
+        return summary(
+            run=self.id, flow=self.flow.name, status=self.status, seconds=self.seconds, counts=self._counts()
+        )
 
     def counts(self, node: Node | Ref | str) -> Counts:
         """Give how many cells of a node ran, were answered by the store, failed and were skipped."""
@@ -154,7 +150,25 @@ class Run:
     def __repr__(self) -> str:
         return f"<Run {self.id} of {self.flow.name!r}: {self.status}>"
 
+    def _repr_html_(self) -> str:
+        return run_html(
+            run=self.id, flow=self.flow.name, status=self.status, seconds=self.seconds, counts=self._counts(),
+            failures=[str(failed) for failed in self.failures],
+        )  # fmt: skip
+
     # ---- inside ----------------------------------------------------------------------
+
+    def _counts(self) -> list[tuple[str, int | None, Counts]]:
+        """Give the name, the cells, and how far they have come, of each node that a user knows of."""
+        session = self._session
+        rows: list[tuple[str, int | None, Counts]] = []
+        for planned in session.graph.nodes.values():
+            if planned.node.kind == "expand":
+                continue
+            space = session.space(planned.number)
+            counts = session.books.counts.get(planned.number, Counts())
+            rows.append((planned.name, space.count if space.complete else None, counts))
+        return rows
 
     def _find(self, key: object) -> tuple[Node, int | None]:
         node = node_of(key)
@@ -210,7 +224,7 @@ class Run:
         return FailedCell(
             cell=cell, node=node.name, attempts=failure.attempts, error=failure.error, seconds=failure.seconds,
             labels={axis.name: label for axis, label in zip(node.axes, labels, strict=True)},
-            arguments=dict(failure.arguments), again=replay(node, cell, self._session.settings),
+            arguments=dict(failure.arguments), again=replay(node, cell, failure.error, self._session.settings),
         )  # fmt: skip
 
     def _raise(self) -> None:
@@ -230,7 +244,6 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
     wanted = [target(flow, key) for key in targets]
     graph = Graph(nodes, [found.node for found in wanted] if wanted else None)
     store = settings.store if isinstance(settings.store, Store) else open_store(str(settings.store))
-    observers = _observers(settings)
     supplied = [(target(flow, key).node, value) for key, value in settings.given.items()]
     given = {node.number: _given(node, value) for node, value in supplied}
     asked = Asked(
@@ -238,7 +251,8 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
         held=_held(flow.result, [t.node for t in wanted]),
         given={number: values for number, values in given.items() if number in graph.nodes},
     )
-    session = Session(graph, settings=settings, store=store, name=flow.name, asked=asked, observers=observers)
+    told = observers(settings.progress)
+    session = Session(graph, settings=settings, store=store, name=flow.name, asked=asked, observers=told)
     run = Run(flow, session)
     session.start()
     return run
@@ -268,15 +282,6 @@ def _held(result: object, targets: Sequence[Node]) -> set[int]:
         elif isinstance(part, dict):
             waiting.extend(part.values())
     return held
-
-
-def _observers(settings: Settings) -> list[Observer]:
-    progress = settings.progress
-    if progress is False:
-        return []
-    if isinstance(progress, Observer):
-        return [progress]
-    return [Line(live=True if progress else None)]
 
 
 def _given(node: Node, value: object) -> list[object]:

@@ -6,7 +6,7 @@ Promises: an option is the argument given, else the variable ``FLOWCORE_<NAME>``
 what the nearest options file says (`optionfiles.py`), else the default as of now; what
 cannot be read, and a name that is no option, is :class:`~flowcore.errors.BadOption`,
 all of it at once.
-Never: reads the environment anywhere but in :meth:`Settings.of`.
+Never: reads the environment but for variables of that prefix.
 """
 
 from __future__ import annotations

@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 import flowcore as fc
 from flowcore import plugins
 from flowcore.events import Cells, Event, NodeDrawn, Observer, Printed, RunEnded, RunStarted
-from flowcore.settings import OPTION_NAMES, RunOptions, Settings, default_workers, seconds, size
+from flowcore.settings import (
+    OPTION_NAMES,
+    RunOptions,
+    Settings,
+    default_workers,
+    seconds,
+    size,
+    unknown_variables,
+)
 
 
 @pytest.mark.parametrize(
@@ -129,6 +137,92 @@ def test_the_environment_is_the_process_s(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setenv("FLOWCORE_ON_ERROR", "continue")
 
     assert "continue" == Settings.of().on_error
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    """After arguments and variables, before defaults; its store lies beside it, wherever the run is started."""
+    (tmp_path / "flowcore.toml").write_text('workers = 3\nseed = 5\nstore = "kept"\non_error = "cancel"\nprogress = false\n')
+    below = tmp_path / "a" / "b"
+    below.mkdir(parents=True)
+    settings = Settings.of(seed=9, environment={"FLOWCORE_WORKERS": "4"}, directory=str(below))
+    file = str(tmp_path / "flowcore.toml")
+
+    assert (4, 9, str(tmp_path / "kept"), "cancel", False) == (
+        settings.workers, settings.seed, settings.store, settings.on_error, settings.progress,
+    )  # fmt: skip
+    assert {"workers": "FLOWCORE_WORKERS", "seed": "argument", "store": file, "on_error": file} == {
+        name: settings.origins[name] for name in ("workers", "seed", "store", "on_error")
+    }
+
+
+def test_the_nearest_file_counts_alone(tmp_path: Path) -> None:
+    """`flowcore.toml` before `pyproject.toml`; a project without our table is passed over."""
+    inner = tmp_path / "project" / "deep"
+    inner.mkdir(parents=True)
+    (tmp_path / "flowcore.toml").write_text("seed = 1\nworkers = 7\n")
+    (inner / "pyproject.toml").write_text('[project]\nname = "flowcore-user"\n')
+    far = Settings.of(environment={}, directory=str(inner))
+    (tmp_path / "project" / "pyproject.toml").write_text("[tool.flowcore]\nseed = 2\n")
+    near = Settings.of(environment={}, directory=str(inner))
+    (tmp_path / "project" / "flowcore.toml").write_text("seed = 3\n")
+
+    assert (1, 2, 3) == (far.seed, near.seed, Settings.of(environment={}, directory=str(inner)).seed)
+    assert f"{tmp_path / 'project' / 'pyproject.toml'} [tool.flowcore]" == near.origins["seed"]
+    assert default_workers() == near.workers
+
+
+@pytest.mark.contract("E2")
+@pytest.mark.parametrize(
+    ("text", "option", "near", "told"),
+    [
+        ("wrokers = 3", "wrokers", ("workers",), "one of"),
+        ("given = {a = 1}", "given", (), "one of"),
+        ("seed = 'x'", "seed", (), "whole number"),
+        ("seed = ", "flowcore.toml", (), "TOML"),
+        ("seed = '\xff'", "flowcore.toml", (), "TOML"),
+    ],
+)
+def test_a_wrong_file(tmp_path: Path, text: str, option: str, near: tuple[str, ...], told: str) -> None:
+    """File and key are named."""
+    (tmp_path / "flowcore.toml").write_text(text, encoding="latin-1")
+    with pytest.raises(fc.BadOption, match=told) as caught:
+        Settings.of(environment={}, directory=str(tmp_path))
+
+    assert (option, near, str(tmp_path / "flowcore.toml")) == (
+        caught.value.option, caught.value.near[:1], caught.value.at,
+    )  # fmt: skip
+
+
+@pytest.mark.contract("E2")
+def test_options_that_are_no_table(tmp_path: Path) -> None:
+    """A project that says `flowcore = 3` is told so."""
+    (tmp_path / "pyproject.toml").write_text("[tool]\nflowcore = 3\n")
+    with pytest.raises(fc.BadOption, match="a table") as caught:
+        Settings.of(environment={}, directory=str(tmp_path))
+
+    assert "tool.flowcore" == caught.value.option
+
+
+@pytest.mark.contract("E2")
+def test_a_variable_written_wrongly() -> None:
+    """It is told; a variable that only shares the prefix is somebody else's."""
+    with pytest.raises(fc.BadOption) as caught:
+        Settings.of(environment={"FLOWCORE_WROKERS": "3"})
+
+    assert ("FLOWCORE_WROKERS", ("FLOWCORE_WORKERS",)) == (caught.value.option, caught.value.near)
+    assert 0 == Settings.of(environment={"FLOWCORE_CLUSTER_TOKEN": "x"}).seed
+    assert ["FLOWCORE_CLUSTER_TOKEN"] == unknown_variables({"FLOWCORE_CLUSTER_TOKEN": "x", "FLOWCORE_SEED": "1"})
+
+
+def test_no_parser_without_a_file(tmp_path: Path) -> None:
+    """A run without options file loads no TOML parser."""
+    code = "import sys; from flowcore.settings import Settings; Settings.of(); print('tomllib' in sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True,
+        env={"PYTHONPATH": str(Path(fc.__file__).parent.parent)},
+    )  # fmt: skip
+
+    assert "False\n" == ran.stdout
 
 
 def test_paths_and_mappings() -> None:

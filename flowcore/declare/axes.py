@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from flowcore.declare.node import Axis, Node, label_of, node_of
 from flowcore.declare.placeholder import Placeholder
-from flowcore.declare.site import user_site
+from flowcore.declare.site import at_users_line, user_site
 from flowcore.errors import AxisMismatch, WiringMismatch
 
 __all__ = ["Axis", "Each", "Gather", "Missing", "difference", "each", "gather", "labels_of"]
@@ -64,6 +64,7 @@ class Gather(Placeholder):
         return f"<gather {self.node.name} over {', '.join(self.over)}>"
 
 
+@at_users_line
 def each(**axis: Iterable[T]) -> T:
     """Mark an argument to iterate over: the call becomes a grid along the axis named.
 
@@ -131,6 +132,7 @@ def gather(
 def gather(
     x: T, /, over: str | Iterable[str] | None = None, *, labels: Literal[True], missing: Missing = ...
 ) -> dict[Any, T]: ...
+@at_users_line
 def gather(
     x: object, /, over: str | Iterable[str] | None = None, *, labels: bool = False, missing: Missing = "need"
 ) -> object:

@@ -95,7 +95,10 @@ class Form:
             elif keyword not in self._named and self._keywords is None:
                 near = nearest(keyword, open_names)
                 near_all.update(near)
-                troubles.append(UnknownParameter(node=name, parameter=keyword, near=near, at=at, defined=self.defined))
+                unknown = UnknownParameter(
+                    node=name, parameter=keyword, near=near, at=at, defined=self.defined, takes=self.parameters
+                )
+                troubles.append(unknown)
         if len(args) > len(self._positional) and self._varargs is None:
             most = f"at most {len(self._positional)} arguments by position"
             troubles.append(self._mismatch(name, "The call", str(len(args)), most, at))

@@ -294,8 +294,14 @@ def cell_id(node: Node, labels: Sequence[object] | Mapping[str, object]) -> str:
         return node.name
     if isinstance(labels, Mapping):
         labels = [labels[axis.name] for axis in node.axes]
-    told = (f"{axis.name}={label_told(label)}" for axis, label in zip(node.axes, labels, strict=True))
-    return f"{node.name}[{', '.join(told)}]"
+    return told_cell(
+        node.name, [(axis.name, label_told(label)) for axis, label in zip(node.axes, labels, strict=True)]
+    )
+
+
+def told_cell(name: str, labels: Sequence[tuple[str, str]]) -> str:
+    """Give a cell's readable name from axis names and what the labels along them are called."""
+    return f"{name}[{', '.join(f'{axis}={label}' for axis, label in labels)}]" if labels else name
 
 
 def fragments(axis: Axis) -> dict[str, int]:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Un
 from flowcore.declare.form import Form
 from flowcore.declare.options import GivenOptions, Kind, TaskOptions, read_options
 from flowcore.declare.placeholder import refuse
-from flowcore.declare.site import user_site
+from flowcore.declare.site import at_users_line, user_site
 from flowcore.errors import BadOption, GraphError, nearest
 
 P = ParamSpec("P")
@@ -202,6 +202,7 @@ class Decorator(Protocol):
 def compute(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
 def compute(**options: Unpack[GivenOptions]) -> Decorator: ...
+@at_users_line
 def compute(function: Callable[..., Any] | None = None, /, **options: Unpack[GivenOptions]) -> Any:
     """Declare a function that computes: it runs in a process, and its result is kept.
 
@@ -235,6 +236,7 @@ def io(function: Callable[P, Coroutine[Any, Any, R]], /) -> Task[P, R]: ...
 def io(function: Callable[P, R], /) -> Task[P, R]: ...
 @overload
 def io(**options: Unpack[GivenOptions]) -> Decorator: ...
+@at_users_line
 def io(function: Callable[..., Any] | None = None, /, **options: Unpack[GivenOptions]) -> Any:
     """Declare a function that meets the world: it runs in a thread, or on the event loop.
 

@@ -8,12 +8,11 @@ for any number of kinds. Never shows a value: arguments are shapes, dtypes and d
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from flowcore.declare.node import Node
-from flowcore.errors import FlowcoreError, shorten
+from flowcore.errors import CellTimeout, FlowcoreError, NotKeyable, NotPicklable, WorkerDied, shorten
 from flowcore.plan.graph import Graph
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
@@ -52,7 +51,7 @@ class FailedCell:
     arguments : dict
         Parameter to what it was given: label, or kind, shape, dtype and short digest.
     again : str
-        The call that runs this cell alone, in this process.
+        The call that runs this cell alone.
     """
 
     cell: str
@@ -69,9 +68,13 @@ class FailedCell:
         """The exception itself, made again here; None if it could not travel."""
         return self.error if isinstance(self.error, FlowcoreError) else restore(self.error)
 
+    @property
+    def told(self) -> str:
+        """What went wrong, on one line: kind and message."""
+        return _heading(self.error)
+
     def __str__(self) -> str:
-        """Give cell, kind and message on one line."""
-        return f"{shorten(self.cell)}: {_heading(self.error)}"
+        return f"{shorten(self.cell)}: {self.told}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,16 +102,19 @@ def undone(graph: Graph, schedule: Schedule) -> Undone:
     return Undone(blocked=sum(found.values()), nodes=nodes, left=left)
 
 
-def replay(node: Node, cell: str, settings: Settings) -> str:
-    """Give the call that runs a cell alone in this process; empty for what is no use of a task."""
-    if node.task is None:
+def replay(node: Node, cell: str, error: FlowcoreError | Failure, settings: Settings) -> str:
+    """Give the call that runs a cell alone; empty for what is no use of a task.
+
+    In this process, so that a debugger gets at it; but not if it ended its own.
+    """
+    if node.task is None or isinstance(error, NotKeyable | NotPicklable):  # not run at all
         return ""
     known = all(axis.labels is not None for axis in node.axes)  # else its labels are known only in the run
     target = repr(cell) if known and len(cell) <= _IDS else repr(node.name)
     store = settings.store
-    options = ['executor="inline"']
+    options = ["workers=1" if isinstance(error, WorkerDied | CellTimeout) else 'executor="inline"']
     if store != ".flowcore":
-        options.append(f"store={store!r}" if isinstance(store, str) else "store=...")
+        options.append(f"store={_quoted(repr(store))}" if isinstance(store, str) else "store=...")
     if settings.seed:
         options.append(f"seed={settings.seed}")
     if settings.given:
@@ -156,7 +162,7 @@ def _one_kind(group: Sequence[FailedCell], *, whole: bool, output: Output | None
     printed = output(first.cell).splitlines() if output is not None else []
     lines += [f"printed: {shorten(line, _WIDTH)}" for line in [p for p in printed if p.strip()][-2 if whole else -1 :]]
     if first.again:
-        lines.append(f"again, here and alone: {first.again}")
+        lines.append(f"again, alone: {first.again}")
     return [lines[0], *(f"  {line}" for line in lines[1:])]
 
 
@@ -169,7 +175,7 @@ def _raised(error: Failure, *, whole: bool) -> list[str]:
     lines += [f"  {line}" for line in _limited(text[1:], 2 if whole else 0)]
     lines += _frames(error, 3 if whole else 2)
     word = "holds" if any(base.endswith("ExceptionGroup") for base in (error.type, *error.bases)) else "because of"
-    lines += [f"{word} {_heading(cause)} ({cause.at})" for cause in error.causes[: 2 if whole else 1]]
+    lines += [f"{word} {_heading(c)}{f' ({c.at})' if c.at else ''}" for c in error.causes[: 2 if whole else 1]]
     return lines + [f"note: {shorten(note, _WIDTH)}" for note in error.notes[: 1 if whole else 0]]
 
 
@@ -183,13 +189,21 @@ def _frames(error: Failure, count: int) -> list[str]:
 
 
 def _arguments(arguments: dict[str, str], most: int) -> list[str]:
-    told = ", ".join(f"{name}={text}" for name, text in arguments.items())
-    if not told:
-        return []
-    return textwrap.wrap(
-        f"called with {shorten(told, 2000)}", _WIDTH, subsequent_indent="  ", max_lines=most, placeholder=" ...",
-        break_long_words=True,
-    )  # fmt: skip
+    """Give as many arguments as fit into so many lines, each whole."""
+    lines: list[str] = []
+    for name, text in arguments.items():
+        told = f"{name}={shorten(text, _NAMED)}"
+        if not lines:
+            lines.append(f"called with {told}")
+        elif len(lines[-1]) + len(told) + 2 <= _WIDTH:
+            lines[-1] += f", {told}"
+        elif len(lines) < most:
+            lines[-1] += ","
+            lines.append(f"  {told}")
+        else:
+            lines[-1] += ", ..."
+            break
+    return lines
 
 
 def _like_it(others: Sequence[FailedCell]) -> str:

@@ -51,9 +51,13 @@ class Lines:
         """Pass on what a cell printed."""
         self._echo.printed(event)
 
+    def end_lines(self) -> None:
+        """Pass on what cells printed without an end of line."""
+        self._echo.close()
+
     def close(self, board: Board) -> None:
         """Write the closing line."""
-        self._echo.close()
+        self.end_lines()
         if self._asked or board.seconds >= _WORTH:
             self._write(f"[{clocked(board.seconds)}] {closing_line(board)}")
 

@@ -1,9 +1,9 @@
-"""What cells print, passed on in whole lines.
+r"""What cells print, passed on in whole lines.
 
 Owns: :class:`Joiner`, which makes lines out of pieces, and :class:`Echo`, an observer
 that writes them to the standard streams of this process.
 Promises: lines of two cells never mix; nothing is lost, the last line without its end
-included; on a terminal a line that rewrites itself (``\\r``) appears once, as it was last.
+included; on a terminal a line that rewrites itself (``\r``) appears once, as it was last.
 Never: changes what goes to a file or a pipe.
 """
 

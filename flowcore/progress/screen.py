@@ -12,6 +12,9 @@ signal handler may print. A forked child writes straight through: the lock is it
 
 from __future__ import annotations
 
+import functools
+import itertools
+import operator
 import os
 import sys
 import threading
@@ -19,8 +22,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO, cast
 
 from flowcore.progress.prints import Joiner
+from flowcore.run.pages import Stream
+from flowcore.run.printing import slip_behind, slip_out
 
 _MOST = 64 * 1024  # characters that wait for the next look
+_NAMES: tuple[Stream, Stream] = ("stdout", "stderr")
 _TAKEN = threading.Lock()  # there is one screen
 
 
@@ -28,7 +34,7 @@ class Above:
     """Stands in for a standard stream; what is written to it appears above the painted lines."""
 
     def __init__(self, stream: TextIO, screen: Screen) -> None:
-        self._stream = stream
+        self.stream = stream
         self._screen = screen
         self._pid = os.getpid()
         self.live = True
@@ -36,8 +42,8 @@ class Above:
     def write(self, text: str) -> int:
         """Write text: when its line is whole."""
         if not self.live or os.getpid() != self._pid or not isinstance(text, str):
-            return self._stream.write(text)
-        self._screen.above(self._stream, text, writer=threading.get_ident())
+            return self.stream.write(text)
+        self._screen.above(self.stream, text, writer=threading.get_ident())
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -48,10 +54,10 @@ class Above:
     def flush(self) -> None:
         """Do nothing while the lines are painted: they see to it within a moment."""
         if not self.live or os.getpid() != self._pid:
-            self._stream.flush()
+            self.stream.flush()
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.stream, name)
 
 
 class Screen:
@@ -71,27 +77,28 @@ class Screen:
         self._size = 0  # characters that wait
         self._painted: list[int] = []  # columns of each painted line
         self._shown: Sequence[str] = ()
-        self._standins: dict[str, Above] = {}
+        self._standins: dict[Stream, Above] = {}
+        self._held = False
 
     def take(self) -> bool:
         """Take the screen, and stand in for the standard streams; False if somebody has it."""
         if not _TAKEN.acquire(blocking=False):
             return False
-        for name in ("stdout", "stderr"):
+        self._held = True
+        for name in _NAMES:
             stream = getattr(sys, name)
             if stream is not None and stream.isatty():
-                self._standins[name] = Above(stream, self)
-                setattr(sys, name, cast(TextIO, self._standins[name]))
+                slip_behind(name, functools.partial(self._stand_in, name))
         return True
 
     def give_back(self) -> None:
         """Let the standard streams be themselves again."""
         for name, standin in self._standins.items():
             standin.live = False
-            if getattr(sys, name) is standin:
-                setattr(sys, name, standin._stream)
-        if self._standins:
-            self._standins = {}
+            slip_out(name, standin, standin.stream)
+        self._standins = {}
+        if self._held:
+            self._held = False
             _TAKEN.release()
 
     def above(self, stream: TextIO, text: str, *, writer: object) -> None:
@@ -128,15 +135,23 @@ class Screen:
             self._stream.flush()
             self._painted, self._shown = list(widths), lines
 
-    def leave(self) -> None:
-        """Go to the line below what is painted, which stays; pass on what has no end."""
+    def end_lines(self) -> None:
+        """Have what was printed without an end of line appear as it is."""
         with self._lock:
             rest = self._joiner.rest()
-            if self._painted:
-                self._painted, self._shown = [], ()
-                self._stream.write("\n")
-            self._release(rest + "\n" if rest else "")
-            self._stream.flush()
+            if rest:
+                self._waiting.append((self._stream, rest + "\n"))
+
+    def leave(self) -> None:
+        """Go to the line below what is painted, which stays."""
+        with self._lock:
+            start = "\n" if self._painted else ""
+            self._painted, self._shown = [], ()
+            self._release(start)
+
+    def _stand_in(self, name: Stream, stream: TextIO) -> TextIO:
+        self._standins[name] = Above(stream, self)
+        return cast(TextIO, self._standins[name])
 
     def _home(self, columns: int = 0) -> str:
         """Give what moves the cursor to the first painted line."""
@@ -156,7 +171,6 @@ class Screen:
             self._stream.write(start)
             self._stream.flush()
         waiting, self._waiting, self._size = self._waiting, [], 0
-        for stream, text in waiting:
-            stream.write(text)
-        for stream in {id(stream): stream for stream, _ in waiting}.values():
+        for stream, texts in itertools.groupby(waiting, key=operator.itemgetter(0)):
+            stream.write("".join(text for _, text in texts))
             stream.flush()

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flowcore.events import Cells, Event, NodeDrawn, RunEnded, RunStarted
+from flowcore.events import Cells, Event, NodeDrawn, RunEnded, RunStarted, RunStopping
 
 _SPAN = 10.0  # seconds that a rate looks back at least
 _SHARE = 3  # ... and at least this part of the time that the task has been at work
@@ -54,6 +54,7 @@ class Board:
     run: str
     flow: str
     status: str  # empty while it runs
+    stopping: bool  # nothing new begins
     seconds: float
     rows: tuple[Row, ...]  # in the order of drawing
 
@@ -156,9 +157,9 @@ class _Task:
         _, done, _, failed, _ = self.sums
         return done + failed
 
-    def row(self, name: str, now: float) -> Row:
+    def row(self, name: str, now: float, *, over: bool) -> Row:
         running, done, hit, failed, skipped = self.sums
-        rate = self.pace.rate(now, self._ran) if self.pace is not None else None
+        rate = self.pace.rate(now, self._ran) if self.pace is not None and not over else None
         to_come = max(0, self.known - done - hit - failed - skipped)
         return Row(
             name=name, kind=self.kind, nodes=len(self.cells), cells=self.known, open=self.unknown > 0,
@@ -174,6 +175,7 @@ class Tally:
         self._run = self._flow = self._status = ""
         self._began = 0.0
         self._seconds: float | None = None
+        self._stopping = False
         self._tasks: dict[tuple[str, str], _Task] = {}
         self._of: dict[int, _Task] = {}
 
@@ -188,13 +190,15 @@ class Tally:
                 task = self._of.get(event.node)
                 if task is not None:
                     task.count(event, now)
+            case RunStopping():
+                self._stopping = True
             case RunEnded():
                 self._status, self._seconds = event.status, event.seconds
 
     def board(self, now: float) -> Board:
         """Tell where the run stands."""
         return Board(
-            run=self._run, flow=self._flow, status=self._status, rows=tuple(self._rows(now)),
+            run=self._run, flow=self._flow, status=self._status, stopping=self._stopping, rows=tuple(self._rows(now)),
             seconds=self._seconds if self._seconds is not None else now - self._began,
         )  # fmt: skip
 
@@ -210,4 +214,4 @@ class Tally:
 
     def _rows(self, now: float) -> Iterable[Row]:
         for (_, name), task in self._tasks.items():
-            yield task.row(task.name if len(task.cells) == 1 else name, now)
+            yield task.row(task.name if len(task.cells) == 1 else name, now, over=self._seconds is not None)

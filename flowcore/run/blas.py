@@ -23,6 +23,14 @@ _SETTERS = (
     "MKL_Set_Num_Threads",
     "omp_set_num_threads",
 )
+_GETTERS = (
+    "scipy_openblas_get_num_threads64_",
+    "scipy_openblas_get_num_threads",
+    "openblas_get_num_threads64_",
+    "openblas_get_num_threads",
+    "MKL_Get_Max_Threads",
+    "omp_get_max_threads",
+)
 _LIBRARIES = ("openblas", "libmkl_rt", "libgomp", "libiomp5", "libomp")
 
 
@@ -42,6 +50,18 @@ def cap_loaded(cores: int) -> int:
         if setter is not None:
             setter(cores)
             told += 1
+    return told
+
+
+def threads_of_loaded() -> dict[str, int]:
+    """Tell how many threads each library that is loaded would use, where it says."""
+    told = {}
+    for path in _loaded():
+        with contextlib.suppress(OSError):
+            library = ctypes.CDLL(path)
+            getter = next((getattr(library, name) for name in _GETTERS if hasattr(library, name)), None)
+            if getter is not None:
+                told[os.path.basename(path)] = int(getter())
     return told
 
 

@@ -15,7 +15,7 @@ from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failure, Record
 from flowcore.run.values import Values
 from flowcore.run.work import Work
-from flowcore.store.cache import Cache
+from flowcore.store.cache import Cache, Trace
 from flowcore.store.spool import Spool
 
 _POINTING = 40  # bytes; no record shorter than this points to an array
@@ -119,6 +119,14 @@ class Books:
                 self.put(node, number, records[i], components[i], classes[i] if classes else ())
         else:
             self.values.put_plain(node, numbers, records, components)
+
+    def note(self, node: int, numbers: Sequence[int]) -> None:
+        """Write down values that no task made and no key names, for whoever reads the run later."""
+        values, unkeyed = self.values, [b""] * len(numbers)
+        self.cache.record(Trace(
+            node=node, numbers=list(numbers), keys=unkeyed, components=values.components(node, numbers),
+            records=values.records(node, numbers), seconds=[0.0] * len(numbers),
+        ))  # fmt: skip
 
     def release(self) -> None:
         """Let go of values that nobody will use any more and that no store keeps."""

@@ -8,6 +8,7 @@ brought, and how a plugin gets its name, is said in `executors/protocol.py`.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor as FuturesLike
 from dataclasses import dataclass, field
@@ -23,7 +24,9 @@ from flowcore.run.executors.protocol import Executor, MakeExecutor
 from flowcore.run.executors.threads import ThreadExecutor
 from flowcore.run.far import Place
 from flowcore.run.inbox import Inbox
-from flowcore.run.job import Job
+from flowcore.run.job import Job, Printed
+from flowcore.run.pages import Pages
+from flowcore.run.printing import stand_in, step_back
 from flowcore.run.surroundings import Surroundings
 from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
@@ -39,6 +42,9 @@ class Crew:
     inbox: Inbox
     codec: Codec
     surroundings: Callable[[], Surroundings]
+    hear: Callable[[Printed], None]  # takes what a cell printed, on the engine's thread
+    echo: bool  # nobody shows what cells print
+    _standing: bool = False  # whether stand-ins for the standard streams are in place for our sake
     _made: dict[str, Executor] = field(default_factory=dict)
 
     def lane(self, runner: str) -> str:
@@ -87,6 +93,9 @@ class Crew:
         """Close every executor."""
         for executor in {id(made): made for made in self._made.values()}.values():
             executor.close()
+        if self._standing:
+            self._standing = False
+            step_back()
 
     def _make(self, lane: str) -> Executor:
         match lane:
@@ -95,14 +104,29 @@ class Crew:
                     workers=self.settings.workers, inbox=self.inbox, surroundings=self.surroundings()
                 )
             case "thread":
-                return ThreadExecutor(inbox=self.inbox, codec=self.codec)
+                return ThreadExecutor(inbox=self.inbox, codec=self.codec, pages=self._pages())
             case "async":
-                return EventLoopExecutor(inbox=self.inbox, codec=self.codec)
+                return EventLoopExecutor(inbox=self.inbox, codec=self.codec, pages=self._pages())
             case "inline":
-                return InlineExecutor(inbox=self.inbox, codec=self.codec)
+                return InlineExecutor(inbox=self.inbox, codec=self.codec, pages=self._pages())
             case "brought":
                 return self._brought(self.settings.executor)
         return self._made_by(load("flowcore.executors", lane), lane)
+
+    def _pages(self) -> Pages:
+        """Have what cells print in this process told by cell, as long as there are executors for them."""
+        if not self._standing:
+            self._standing = True
+            stand_in()
+        engine = threading.get_ident()
+
+        def told(printed: Printed) -> None:
+            if threading.get_ident() == engine:  # an inline cell: the engine reads no inbox before it ends
+                self.hear(printed)
+            else:
+                self.inbox.post([printed])
+
+        return Pages(told, echo=self.echo)
 
     def _brought(self, executor: object) -> Executor:
         if not isinstance(executor, FuturesLike):

@@ -31,7 +31,7 @@ from flowcore.run.choice import chosen, truth
 from flowcore.run.crew import Crew
 from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
-from flowcore.run.job import Died, Failure, Interrupted, Job, Record, joined
+from flowcore.run.job import Died, Failure, Interrupted, Job, Keep, Record, joined
 from flowcore.run.landing import Landing, current_classes
 from flowcore.run.work import Surround, Work, prepare
 from flowcore.store.cache import Hit
@@ -190,11 +190,15 @@ class Engine:
         planned = self._books.graph[node]
         try:
             work = prepare(planned, self._surround)
+        except NotPicklable as error:  # from deep below, where nodes are not known
+            error.node, error.at = planned.name, planned.node.site
+            self._landing.fail_all(node, numbers, error)
+            return None
         except FlowcoreError as error:
             self._landing.fail_all(node, numbers, error)
             return None
         except NoEncoding as refused:
-            trouble = NotPicklable(node=planned.name, path=refused.path, kind=refused.kind)
+            trouble = NotPicklable(node=planned.name, path=refused.path, kind=refused.kind, at=planned.node.site)
             self._landing.fail_all(node, numbers, trouble)
             return None
         work.lane = self._crew.lane(work.lane)
@@ -203,13 +207,10 @@ class Engine:
         return work
 
     def _facts(self, work: Work) -> dict[str, object]:
-        node = work.planned.node
+        """Give what is known of a node once it is made ready; what it is was written at the beginning."""
         common = dict(work.keys.common) if work.keys is not None else {}
-        return {
-            "name": node.name, "kind": node.kind, "task": node.task.name if node.task else "", "site": node.site,
-            "axes": [axis.name for axis in node.axes], "runner": work.lane, "common": common,
-            "own": [own.name for own in work.own],
-        }  # fmt: skip
+        own = [own.name for own in work.own]
+        return {"name": work.planned.name, "runner": work.lane, "common": common, "own": own}
 
     def _answer(self, work: Work, numbers: list[int]) -> None:
         """Key cells; hits are done, equal ones park, the rest has to run."""
@@ -231,6 +232,10 @@ class Engine:
             books.count(node).hit += len(hits)
             books.cache.hits(node, [numbers[i] for i in hits], [keys[i] for i in hits])
             books.schedule.done(node, [numbers[i] for i in hits])
+        if misses and work.keep == Keep.REQUIRED and (refusal := books.cache.refusal()) is not None:
+            refusal.did = 'These cells did not run: their task says cache="required".'
+            self._landing.fail_all(node, [numbers[i] for i in misses], refusal)
+            return
         misses = self._leaders(node, numbers, keys, misses)
         if misses:
             picked = [column if len(column) == 1 else [column[i] for i in misses] for column in own]
@@ -259,6 +264,7 @@ class Engine:
         """Cells whose value the user gave."""
         for number in numbers:
             self._books.put(node, number, *self._given[node][number])
+        self._books.note(node, numbers)
         self._books.schedule.done(node, numbers)
 
     def _choose(self, work: Work, number: int) -> None:
@@ -275,6 +281,7 @@ class Engine:
             return
         derived = combine("chosen", [books.run_id.encode(), str(node).encode(), str(number).encode()])
         books.put(node, number, record, component or derived, classes)
+        books.note(node, [number])
         books.count(node).done += 1
         books.schedule.done(node, [number])
 

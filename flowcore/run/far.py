@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from flowcore.run.job import Job, Result, TaskSpec, dumps, joined, loads, pack_result
+from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
+from flowcore.run.printing import stand_in, step_back
 from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
@@ -30,8 +32,13 @@ def perform_far(payload: bytes) -> bytes:
     task = TaskSpec.unpack(task_fields)  # type: ignore[arg-type]
     job = Job.unpack(job_fields, {task.id: task})  # type: ignore[arg-type]
     results: list[Result] = []
-    workplace = Workplace(codec=_codec(tuple(place)), slot=LocalSlot())  # type: ignore[arg-type]
-    perform(job, workplace, results.append)
+    pages = Pages(results.append, echo=False)
+    workplace = Workplace(codec=_codec(tuple(place)), slot=LocalSlot(), pages=pages)  # type: ignore[arg-type]
+    stand_in()
+    try:
+        perform(job, workplace, results.append)
+    finally:
+        step_back()
     return dumps([pack_result(result) for result in joined(results)])
 
 

@@ -236,7 +236,15 @@ class Printed:
     text: str
 
 
-Result: TypeAlias = Done | Failed | Skipped | Lost | Died | TimedOut | Interrupted | Printed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """What a worker found out about the store; no end of an attempt."""
+
+    kind: str  # name of the warning's class
+    facts: dict[str, str]
+
+
+Result: TypeAlias = Done | Failed | Skipped | Lost | Died | TimedOut | Interrupted | Printed | Warned
 
 
 def joined(results: Sequence[Result]) -> list[Result]:
@@ -280,6 +288,8 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
             return ["interrupted", result.attempts]
         case Printed():
             return ["printed", result.attempt, result.stream, result.text]
+        case Warned():
+            return ["warned", result.kind, result.facts]
 
 
 def unpack_result(fields: Sequence[object]) -> Result:  # noqa: PLR0911 - one arm a kind
@@ -303,6 +313,8 @@ def unpack_result(fields: Sequence[object]) -> Result:  # noqa: PLR0911 - one ar
             return Interrupted(attempts=attempts)  # type: ignore[arg-type]
         case ["printed", attempt, stream, text]:
             return Printed(attempt=attempt, stream=stream, text=text)  # type: ignore[arg-type]
+        case ["warned", str(kind), dict(facts)]:
+            return Warned(kind=kind, facts=facts)
     raise ValueError(f"not a result: {str(fields)[:80]}")
 
 

@@ -30,6 +30,7 @@ from flowcore.run.job import (
     Result,
     Skipped,
     TimedOut,
+    Warned,
 )
 from flowcore.run.remaking import makers_of
 from flowcore.run.work import Work
@@ -57,7 +58,7 @@ class Landing:
     printed : callable
         Told what cells print.
     warned : callable
-        Told of a result that could not be kept, once a task.
+        Told of a result that could not be kept, once a task, and of what workers found out.
     """
 
     def __init__(
@@ -66,8 +67,8 @@ class Landing:
         *,
         name: Name,
         failed: Callable[[CellFailure], None],
-        printed: Callable[[str, Printed], None],
-        warned: Callable[[NotStorable], None],
+        printed: Callable[[int, int, Printed], None],
+        warned: Callable[[NotStorable | Warned], None],
     ) -> None:
         self.books = books
         self._name = name
@@ -84,10 +85,12 @@ class Landing:
                 self._done(result)
             case Interrupted():
                 self._interrupted(result.attempts)
+            case Warned():
+                self._warned(result)
             case Printed():
                 flight = self.books.attempts.get(result.attempt)
                 if flight is not None:
-                    self._printed(self._name(flight.batch.work.number, flight.number(result.attempt)), result)
+                    self._printed(flight.batch.work.number, flight.number(result.attempt), result)
             case Failed() | Skipped() | Lost() | Died() | TimedOut():
                 flight = self._end(result.attempt)
                 if flight is not None:
@@ -181,6 +184,7 @@ class Landing:
             classes = [c for n, m in work.feeders[0].origins(number) for c in books.values.classes(n, m)]
             books.values.put_elements(node, number, [(own, r, _marked(c, classes)) for own, r, c in row])
             books.schedule.expand(node, number, len(row))
+            books.cache.rows(node, number, len(row), books.values.labels(node, number))
             books.count(node).done += 1
             books.schedule.done(node, [number])
 
@@ -202,7 +206,7 @@ class Landing:
         if work.keep == Keep.PASS_ON or work.task.id in self._told:
             return
         self._told.add(work.task.id)
-        self._warned(NotStorable(node=work.planned.name, path=path, kind=kind))
+        self._warned(NotStorable(node=work.planned.name, path=path, kind=kind, at=work.planned.node.site))
 
     # ---- anything else ---------------------------------------------------------------
 
@@ -289,6 +293,7 @@ class Landing:
     def _skip(self, cell: Cell, reason: str, key: bytes) -> None:
         node, number = cell
         self.books.skips[cell] = reason
+        self.books.cache.skipped(node, number, reason)
         self.books.count(node).skipped += 1
         self.books.schedule.skipped(node, [number])
         self.release_parked(key)
@@ -324,10 +329,14 @@ class Landing:
         """Cells equal to one that is done have its value."""
         if not key or self.books.computing.pop(key, None) is None:
             return
+        parked: dict[int, list[int]] = {}
         for node, number in self.books.parked.pop(key, ()):
             self.books.share(node, number, leader)
-            self.books.count(node).hit += 1
-            self.books.schedule.done(node, [number])
+            parked.setdefault(node, []).append(number)
+        for node, numbers in parked.items():
+            self.books.count(node).hit += len(numbers)
+            self.books.cache.hits(node, numbers, [key] * len(numbers))
+            self.books.schedule.done(node, numbers)
 
     def release_parked(self, key: bytes) -> None:
         """Cells equal to one that gave no value go on by themselves."""

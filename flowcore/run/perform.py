@@ -21,11 +21,12 @@ from dataclasses import dataclass, field
 from typing import Protocol, cast
 
 from flowcore.clock import monotonic
-from flowcore.errors import NotStorable, Skip
+from flowcore.errors import NotPicklable, NotStorable, Skip
 from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.run.call import Call
 from flowcore.run.failure import describe
 from flowcore.run.job import Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
+from flowcore.run.pages import Pages
 from flowcore.store.codecs import Codec
 
 Report = Callable[[Result], None]
@@ -58,7 +59,7 @@ class Context:
     slot: SlotLike
     rng: object = None
     checkpoint: object = None
-    log: object = None
+    pages: Pages | None = None  # where what it prints goes, in a process that runs other things as well
 
 
 current: ContextVar[Context | None] = ContextVar("flowcore cell", default=None)
@@ -66,10 +67,11 @@ current: ContextVar[Context | None] = ContextVar("flowcore cell", default=None)
 
 @dataclass(slots=True)
 class Workplace:
-    """What a place that runs cells has: a codec, a slot, and the tasks it has loaded."""
+    """What a place that runs cells has: a codec, a slot, where prints go, and the tasks it has loaded."""
 
     codec: Codec
     slot: SlotLike
+    pages: Pages | None = None
     calls: dict[int, Call] = field(default_factory=dict)
 
     def meet(self, modules: Sequence[str]) -> None:
@@ -88,8 +90,8 @@ class Workplace:
 
 def perform(job: Job, place: Workplace, report: Report) -> None:
     """Run the cells of a job in order; report each exactly once."""
-    slot = place.slot
-    context = Context(job.task.name, 0, 0, slot)
+    slot, pages = place.slot, place.pages
+    context = Context(job.task.name, 0, 0, slot, pages=pages)
     token = current.set(context)
     try:
         for i, attempt in enumerate(job.attempts):
@@ -98,7 +100,10 @@ def perform(job: Job, place: Workplace, report: Report) -> None:
                 return
             context.number, context.attempt = job.numbers[i], attempt
             slot.begin(attempt)
-            report(perform_cell(job, i, place))
+            result = perform_cell(job, i, place)
+            if pages is not None:
+                pages.flush(attempt)
+            report(result)
             slot.clear()
     finally:
         current.reset(token)
@@ -142,11 +147,20 @@ def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Wo
         encoded = place.codec.encode(value, keep=task.keep != Keep.PASS_ON)
     except NoEncoding as refused:
         if task.keep == Keep.REQUIRED:
-            raise NotStorable(node=task.name, path=f"result{refused.path}", kind=refused.kind) from None
-        passed = place.codec.pass_on(value, name=f"result of {task.name}")
+            path = f"result{refused.path}"
+            raise NotStorable(node=task.name, path=path, kind=refused.kind, refused=True) from None
+        passed = _passed_on(task, value, place.codec)
         refusal = (attempt, f"result{refused.path}", refused.kind)
         return Done(attempts=[attempt], records=[passed], components=[b""], seconds=[seconds], refusals=[refusal])
     classes = [list(encoded.classes)] if encoded.classes else []
     return Done(
         attempts=[attempt], records=[encoded.record], components=[encoded.component], seconds=[seconds], classes=classes
     )
+
+
+def _passed_on(task: TaskSpec, value: object, codec: Codec) -> bytes:
+    try:
+        return codec.pass_on(value, name="result")
+    except NotPicklable as trouble:
+        trouble.node = f"The result of {task.name}"
+        raise

@@ -17,54 +17,17 @@ from __future__ import annotations
 import logging
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any, Literal, TextIO, cast
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TextIO, cast
 
-from flowcore.run.job import Printed
+from flowcore.run.pages import Stream
 from flowcore.run.perform import current
 
-Stream = Literal["stdout", "stderr"]
 _NAMES: tuple[Stream, Stream] = ("stdout", "stderr")
-_HELD = 8 * 1024  # characters of an unfinished line that wait for its end
 
 _lock = threading.Lock()
 _users = 0
 _standing: list[StandIn] = []
-
-
-class Pages:
-    """The text of one cell at a time, line by line. The threads of the cell write."""
-
-    def __init__(self, told: Callable[[Printed], None], *, echo: bool) -> None:
-        self._told = told
-        self._lock = threading.Lock()
-        self._text: list[str] = []
-        self._length = 0
-        self._stream: Stream = "stdout"
-        self._attempt = 0
-        self.echo = echo  # nobody shows what is told: it also goes where it would have gone
-
-    def write(self, attempt: int, stream: Stream, text: str) -> None:
-        """Take what was written; whole lines are told at once."""
-        with self._lock:
-            if (attempt, stream) != (self._attempt, self._stream):
-                self._flush()
-                self._attempt, self._stream = attempt, stream
-            self._text.append(text)
-            self._length += len(text)
-            if "\n" in text or self._length > _HELD:
-                self._flush()
-
-    def flush(self) -> None:
-        """Tell what waits for the end of its line."""
-        if self._text:
-            with self._lock:
-                self._flush()
-
-    def _flush(self) -> None:
-        text, self._text, self._length = "".join(self._text), [], 0
-        if text:
-            self._told(Printed(attempt=self._attempt, stream=self._stream, text=text))
 
 
 class StandIn:
@@ -86,7 +49,7 @@ class StandIn:
             self._behind.write(text)
         return len(text)
 
-    def writelines(self, lines: Iterator[str]) -> None:
+    def writelines(self, lines: Iterable[str]) -> None:
         """Write each of `lines`."""
         for line in lines:
             self.write(line)
@@ -95,7 +58,7 @@ class StandIn:
         """Let go of what waits for the end of a line."""
         context = current.get()
         if context is not None and context.pages is not None:
-            context.pages.flush()
+            context.pages.flush(context.attempt)
         self._behind.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -134,6 +97,29 @@ def step_back() -> None:
                 setattr(sys, standing._name, standing._behind)
             _follow(standing, standing._behind)
         _standing.clear()
+
+
+def slip_behind(name: Stream, make: Callable[[TextIO], TextIO]) -> None:
+    """Put another stand-in between a stream and what stands for it now. Any thread."""
+    with _lock:
+        top = getattr(sys, name)
+        if isinstance(top, StandIn):
+            top._behind = make(top._behind)
+            return
+        made = make(top)
+        setattr(sys, name, made)
+        _follow(top, made)
+
+
+def slip_out(name: Stream, made: object, behind: TextIO) -> None:
+    """Take a stand-in that was slipped behind away again, unless somebody has replaced it. Any thread."""
+    with _lock:
+        top = getattr(sys, name)
+        if isinstance(top, StandIn) and top._behind is made:
+            top._behind = behind
+        elif top is made:
+            setattr(sys, name, behind)
+        _follow(made, behind)
 
 
 def _follow(old: object, new: object) -> None:

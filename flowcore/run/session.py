@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import sys
 import threading
-import warnings
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from flowcore import clock
 from flowcore.errors import NotPicklable, NotStorable
-from flowcore.events import Cells, NodeDrawn, Observer, Printed, RunEnded, RunStarted
+from flowcore.events import Cells, NodeDrawn, Observer, Printed, RunEnded, RunStarted, RunStopping
 from flowcore.plan.cells import Space
 from flowcore.plan.classes import class_name, is_record_class
 from flowcore.plan.code import forget
@@ -25,15 +24,18 @@ from flowcore.plan.records import combine
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
 from flowcore.run.books import Books, CellFailure
+from flowcore.run.chronicle import tell_beginning, tell_end
 from flowcore.run.crew import Crew
 from flowcore.run.engine import Engine, Given
-from flowcore.run.inbox import Inbox
+from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Printed as PrintedResult
+from flowcore.run.job import Warned
 from flowcore.run.labels import Labels
 from flowcore.run.landing import Landing
 from flowcore.run.surroundings import Surroundings
 from flowcore.run.telling import Teller
 from flowcore.run.values import Values
+from flowcore.run.warned import arrived, warn_at
 from flowcore.run.work import Surround
 from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
@@ -97,10 +99,12 @@ class Session:
         self.status: Status = "running"
         self.error: BaseException | None = None  # what went wrong in the engine itself
         self.began = clock.monotonic()
-        self.seconds = 0.0
+        self._seconds: float | None = None  # None: it goes on
         self._durable = store.durable
         self._teller = Teller(observers)
         self._told = 0.0
+        self._stopping = False  # whether observers were told
+        self._soon: Timer | None = None  # the next telling, where one is due
         self._ended = threading.Event()
         self.codec = Codec(
             kept=self.store_run.blobs if self.store_run.writable else None, passed=self.store_run.spool
@@ -113,11 +117,13 @@ class Session:
         )  # fmt: skip
         self.labels = Labels(graph, self.space, self.values, self.codec)
         self._crew = Crew(
-            settings=settings, inbox=self.books.inbox, codec=self.codec, surroundings=self._surroundings
-        )
+            settings=settings, inbox=self.books.inbox, codec=self.codec, surroundings=self._surroundings,
+            hear=self._hear, echo=not self._teller.listening,
+        )  # fmt: skip
         self._landing = Landing(
-            self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=_warn
+            self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=self._warn
         )
+        self._given = tuple(asked.given)
         self._plan(asked)
         self.engine = Engine(
             self.books, crew=self._crew, landing=self._landing, given=self._encode(asked.given), tick=self._tick,
@@ -145,6 +151,11 @@ class Session:
             self.engine.interrupt()
         else:
             self.engine.cancel()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time so far, or in all."""
+        return clock.monotonic() - self.began if self._seconds is None else self._seconds
 
     def space(self, node: int) -> Space:
         """Give the cells of a node."""
@@ -210,10 +221,11 @@ class Session:
         )
         for planned in self.graph.nodes.values():
             self._draw(planned)
-        cache = self.store_run.cache
-        options = {"workers": self.settings.workers, "seed": self.settings.seed}
-        cache.run({"flow": self.name, "began": clock.wall(), **options})
         try:
+            tell_beginning(
+                self.store_run.cache, self.graph, flow=self.name, settings=self.settings, given=self._given,
+                codec=self.codec,
+            )  # fmt: skip
             self.engine.run()
         except BaseException as error:  # noqa: BLE001 - a fault of flowcore's own ends the run, never silently (F37)
             self.error = error
@@ -224,11 +236,13 @@ class Session:
     def _finish(self) -> None:
         if self.status == "running":
             self.status = "failed" if self.books.failures else "done"
-        self.seconds = clock.monotonic() - self.began
+        self._seconds = clock.monotonic() - self.began
         self._told = 0.0
         self.books.changed.update(self.books.counts)
         self._tick()
         try:
+            counts = tell_end(self.store_run.cache, self.books)
+            self.store_run.end(self.status, counts | {"seconds": self.seconds})
             self.store_run.close(self.status)
             self._teller.tell(RunEnded(run=self.id, status=self.status, seconds=self.seconds))
             self._teller.close()
@@ -241,8 +255,23 @@ class Session:
         if self.settings.on_error != "continue":
             self.engine.end("cancel" if self.settings.on_error == "cancel" else "stop")
 
-    def _printed(self, cell: str, printed: PrintedResult) -> None:
-        self._teller.tell(Printed(cell=cell, stream=printed.stream, text=printed.text))
+    def _warn(self, trouble: NotStorable | Warned) -> None:
+        if isinstance(trouble, NotStorable):
+            warn_at(trouble, trouble.at)
+        elif (warning := arrived(trouble)) is not None:
+            self.store_run.hear(warning)
+
+    def _hear(self, printed: PrintedResult) -> None:
+        self._landing.take(printed)
+
+    def _printed(self, node: int, number: int, printed: PrintedResult) -> None:
+        """Keep what a cell wrote, and tell it; on disk it is a moment later, together with what comes then."""
+        output = self.store_run.output
+        if output.write(node, number, printed.stream, printed.text):
+            self.books.inbox.at(clock.monotonic() + _TICK, output.flush)
+        if self._teller.listening:
+            cell = self.labels.name(node, number)
+            self._teller.tell(Printed(cell=cell, stream=printed.stream, text=printed.text))
 
     def _draw(self, planned: Planned) -> None:
         if not self._teller.listening or planned.node.kind == "expand":
@@ -252,17 +281,23 @@ class Session:
             NodeDrawn(
                 node=planned.number, name=planned.name, kind=planned.node.kind, group=planned.node.group,
                 cells=space.count if space.complete else None,
+                task=planned.node.task.name if planned.node.task is not None else "",
             )
         )  # fmt: skip
 
     def _tick(self) -> None:
         """Tell observers what changed, a few times a second."""
+        if self.status in ("interrupted", "cancelled") and not self._stopping:
+            self._stopping = True
+            self._teller.tell(RunStopping(run=self.id))
         if not self._teller.listening or not self.books.changed:
             return
         now = clock.monotonic()
         if now - self._told < _TICK:
+            if not self._soon:  # nothing may happen for long, and this is still to be told
+                self._soon = self.books.inbox.at(self._told + _TICK, self._tick)
             return
-        self._told = now
+        self._told, self._soon = now, None
         for node in self.books.changed:
             if self.graph[node].node.kind != "expand":
                 c = self.books.counts[node]
@@ -272,10 +307,6 @@ class Session:
             if not self.space(node).static:
                 self._draw(self.graph[node])
         self.books.changed.clear()
-
-
-def _warn(trouble: NotStorable) -> None:
-    warnings.warn(trouble, stacklevel=2)
 
 
 def _classes_of_main(codec: Codec) -> bytes:

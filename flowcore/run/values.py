@@ -128,6 +128,10 @@ class Values:
         labels = self._columns[node].labels.get(number)
         return None if labels is None else labels[place]
 
+    def labels(self, node: int, number: int) -> list[Record] | None:
+        """Give the records of elements that label themselves; None if they are called by their places."""
+        return self._columns[node].labels.get(number)
+
     def drop(self, node: int, number: int) -> Record | None:
         """Forget a value, keeping its identity; give its record."""
         column = self._columns.get(node)

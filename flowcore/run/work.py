@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 import itertools
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -25,6 +24,7 @@ from flowcore.plan.records import combine
 from flowcore.run.inputs import Feeder, FromAxis, LabelRecord, feeder
 from flowcore.run.job import Component, Keep, Part, Record, TaskSpec
 from flowcore.run.values import Values
+from flowcore.run.warned import warn_at
 from flowcore.store.codecs import Codec
 
 _ids = itertools.count(1)
@@ -235,18 +235,22 @@ class _Encoder:
             return encoded.record, encoded.component
         except NoEncoding as refused:
             self.refuse(f"{path}{refused.path}", refused)
-            record = self._codec.pass_on(value, name=self._planned.name)
+            record = self._codec.pass_on(value, name=path)
             return record, combine("unkeyed", [self._unkeyed, str(id(value)).encode()])
 
     def refuse(self, path: str, refused: NoEncoding) -> None:
         """Say that the node is not kept, or raise where that is not acceptable (contract E6)."""
         live = refused.kind.rsplit(".", 1)[-1] in _REFUSED
         remedy = "Pass a seed and make the generator in the task: a live one would give another stream." if live else ""
-        trouble = NotKeyable(node=self._planned.name, path=path, kind=refused.kind, remedy=remedy or refused.hint)
-        if live or (self._cached and _must(self._planned)):
+        node = self._planned.node
+        raised = live or (self._cached and _must(self._planned))
+        trouble = NotKeyable(
+            node=node.name, path=path, kind=refused.kind, at=node.site, refused=raised, remedy=remedy or refused.hint
+        )
+        if raised:
             raise trouble
         if self._cached and not self.refused:
-            warnings.warn(trouble, stacklevel=2)
+            warn_at(trouble, node.site)
         self.refused = True
 
     def part(self, shape: Shape, path: str) -> Part:

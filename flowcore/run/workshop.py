@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from flowcore.errors import FlowcoreWarning
 from flowcore.plan.code import fingerprint
 from flowcore.run.job import Job, Result, TaskSpec
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import Slot
 from flowcore.run.surroundings import Surroundings
+from flowcore.run.warned import travelling
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
 
@@ -21,9 +23,10 @@ class StoreWorkshop:
     """Performs cells on the blobs and the spool of one run."""
 
     def __init__(self, surroundings: Surroundings, slot: Slot) -> None:
+        self._report: Callable[[Result], None] | None = None  # while cells are performed
         attached = Store.attach(
             surroundings.store, surroundings.run_id, surroundings.spool,
-            durable=surroundings.durable, writable=surroundings.writable,
+            durable=surroundings.durable, writable=surroundings.writable, tell=self._tell,
         )  # fmt: skip
         self._codec = Codec(kept=attached.blobs if surroundings.writable else None, passed=attached.spool)
         if surroundings.classes:
@@ -32,7 +35,9 @@ class StoreWorkshop:
 
     def perform(self, job: Job, report: Callable[[Result], None]) -> None:
         """Run the cells of `job` in order; `report` the outcome of each as it ends."""
+        self._report = report
         perform(job, self._place, report)
+        self._report = None
 
     def code(self, task: TaskSpec) -> bytes:
         """Give the identity of the task's code as this process has it."""
@@ -40,6 +45,12 @@ class StoreWorkshop:
 
     def close(self) -> None:
         """Let go of the run: a worker's side of a store holds nothing open."""
+
+    def _tell(self, warning: FlowcoreWarning) -> None:
+        """Have the engine show a warning: here nobody would see it."""
+        told = travelling(warning)
+        if told is not None and self._report is not None:
+            self._report(told)
 
 
 def open_workshop(surroundings: Surroundings, slot: Slot) -> StoreWorkshop:

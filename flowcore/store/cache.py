@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
 from flowcore import clock
+from flowcore.errors import StoreUnavailable
 from flowcore.plan.encode import BadRecord, references
+from flowcore.store.columns import pack_numbers
 from flowcore.store.index import Entry
 from flowcore.store.journal import JournalWriter, Record, pack
 from flowcore.store.layout import run_stamp
@@ -101,6 +103,11 @@ class Cache:
         self._small: list[Record] = []
         self._waiting: list[_Waiting] = []
         self._waiting_size = 0
+        self._rows = 0
+
+    def refusal(self) -> StoreUnavailable | None:
+        """Give the reason not to keep anything just now, or None."""
+        return self._trouble.refusal()
 
     def judge(self, keys: Sequence[bytes], *, younger_than: float | None = None) -> list[Hit | Miss]:
         """Tell for each key whether a record answers; an empty key never does.
@@ -159,12 +166,33 @@ class Cache:
         """Write down a failure, for reports; it never answers a key."""
         self._note(["failed", node, number, dict(facts)])
 
+    def skipped(self, node: int, number: int, reason: str) -> None:
+        """Write down that a cell has no result, which is no failure."""
+        self._note(["skipped", node, number, reason])
+
+    def rows(self, node: int, number: int, length: int, labels: Sequence[bytes] | None) -> None:
+        """Write down how many labels a cell gives the axes that run over its value, in the order of learning.
+
+        Cells along such axes are numbered in that order; the serial number tells a reader
+        whether one is missing.
+        """
+        self._note(["rows", node, number, length, None if labels is None else list(labels), self._rows])
+        self._rows += 1
+
+    def left(self, node: int, state: str, numbers: Sequence[int]) -> None:
+        """Write down, at the end, cells that came to nothing because of something else."""
+        self._note(["left", node, state, len(numbers), pack_numbers(numbers)])
+
+    def tried(self, node: int, number: int, attempts: int) -> None:
+        """Write down, at the end, how many attempts at a cell came to nothing."""
+        self._note(["tried", node, number, attempts])
+
     def beat(self, facts: Mapping[str, object]) -> None:
         """Write down that the run lives, and what it is at; a live journal grows (T2)."""
         self._note(["beat", dict(facts)])
         self.flush()
 
-    def end(self, status: str, counts: Mapping[str, int]) -> None:
+    def end(self, status: str, counts: Mapping[str, float]) -> None:
         """Write down how the run ended."""
         self._note(["end", status, dict(counts)])
         self.flush()

@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 
-from flowcore.errors import NotPicklable, StoreUnavailable
+from flowcore.errors import NotPicklable, NoValueYet, StoreUnavailable
 from flowcore.plan import kinds
 from flowcore.plan.arrays import ArrayFacts
 from flowcore.plan.classes import register_classes
@@ -219,7 +219,9 @@ def _dump(value: object, name: str) -> tuple[bytes, list[memoryview]]:
         return _pickled(cloudpickle.dumps, value)
     except _TRAVELS as error:
         path, kind = find_leaf(value, name, lambda part: _pickled(cloudpickle.dumps, part))
-        raise NotPicklable(node=name, path=path, kind=kind, reason=str(error)) from error
+        hidden = isinstance(error, NoValueYet)
+        reason = "only lists, tuples and dicts may hold references to nodes" if hidden else str(error)
+        raise NotPicklable(node=name, path=path, kind=kind, reason=reason) from error
     finally:
         if module is not None and module.__name__ in cloudpickle.list_registry_pickle_by_value():
             cloudpickle.unregister_pickle_by_value(module)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flowcore import clock
-from flowcore.errors import StoreUnavailable
+from flowcore.errors import FlowcoreWarning, StoreUnavailable
 from flowcore.store.blobs import Blobs
 from flowcore.store.cache import Cache
 from flowcore.store.fs import DISK, Disk
@@ -36,6 +36,14 @@ class Attached:
 
     blobs: Blobs
     spool: Spool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """What somebody has who looks at a run later: values, and what answers a key."""
+
+    blobs: Blobs
+    cache: Cache
 
 
 class StoreRun:
@@ -68,10 +76,14 @@ class StoreRun:
         """Give the first reason why something was not kept."""
         return self._trouble.first
 
-    def end(self, status: str, counts: dict[str, int]) -> None:
+    def end(self, status: str, counts: dict[str, float]) -> None:
         """Write down how the run ended."""
         self._ended = True
         self.cache.end(status, counts)
+
+    def hear(self, warning: FlowcoreWarning) -> None:
+        """Tell what another process of the run found out."""
+        self._trouble.hear(warning)
 
     def close(self, status: str) -> None:
         """Sync what was kept, and end the run's history; its values stay readable until :meth:`release`."""
@@ -162,6 +174,17 @@ class Store:
             trouble=trouble, durable=self.durable,
         )  # fmt: skip
         return StoreRun(run_id, store=self, blobs=blobs, spool=spool, cache=cache, trouble=trouble, writing=writing)
+
+    def archive(self, *, before: str, tell: Tell = warn) -> Archive:
+        """Give what a reader of run `before` has: values by key from older runs, and the kept arrays."""
+        trouble = Trouble(str(self.root), disk=self.disk, tell=tell)
+        records = Records(self.layout, disk=self.disk, tell=tell)
+        records.read_older(than=before, last=before)
+        blobs = Blobs(
+            self.layout, before, disk=self.disk, trouble=trouble, verified=Verified("", disk=self.disk),
+            mapped=not _remote(self.disk, str(self.root)),
+        )  # fmt: skip
+        return Archive(blobs=blobs, cache=Cache(records, blobs, journal=None, sync=None, trouble=trouble))
 
     @classmethod
     def attach(

@@ -33,6 +33,7 @@ _SEAL: Final = struct.Struct("<16sQI")
 HEADER_SIZE: Final = _HEADER.size
 FRAME_SIZE: Final = _FRAME.size
 _WINDOW: Final = 1 << 20
+_TAIL: Final = 1 << 16  # bytes at the end in which the last frame is looked for
 _SEARCH_FACTOR: Final = 4  # a search for the next good frame may look at so many times the file's size
 
 
@@ -108,6 +109,21 @@ def seal(salt: bytes, offset: int, payload: bytes) -> bytes:
 def read_frame(disk: Disk, fd: int, header: Header, offset: int) -> Frame | None:
     """Read the one frame that starts at `offset`, if it verifies."""
     return _Window(disk, fd, header).frame(offset, disk.fstat(fd).st_size)
+
+
+def last_frame(disk: Disk, fd: int, header: Header) -> Frame | None:
+    """Give the last frame that verifies, if it is near the end of the file; nothing before it is read."""
+    size = disk.fstat(fd).st_size
+    start = max(HEADER_SIZE, size - _TAIL)
+    tail = _pread(disk, fd, size - start, start)
+    window = _Window(disk, fd, header)
+    at = tail.rfind(FRAME_MAGIC)
+    while at >= 0:
+        frame = window.frame(start + at, size)
+        if frame is not None:
+            return frame
+        at = tail.rfind(FRAME_MAGIC, 0, at)
+    return None
 
 
 def scan(disk: Disk, fd: int, header: Header, *, damage: Damage, offset: int = HEADER_SIZE) -> Iterator[Frame]:

@@ -136,16 +136,21 @@ class Disk:
         found = os.statvfs(path)
         return found.f_bavail * found.f_frsize
 
-    def network(self, path: PathLike) -> bool:
-        """Tell whether `path` is on a network or FUSE filesystem, where a map may fail under its reader."""
+    def kind(self, path: PathLike) -> str:
+        """Name the filesystem of `path` as the kernel does, ``ext4``; empty where it does not say."""
         device = os.stat(path).st_dev
         place = f"{os.major(device)}:{os.minor(device)}"
         try:
             with open("/proc/self/mountinfo", encoding="utf-8", errors="replace") as lines:
                 kinds = [line.split(" - ")[1].split()[0] for line in lines if line.split()[2] == place]
         except (OSError, IndexError):
-            return False
-        return any(kind in NETWORK or kind.startswith("fuse") for kind in kinds)
+            return ""
+        return kinds[-1] if kinds else ""
+
+    def network(self, path: PathLike) -> bool:
+        """Tell whether `path` is on a network or FUSE filesystem, where a map may fail under its reader."""
+        kind = self.kind(path)
+        return kind in NETWORK or kind.startswith("fuse")
 
     def user(self) -> int:
         """Give the id of the user whose rights count."""

@@ -7,18 +7,22 @@ J4, F26). Runs no code and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
+from flowcore import clock
 from flowcore.store.columns import unpack_numbers
-from flowcore.store.frames import Damage
+from flowcore.store.frames import Damage, last_frame, open_journal
 from flowcore.store.fs import DISK, Disk
-from flowcore.store.journal import Record, read_frames
+from flowcore.store.journal import Record, read_frames, unpack
 from flowcore.store.layout import Layout
+from flowcore.store.lock import RunLock
 from flowcore.store.records import run_ids
 from flowcore.store.trace import KEY_SIZE, NO_KEY, Trace, TraceRows
+
+QUIET: Final = 60.0  # seconds without growth after which a run that cannot be asked counts as dead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +73,63 @@ class Ended:
     counts: dict[str, object]
 
 
-Told: TypeAlias = RunFacts | NodeFacts | Trace | Answered | CellFailed | Beat | Ended
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellSkipped:
+    """A cell whose task said that it has no result."""
+
+    node: int
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """How many labels the value of a cell gives the axes that run over it."""
+
+    node: int
+    number: int
+    length: int
+    labels: list[bytes] | None  # records; None: called by their places
+    serial: int  # counted over the run; a gap means that an earlier one cannot be read
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """Cells that came to nothing because of something else, told at the end."""
+
+    node: int
+    state: str
+    numbers: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """How many attempts at a cell came to nothing."""
+
+    node: int
+    number: int
+    attempts: int
+
+
+Told: TypeAlias = (
+    RunFacts | NodeFacts | Trace | Answered | CellFailed | CellSkipped | Rows | Left | Tried | Beat | Ended
+)
+
+
+class Follower:
+    """Reads a journal that may still grow: each call of :meth:`more` goes on where the last one ended."""
+
+    def __init__(self, path: str, *, disk: Disk = DISK) -> None:
+        self.damage = Damage()
+        self._path = path
+        self._disk = disk
+        self._end = 0
+
+    def more(self) -> Iterator[Told]:
+        """Yield what was written since."""
+        for _, end, records in read_frames(self._path, self._end, disk=self._disk, damage=self.damage):
+            self._end = end
+            yield from _all_told(records)
 
 
 def read_run(path: str | Path, *, disk: Disk = DISK, damage: Damage | None = None) -> Iterator[Told]:
@@ -85,13 +145,72 @@ def read_run(path: str | Path, *, disk: Disk = DISK, damage: Damage | None = Non
         Counts what could not be read.
     """
     for _, _, records in read_frames(str(path), disk=disk, damage=damage):
-        for record in records:
-            try:
-                told = _told(record)
-            except ValueError:
-                continue
-            if told is not None:
-                yield told
+        yield from _all_told(records)
+
+
+def read_beginning(path: str, *, disk: Disk = DISK) -> RunFacts | None:
+    """Give what the first frame says of the run; None if it cannot be read."""
+    for _, _, records in read_frames(path, disk=disk):
+        return next((told for told in _all_told(records) if isinstance(told, RunFacts)), None)
+    return None
+
+
+def read_end(path: str, *, disk: Disk = DISK) -> Ended | None:
+    """Give how a run ended, without reading its journal; None if the last frame does not say."""
+    opened = open_journal(disk, path)
+    if opened is None:
+        return None
+    fd, header = opened
+    try:
+        frame = last_frame(disk, fd, header)
+    except OSError:
+        return None
+    finally:
+        disk.close(fd)
+    records = unpack(frame.payload) if frame is not None else None
+    return next((told for told in _all_told(records or []) if isinstance(told, Ended)), None)
+
+
+def lives(root: str | Path, run_id: str, *, disk: Disk = DISK) -> bool:
+    """Tell whether a run without an end goes on, as far as can be told from here.
+
+    Its lock says so, where it runs under our boot and the lock can be tried. Elsewhere, and
+    in a store that may only be read, its journal must have grown lately: a run that lives
+    writes every few seconds.
+    """
+    layout = Layout(Path(root))
+    opened = open_journal(disk, layout.journal(run_id))
+    if opened is None:
+        return False
+    fd, header = opened
+    try:
+        fresh = clock.wall() - disk.fstat(fd).st_mtime < QUIET
+    finally:
+        disk.close(fd)
+    if header.boot != disk.boot():
+        return fresh
+    try:
+        return not _lock_is_free(layout.lock(run_id), disk)
+    except OSError:
+        return fresh
+
+
+def _lock_is_free(path: str, disk: Disk) -> bool:
+    disk.stat(path)
+    lock = RunLock(path, disk=disk)
+    taken = lock.take()
+    lock.release()
+    return taken
+
+
+def _all_told(records: Iterable[Record]) -> Iterator[Told]:
+    for record in records:
+        try:
+            told = _told(record)
+        except ValueError:
+            continue
+        if told is not None:
+            yield told
 
 
 def run_paths(root: str | Path, *, disk: Disk = DISK) -> dict[str, str]:
@@ -112,11 +231,27 @@ def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
             return Answered(node=node, numbers=unpack_numbers(numbers, count), keys=_keys(keys, count))
         case ["failed", int(node), int(number), dict(facts), *_]:
             return CellFailed(node=node, number=number, facts=facts)
+        case ["skipped", int(node), int(number), str(reason), *_]:
+            return CellSkipped(node=node, number=number, reason=reason)
+        case ["rows", int(node), int(number), int(length), labels, int(serial), *_]:
+            return Rows(node=node, number=number, length=length, labels=_labels(labels, length), serial=serial)
+        case ["left", int(node), str(state), int(count), numbers, *_]:
+            return Left(node=node, state=state, numbers=unpack_numbers(numbers, count))
+        case ["tried", int(node), int(number), int(attempts), *_]:
+            return Tried(node=node, number=number, attempts=attempts)
         case ["beat", dict(facts), *_]:
             return Beat(facts=facts)
         case ["end", str(status), dict(counts), *_]:
             return Ended(status=status, counts=counts)
     return None
+
+
+def _labels(labels: object, length: int) -> list[bytes] | None:
+    if labels is None:
+        return None
+    if not isinstance(labels, list) or len(labels) != length or not all(isinstance(label, bytes) for label in labels):
+        raise ValueError("labels")
+    return labels
 
 
 def _keys(joined: bytes, count: int) -> list[bytes]:

@@ -227,3 +227,8 @@ def resolve(disk: Disk, path: str | Path) -> Path:
 def run_stamp(wall: float) -> str:
     """Give how the id of a run begins that starts at `wall` (seconds since 1970)."""
     return f"{datetime.fromtimestamp(wall, UTC):%Y%m%dT%H%M%S}"
+
+
+def run_began(run_id: str) -> float:
+    """Give when a run began, as its id says (seconds since 1970)."""
+    return datetime.strptime(run_id[:15], "%Y%m%dT%H%M%S").replace(tzinfo=UTC).timestamp()

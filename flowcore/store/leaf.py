@@ -11,6 +11,7 @@ import types
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from flowcore.declare.placeholder import Placeholder
 from flowcore.plan.extension import kind_name
 
 _DEPTH: Final = 50
@@ -31,6 +32,8 @@ def find_leaf(value: object, name: str, attempt: Callable[[object], object]) -> 
     """
     path = name
     for _ in range(_DEPTH):
+        if isinstance(value, Placeholder):  # its inside is flowcore's own
+            break
         for step, part in _parts(value):
             if not _travels(part, attempt):
                 path, value = path + step, part

@@ -52,12 +52,15 @@ class Records:
         self._frames: OrderedDict[tuple[int, int], Decoded] = OrderedDict()
         self._held = 0
 
-    def read_older(self, *, than: str) -> None:
-        """Take in every journal but that of run `than`, by run id; one warning for all damage in them."""
+    def read_older(self, *, than: str, last: str = "") -> None:
+        """Take in every journal but that of run `than`, by run id; one warning for all damage in them.
+
+        With `last`, no journal of a run that began after that one is.
+        """
         damaged: list[str] = []
         lost = 0
         for run_id in run_ids(self._disk, self._layout):
-            if run_id == than:
+            if run_id == than or (last and run_id > last):
                 continue
             damage = self._read(self._layout.journal(run_id))
             if damage.lost:

@@ -91,6 +91,13 @@ class Trouble:
         self._stopped = error.reason
         self._note(error)
 
+    def hear(self, warning: FlowcoreWarning) -> None:
+        """Tell what another process of the run met; trouble with the store is told once, whoever met it."""
+        if isinstance(warning, StoreUnavailable):
+            self._note(warning)
+        else:
+            self.tell(warning)
+
     def tolerate(self, reason: str) -> None:
         """End writing without a word: the engine has told of it already."""
         self._stopped = reason

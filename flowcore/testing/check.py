@@ -94,6 +94,7 @@ class Trial:
         if run.status != "running":
             return
         run.cancel()
+        run.cancel()
         try:
             if not run.wait(1.0) and ledger.inbox is not None:
                 ledger.inbox.post([Interrupted(attempts=ledger.open)])

@@ -71,9 +71,14 @@ class RefusingExecutor:
 
     name = "refuse"
     api = 1
+    broken = ""
 
     def __init__(self, *, workers: int, inbox: Inbox, codec: Codec, surroundings: Surroundings) -> None:
         self._inbox = inbox
+
+    def take_back(self) -> list[Job]:
+        """Nothing is held."""
+        return []
 
     def room(self, task: TaskSpec, ready: int) -> int:
         """Take everything, to refuse it."""

@@ -82,8 +82,16 @@ class _Noted:
         self._ledger.given.update(job.attempts)
         self._executor.start(job)
 
-    def __getattr__(self, name: str) -> Any:  # stop, cancel, close, and what an executor has besides
-        return getattr(self._executor, name)
+    @property
+    def broken(self) -> str:
+        return self._executor.broken
+
+    def take_back(self) -> list[Job]:
+        jobs = self._executor.take_back()
+        for job in jobs:  # others will end them
+            for attempt in job.attempts:
+                del self._ledger.given[attempt]
+        return jobs
 
     def stop(self) -> None:
         self._executor.stop()

@@ -121,6 +121,7 @@ class ScriptedExecutor:
         self._stopping = False
         self._closed = False
         self._barriers: list[threading.Event] = []
+        self.broken = ""  # why it can carry out nothing any more; a test may set it, and post anything to have it seen
         self.started: list[tuple[str, int]] = []  # node's name and cell's number, in order of starting
 
     def __call__(self, *, workers: int, inbox: Inbox, codec: Codec, surroundings: Surroundings) -> ScriptedExecutor:
@@ -179,10 +180,16 @@ class ScriptedExecutor:
 
     # ---- what the engine calls -------------------------------------------------------
 
+    def take_back(self) -> list[Job]:
+        """See Executor: what is held counts as not begun."""
+        with self._changed:
+            given_back, self._held = self._held, []
+        return [held.job for held in given_back]
+
     def room(self, task: TaskSpec, ready: int) -> int:
         """See Executor."""
         del task
-        return 0 if self._stopping else min(ready, self._most - len(self._held))
+        return 0 if self._stopping or self.broken else min(ready, self._most - len(self._held))
 
     def start(self, job: Job) -> None:
         """See Executor."""

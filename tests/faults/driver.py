@@ -29,6 +29,7 @@ from blake3 import blake3
 
 from flowcore import clock
 from flowcore.store.fs import DISK
+from flowcore.store.history import NodeFacts, Trace, read_run, run_paths
 from flowcore.store.leftovers import SPOOL_DIRECTORY
 from flowcore.store.lock import RunLock
 from tests.faults import inside
@@ -272,6 +273,24 @@ def tally(folder: Path) -> list[str]:
     """Give a line for each execution so far, in order."""
     path = folder / "tally"
     return path.read_text().splitlines() if path.exists() else []
+
+
+def recorded(store: Path) -> set[str]:
+    """Give the cells with a key and a value in some journal, as a tally of numbered cells names them."""
+    found = set()
+    for path in run_paths(store).values():
+        nodes: dict[int, NodeFacts] = {}
+        for told in read_run(path):
+            if isinstance(told, NodeFacts):
+                nodes[told.number] = told
+            if isinstance(told, Trace):
+                rows = zip(told.numbers, told.keys, told.records, strict=True)
+                found |= {_line(nodes[told.node], number) for number, key, record in rows if key and record}
+    return found
+
+
+def _line(node: NodeFacts, number: int) -> str:
+    return f"{node.facts['name']} {number if node.facts['axes'] else ''}"
 
 
 def spools() -> set[str]:

@@ -53,11 +53,12 @@ def resumed(folder: Path) -> tuple[int, list[str]]:
     return meeting.facts["value"], sorted(driver.tally(folder)[before:])
 
 
-@pytest.mark.contract("F13", "P12", "P7")
-@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
-def test_the_first_signal_lets_finish_what_runs(signum: signal.Signals, tmp_path: Path) -> None:
-    """It starts nothing more, keeps what runs, and the script exits by KeyboardInterrupt; then the rest runs."""
-    with driver.shared_memory_as_before(), driver.start("interrupted", "store", folder=tmp_path) as script:
+def check_first_signal(tmp_path: Path, signum: signal.Signals, *, sabotage: str = "") -> None:
+    """Signal main while two cells run, let these finish, then run again."""
+    with (
+        driver.shared_memory_as_before(),
+        driver.start("interrupted", "store", folder=tmp_path, sabotage=sabotage) as script,
+    ):
         cells = running(script, 2)
         script.kill("main", signum)
         stopping = script.meet("ending")
@@ -77,6 +78,13 @@ def test_the_first_signal_lets_finish_what_runs(signum: signal.Signals, tmp_path
     assert sorted(f"cell {cell.facts['number']}" for cell in cells) == first
     assert SQUARES == value
     assert sorted({f"cell {number}" for number in range(CELLS)} - set(first)) + ["total "] == rest
+
+
+@pytest.mark.contract("F13", "P12", "P7")
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_the_first_signal_lets_finish_what_runs(signum: signal.Signals, tmp_path: Path) -> None:
+    """It starts nothing more, keeps what runs, and the script exits by KeyboardInterrupt; then the rest runs."""
+    check_first_signal(tmp_path, signum)
 
 
 @pytest.mark.contract("F13", "P12", "P7")

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from flowcore.store.history import NodeFacts, Trace, read_run, run_paths
 from tests.faults import driver
 from tests.faults.driver import Target
 from tests.faults.inside import KINDS
@@ -30,24 +29,6 @@ class Whole:
 
     values: list[str]  # a digest an array, and the total
     counts: dict[str, int]  # events by kind
-
-
-def recorded(store: Path) -> set[str]:
-    """Give the cells with a key and a value in some journal, as the tally names them."""
-    found = set()
-    for path in run_paths(store).values():
-        names: dict[int, str] = {}
-        for told in read_run(path):
-            if isinstance(told, NodeFacts):
-                names[told.number] = str(told.facts["name"])
-            if isinstance(told, Trace):
-                rows = zip(told.numbers, told.keys, told.records, strict=True)
-                found |= {_line(names[told.node], number) for number, key, record in rows if key and record}
-    return found
-
-
-def _line(node: str, number: int) -> str:
-    return f"{node} {number if node in ('bend', 'shift', 'measure') else ''}"
 
 
 def finish(folder: Path, store: Path, sabotage: str = "") -> Whole:
@@ -73,7 +54,7 @@ def check_kill(folder: Path, target: Target, event: str, whole: Whole, *, sabota
                 script.kill(target)
                 script.died()
                 script.leaves_nobody()
-        kept, before = recorded(store), driver.tally(folder)
+        kept, before = driver.recorded(store), driver.tally(folder)
         again = finish(folder, store, sabotage)
         after = driver.tally(folder)[len(before) :]
 

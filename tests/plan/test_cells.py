@@ -77,11 +77,11 @@ class Tree:
 
     def cells(self, spans: tuple[Span, ...], fixed: Mapping[str, int] | None = None) -> list[Labels]:
         """Give the cells that agree with `fixed`."""
-        return [one for one in self.walk(spans, fixed or {}) if not (one and isinstance(one[0], int))]  # type: ignore[misc]
+        return [one for one in self.walk(spans, fixed or {}) if not (one and isinstance(one[0], int))]
 
     def unknown(self, spans: tuple[Span, ...], fixed: Mapping[str, int] | None = None) -> list[Place]:
         """Give the rows without a length that agree with `fixed`."""
-        return [one for one in self.walk(spans, fixed or {}) if one and isinstance(one[0], int)]  # type: ignore[misc]
+        return [one for one in self.walk(spans, fixed or {}) if one and isinstance(one[0], int)]
 
     def grow(self) -> bool:
         """Tell the spaces one more length, or that there will be none; give whether there was any to tell."""

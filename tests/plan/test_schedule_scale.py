@@ -10,7 +10,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Self
+from typing import Any, Self
 
 import pytest
 
@@ -205,7 +205,7 @@ def test_a_million_cells_take_a_few_bytes_each() -> None:
     assert 1_000_001 == run(plan)
 
 
-@pytest.mark.contract("F30")
+@pytest.mark.contract("P11")
 @pytest.mark.parametrize("draw", [chain, nodes_into_one, one_into_nodes, fan])
 def test_deep_and_wide_flows_end(draw: Drawing) -> None:
     """A hundred thousand in a row, into one, or out of one: done in a small stack."""
@@ -215,7 +215,7 @@ def test_deep_and_wide_flows_end(draw: Drawing) -> None:
     assert MANY <= count <= MANY + 2
 
 
-@pytest.mark.contract("F30")
+@pytest.mark.contract("P11")
 @pytest.mark.parametrize(("draw", "last"), [(chain, MANY - 1), (nodes_into_one, MANY), (fan, 2)])
 def test_a_failure_spreads_to_the_end(draw: Drawing, last: int) -> None:
     """All that depends on a failed cell is blocked at once, in a small stack."""
@@ -228,9 +228,16 @@ def test_a_failure_spreads_to_the_end(draw: Drawing, last: int) -> None:
     assert plan.finished == (draw is not nodes_into_one)
 
 
-@pytest.mark.contract("F30")
-@pytest.mark.parametrize("end", [Schedule.done, Schedule.failed, Schedule.skipped])
-def test_cells_may_grow_ten_thousand_deep(end: Callable[[Schedule, int, list[int]], None]) -> None:
+@pytest.mark.contract("P11")
+@pytest.mark.parametrize(
+    ("end", "expected"),
+    [
+        (Schedule.done, State.DONE),
+        (Schedule.failed, State.BLOCKED),
+        (Schedule.skipped, State.SKIPPED),
+    ],
+)
+def test_cells_may_grow_ten_thousand_deep(end: Callable[[Schedule, int, cells.Numbers], None], expected: State) -> None:
     """A cell that grows into a cell that grows ... is settled in a small stack."""
     depth = 10_000
     plan = Schedule()
@@ -245,12 +252,11 @@ def test_cells_may_grow_ten_thousand_deep(end: Callable[[Schedule, int, list[int
         if end is Schedule.done:
             run(plan)
 
-    expected = {Schedule.done: State.DONE, Schedule.failed: State.BLOCKED, Schedule.skipped: State.SKIPPED}[end]
     assert expected == plan.state(0, 0)
     assert plan.finished
 
 
-@pytest.mark.contract("F30")
+@pytest.mark.contract("P11")
 def test_growth_is_linear() -> None:
     """Each of n cells grows into a graph with rows of its own, with the same work for each."""
     steps = []
@@ -298,6 +304,31 @@ def test_the_small_stack_is_small() -> None:
 
     with pytest.raises(RecursionError), shallow():
         plan.failed(0, plan.take(0, 1))
+
+
+class Counted(list[int]):
+    """Counts how many of its items were copied out."""
+
+    copied = 0
+
+    def __getitem__(self, index: Any) -> Any:
+        found = super().__getitem__(index)
+        self.copied += len(found) if isinstance(found, list) else 1
+        return found
+
+
+@pytest.mark.contract("P11")
+def test_taking_copies_each_cell_once() -> None:
+    """What became ready at once is not copied again for each take of a part of it."""
+    station = stations.Station(0, cells.Space((Span("x", 1000),)), "")
+    ready = Counted(range(1000))
+    station.ready.append(ready)
+    station.n_ready = 1000
+    taken = [n for _ in range(100) for n in station.take(10)]
+
+    assert list(range(1000)) == taken
+    assert 1000 == ready.copied
+    assert not station.ready
 
 
 class LooksAtAll(Schedule):

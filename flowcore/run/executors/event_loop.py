@@ -26,6 +26,7 @@ from flowcore.run.call import Stage
 from flowcore.run.failure import describe
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failed, Interrupted, Job, Lost, Result, Skipped, TaskSpec, TimedOut
+from flowcore.run.pages import Pages
 from flowcore.run.perform import Context, Workplace, current, keep_result
 from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
@@ -42,9 +43,9 @@ class EventLoopExecutor:
     broken = ""
     name = "async"
 
-    def __init__(self, *, inbox: Inbox, codec: Codec) -> None:
+    def __init__(self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None) -> None:
         self._inbox = inbox
-        self._place = Workplace(codec=codec, slot=LocalSlot())
+        self._place = Workplace(codec=codec, slot=LocalSlot(), pages=pages)
         self._side = ThreadPoolExecutor(_SIDE_THREADS, thread_name_prefix="flowcore-side")
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._outcomes: list[Result] = []
@@ -105,9 +106,11 @@ class EventLoopExecutor:
                 self._loop.call_later(job.task.timeout, self._overdue, attempt, job.task.timeout)
 
     async def _attend(self, job: Job, i: int) -> None:
-        attempt = job.attempts[i]
-        current.set(Context(job.task.name, job.numbers[i], attempt, self._place.slot))
+        attempt, pages = job.attempts[i], self._place.pages
+        current.set(Context(job.task.name, job.numbers[i], attempt, self._place.slot, pages=pages))
         result = await self._outcome(job, i)
+        if pages is not None:
+            pages.flush(attempt)
         if self._tasks.pop(attempt, None) is not None and result is not None:
             self._post(result)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Interrupted, Job, TaskSpec
+from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
@@ -17,10 +18,10 @@ class InlineExecutor:
     broken = ""
     name = "inline"
 
-    def __init__(self, *, inbox: Inbox, codec: Codec) -> None:
+    def __init__(self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None) -> None:
         self._inbox = inbox
         self._slot = LocalSlot()
-        self._place = Workplace(codec=codec, slot=self._slot)
+        self._place = Workplace(codec=codec, slot=self._slot, pages=pages)
 
     def take_back(self) -> list[Job]:
         """Give nothing: this executor does not break."""

@@ -18,7 +18,8 @@ from queue import SimpleQueue
 
 from flowcore import clock
 from flowcore.run.inbox import Inbox, Timer
-from flowcore.run.job import Done, Interrupted, Job, Printed, Result, TaskSpec, TimedOut
+from flowcore.run.job import Done, Interrupted, Job, Printed, Result, TaskSpec, TimedOut, Warned
+from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
@@ -33,9 +34,10 @@ class ThreadExecutor:
     broken = ""
     name = "thread"
 
-    def __init__(self, *, inbox: Inbox, codec: Codec, most: int = MOST) -> None:
+    def __init__(self, *, inbox: Inbox, codec: Codec, most: int = MOST, pages: Pages | None = None) -> None:
         self._inbox = inbox
         self._codec = codec
+        self._pages = pages
         self._most = most
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._slots: list[LocalSlot] = []
@@ -93,7 +95,7 @@ class ThreadExecutor:
         if self._stopping:
             slot.ask_to_stop()
         self._slots.append(slot)
-        place = Workplace(codec=self._codec, slot=slot)
+        place = Workplace(codec=self._codec, slot=slot, pages=self._pages)
         try:
             threading.Thread(target=self._carry, args=(place,), name="flowcore-io", daemon=True).start()
         except RuntimeError:  # the system gives no more threads: those there are will do (contract F35)
@@ -143,7 +145,7 @@ class ThreadExecutor:
 
     def _report(self, result: Result) -> None:
         match result:
-            case Printed():
+            case Printed() | Warned():
                 self._inbox.post([result])
             case Done() | Interrupted():
                 mine = [self._claim(attempt) for attempt in result.attempts]

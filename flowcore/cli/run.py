@@ -1,0 +1,67 @@
+"""``flowcore run FILE.py[:flow]``: draw a flow with the parameters given, and run it."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from typing import get_args
+
+from flowcore.cli.loading import read_with_file
+from flowcore.cli.parser import Parser, add_store, choice
+from flowcore.cli.printing import plain, tell
+from flowcore.errors import RunFailed
+from flowcore.settings import OnError
+
+_FAILED, _INTERRUPTED = 1, 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run a flow: progress and failures on stderr, the summary on stdout."""
+    asked = read_with_file(_parser(), arguments)
+    given = asked.given
+    flow = asked.drawer.draw(given)
+    run = flow.start(
+        *given.only, workers=given.workers, store=given.store, on_error=given.on_error, seed=given.seed,
+        executor=given.executor, progress=False if given.quiet else None,
+    )  # fmt: skip
+    try:
+        run.wait()
+    except RunFailed as failed:
+        tell(plain(str(failed)))
+        print(plain(run.summary()))
+        return _FAILED
+    except KeyboardInterrupt:
+        return _interrupted(arguments)
+    print(plain(run.summary()))
+    return _interrupted(arguments) if run.status in {"interrupted", "cancelled"} else 0
+
+
+def _interrupted(arguments: Sequence[str]) -> int:
+    sys.stdout.flush()
+    tell(f"Go on with: flowcore run {plain(shlex.join(arguments))}")
+    return _INTERRUPTED
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "run", "Draw the flow of a file, with its parameters as options, and run it.", add_help=False,
+        epilog="lists are written a,b,c; a list whose parts have commas is written as JSON: '[\"a,b\", \"c\"]'",
+    )  # fmt: skip
+    parser.add_argument("source", metavar="FILE.py[:flow]", help="the file, and which of its flows if it has several")
+    group = parser.add_argument_group("options of the run")
+    group.add_argument("-w", "--workers", metavar="N", help="cells that may run at once in processes")
+    add_store(group)
+    kinds = get_args(OnError)
+    group.add_argument(
+        "--on-error", type=choice(kinds), metavar=f"{{{','.join(kinds)}}}",
+        help="what becomes of the rest when a cell fails",
+    )  # fmt: skip
+    group.add_argument("--seed", metavar="N", help="of all random streams")
+    group.add_argument("--executor", metavar="NAME", help='what runs compute cells: "thread", "inline", a plugin\'s')
+    group.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME",
+        help="only what these nodes or cells need, such as 'erode[rate=0.1]'"
+    )  # fmt: skip
+    group.add_argument("-q", "--quiet", action="store_true", help="show no progress")
+    return parser

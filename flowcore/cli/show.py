@@ -1,0 +1,146 @@
+"""``flowcore show RUN [CELL]``: what a run did; what one of its cells gave and printed."""
+
+from __future__ import annotations
+
+import reprlib
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from flowcore.cli.parser import Parser, Usage, add_json, add_store
+from flowcore.cli.printing import document, duration, name, plain, table
+from flowcore.cli.runs import began
+from flowcore.errors import FlowcoreError, ValueLost, ValueReleased
+from flowcore.history import CellInfo, RecordedRun, open_run, runs
+from flowcore.inspect.failures import FailedCell
+from flowcore.settings import Settings
+
+_NEWEST = "last"
+_FRAMES = 8  # lines of a failure's traceback
+_KINDS = 5  # failures that are shown in full
+_LONGEST = 4000  # characters of a value
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Show a run, a node of it, or a cell."""
+    parser = Parser("show", "Tell what a run did, or what one of its cells gave and printed.")
+    parser.add_argument("run", metavar="RUN", help=f'its id, the beginning of it, or "{_NEWEST}"')
+    parser.add_argument("cell", metavar="CELL", nargs="?", help="a cell, as erode[rate=0.1], or a node")
+    add_store(parser)
+    add_json(parser)
+    given = parser.read(arguments)
+    run = _opened(given.run, Settings.of(store=given.store).store)
+    if given.cell is None:
+        print(document(_run_facts(run)) if given.json else _run_told(run))
+    elif given.cell in run and len(cells := run.cells(given.cell)) != 1:
+        print(document({"cells": [asdict(cell) for cell in cells]}) if given.json else _cells_told(cells))
+    else:
+        wanted = cells[0].cell if given.cell in run else given.cell
+        print(document(_cell_facts(run, wanted)) if given.json else _cell_told(run, wanted))
+    return 0
+
+
+def _opened(wanted: str, store: object) -> RecordedRun:
+    if wanted != _NEWEST:
+        return open_run(wanted, store)
+    known = runs(store)
+    if not known:
+        raise Usage(f"there are no runs in {name(store)}.")
+    return open_run(known[0].id, store)
+
+
+def _run_facts(run: RecordedRun) -> dict[str, object]:
+    nodes = []
+    for node in run.nodes:
+        counts = run.counts(node.name)
+        told = {what: getattr(counts, what) for what in ("done", "hit", "failed", "skipped")}
+        nodes.append({"name": node.name, "kind": node.kind, "axes": list(node.axes), **told})
+    return {
+        "run": asdict(run.info), "settings": run.settings, "nodes": nodes,
+        "failures": [_failure_facts(failure) for failure in run.failures],
+    }  # fmt: skip
+
+
+def _failure_facts(failure: FailedCell) -> dict[str, object]:
+    error = failure.error
+    if isinstance(error, FlowcoreError):
+        what = {"type": type(error).__name__, "text": str(error), "at": "", "traceback": ""}
+    else:
+        what = {"type": error.type, "text": error.text, "at": error.at, "traceback": error.traceback}
+    place = {"cell": failure.cell, "node": failure.node, "labels": failure.labels, "attempts": failure.attempts}
+    return {**place, **what}
+
+
+def _run_told(run: RecordedRun) -> str:
+    settings = ", ".join(f"{option} {value}" for option, value in run.settings.items() if value is not None)
+    lines = [run.summary(), f"  began {began(run.began)}; {settings}"]
+    failures = run.failures
+    for failure in failures[:_KINDS]:
+        lines += ["", *_failure_told(failure)]
+    if len(failures) > _KINDS:
+        lines += ["", f"... and {len(failures) - _KINDS} more: flowcore show {run.id} --json"]
+    return plain("\n".join(lines))
+
+
+def _failure_told(failure: FailedCell) -> list[str]:
+    facts = _failure_facts(failure)
+    tried = f" (attempt {failure.attempts})" if failure.attempts > 1 else ""
+    lines = [f"{name(failure.cell)} failed{tried}: {facts['type']}: {facts['text']}"]
+    return lines + [f"  {line}" for line in str(facts["traceback"]).splitlines()[-_FRAMES:]]
+
+
+def _cells_told(cells: Sequence[CellInfo]) -> str:
+    if not cells:
+        return "It has no cells that are known."
+    head = ("cell", "state", "took", "attempts", "key")
+    rows = [(cell.cell, cell.state, duration(cell.seconds), cell.attempts, cell.key[:12]) for cell in cells]
+    return table([head, *rows], right=frozenset({2, 3}))
+
+
+def _cell_facts(run: RecordedRun, cell: str) -> dict[str, object]:
+    value, gone = _value(run, cell)
+    kind = None if gone else f"{type(value).__module__}.{type(value).__qualname__}"
+    facts = {"kind": kind, "text": "" if gone else shown(value), "gone": gone}
+    for what in ("dtype", "shape"):
+        if hasattr(value, what):
+            facts[what] = str(value.dtype) if what == "dtype" else list(value.shape)
+    return {"cell": asdict(run.cell(cell)), "value": facts, "output": run.output(cell)}
+
+
+def _cell_told(run: RecordedRun, cell: str) -> str:
+    lines = [_cells_told([run.cell(cell)]), ""]
+    value, gone = _value(run, cell)
+    if gone:
+        lines += gone.splitlines()
+    elif hasattr(value, "dtype") and hasattr(value, "shape"):
+        lines += [f"value: {type(value).__name__} of {value.dtype}, shape {value.shape}", shown(value)]
+    else:
+        lines += [f"value: {type(value).__name__}", shown(value)]
+    for failure in run.failures:
+        if failure.cell == cell:
+            lines += ["", *_failure_told(failure)]
+    printed = run.output(cell)
+    lines += ["", "printed:", printed.rstrip("\n")] if printed else []
+    return plain("\n".join(lines))
+
+
+def _value(run: RecordedRun, cell: str) -> tuple[object, str]:
+    """Give a cell's value, or why there is none."""
+    try:
+        return run[cell], ""
+    except (ValueLost, ValueReleased) as gone:
+        return None, str(gone)
+
+
+def shown(value: object) -> str:
+    """Give the text of a value, cut where it is long.
+
+    Examples
+    --------
+    >>> shown([1, 2])
+    '[1, 2]'
+    """
+    told = reprlib.Repr()
+    told.maxlevel = 6
+    told.maxlist = told.maxtuple = told.maxset = told.maxfrozenset = told.maxdict = 50
+    told.maxstring = told.maxother = told.maxlong = _LONGEST
+    return told.repr(value)

@@ -1,0 +1,362 @@
+"""A run as far as its journal tells: nodes, cells, labels, states, and where values are.
+
+Owns the reading together of what the engine wrote down bit by bit. Promises to go on
+with a journal that grows, to tell nothing that is not in it, and never to give a cell
+along a dynamic axis a label that a damaged journal makes doubtful. Runs no code: values
+are read without pickle, whoever wrote them (contract P9, S1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, cast
+
+from flowcore.declare.node import label_of, label_told, told_cell
+from flowcore.errors import ValueLost, ValueReleased
+from flowcore.plan.cells import Space, Span
+from flowcore.plan.encode import BadRecord, ValueGone, decode
+from flowcore.plan.stations import Stations
+from flowcore.run.books import Counts
+from flowcore.store.cache import Hit
+from flowcore.store.directory import Archive, Store
+from flowcore.store.history import (
+    Answered,
+    Beat,
+    CellFailed,
+    CellSkipped,
+    Ended,
+    Follower,
+    Left,
+    NodeFacts,
+    Rows,
+    RunFacts,
+    Told,
+    Tried,
+    lives,
+)
+from flowcore.store.layout import run_began
+from flowcore.store.trace import Trace
+
+Facts = dict[str, Any]  # as read from a journal: checked where used
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedAxis:
+    """An axis: its labels and what they are called in ids, or the node whose values give them."""
+
+    name: str
+    labels: tuple[object, ...] | None
+    told: tuple[str, ...] = ()
+    source: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeInfo:
+    """A node of a recorded run.
+
+    Attributes
+    ----------
+    number : int
+        Its place in the order of drawing.
+    name, kind, site : str
+        As in the flow.
+    task : str or None
+        Module and name of its function.
+    runner : str
+        What carries out its cells.
+    axes, group : tuple of str
+        Names of its axes; the flows it was drawn in.
+    sources : tuple of (str, int)
+        Parameter and number of each node that gives it a value.
+    after : tuple of int
+        Nodes that come before it without giving a value.
+    """
+
+    number: int
+    name: str
+    kind: str = ""
+    site: str = ""
+    task: str | None = None
+    runner: str = ""
+    axes: tuple[str, ...] = ()
+    group: tuple[str, ...] = ()
+    sources: tuple[tuple[str, int], ...] = ()
+    after: tuple[int, ...] = ()
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What is known of one node's cells, as it came."""
+
+    axes: tuple[RecordedAxis, ...] = ()
+    counts: Counts = field(default_factory=Counts)
+    seconds: float = 0.0  # inside the user's function, summed
+    events: list[Trace | Answered | CellFailed | CellSkipped | Left] = field(default_factory=list)
+    places: dict[int, tuple[Trace | Answered | CellFailed | CellSkipped | Left, int]] = field(default_factory=dict)
+    indexed: int = 0
+    tried: dict[int, int] = field(default_factory=dict)
+
+    def index(self) -> dict[int, tuple[Trace | Answered | CellFailed | CellSkipped | Left, int]]:
+        """Give the last that was told of each cell, and the place in it."""
+        for event in self.events[self.indexed :]:
+            if isinstance(event, CellFailed | CellSkipped):
+                self.places[event.number] = (event, 0)
+            elif isinstance(event, Left):
+                for n in event.numbers:
+                    self.places.setdefault(n, (event, 0))  # a reason given earlier says more
+            else:
+                self.places.update((n, (event, row)) for row, n in enumerate(event.numbers))
+        self.indexed = len(self.events)
+        return self.places
+
+
+class Recorded:
+    """What the journal of one run tells.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is.
+    run_id : str
+    """
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.store = store
+        self.id = run_id
+        self.facts: Facts = {}
+        self.nodes: dict[int, NodeInfo] = {}
+        self.ledgers: dict[int, Ledger] = {}
+        self.ended: Ended | None = None
+        self.running = 0  # cells in flight, as last told
+        self._follower = Follower(store.layout.journal(run_id), disk=store.disk)
+        self._stations = Stations()
+        self._labels: dict[tuple[int, int], list[bytes] | None] = {}  # of elements, by source node and cell
+        self._rows = 0
+        self._keyed: dict[bytes, tuple[Trace, int]] = {}
+        self._keyed_up_to: dict[int, int] = {}
+
+    def catch_up(self) -> None:
+        """Read what was written since the last time."""
+        if self.ended is None:
+            for told in self._follower.more():
+                with suppress(LookupError, TypeError, ValueError, AttributeError, BadRecord):  # facts of another shape
+                    self._take(told)
+
+    # ---- the run ---------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """How it ended; without an end ``running`` or ``dead``."""
+        if self.ended is not None:
+            return self.ended.status
+        return "running" if lives(self.store.root, self.id, disk=self.store.disk) else "dead"
+
+    @property
+    def began(self) -> float:
+        """Seconds since 1970."""
+        began = self.facts.get("began")
+        return began if isinstance(began, float) else run_began(self.id)
+
+    # ---- cells -----------------------------------------------------------------------
+
+    def space(self, node: int) -> Space:
+        """Give the cells of a node, as far as they are known."""
+        return self._stations[node].space
+
+    def labels(self, node: int, number: int) -> tuple[object, ...]:
+        """Give a cell's label along each axis."""
+        return tuple(label for label, _ in self._along(node, number))
+
+    def name(self, node: int, number: int) -> str:
+        """Give a cell's readable id; one whose labels cannot be read is called by its number."""
+        info = self.nodes[node]
+        if number >= self.space(node).count:
+            return f"{info.name}[cell {number}]"
+        return told_cell(info.name, list(zip(info.axes, (told for _, told in self._along(node, number)), strict=True)))
+
+    def state(self, node: int, number: int) -> str:
+        """Tell where a cell stands, in one word."""
+        event = self._event(node, number)[0]
+        match event:
+            case Trace():
+                return "given" if node in self.facts.get("given", ()) else "done"
+            case Answered():
+                return "hit"
+            case CellFailed():
+                return "failed"
+            case CellSkipped():
+                return "skipped"
+            case Left():
+                return event.state
+        return "waiting" if self.ended is None and self.status == "running" else "not run"
+
+    def key(self, node: int, number: int) -> bytes:
+        """Give a cell's key; empty if it has none, or none is known."""
+        event, row = self._event(node, number)
+        return event.keys[row] if isinstance(event, Trace | Answered) else b""
+
+    def seconds(self, node: int, number: int) -> float:
+        """Give the wall time inside the user's function; 0 where it was not called, or is not known."""
+        event, row = self._event(node, number)
+        return event.seconds[row] if isinstance(event, Trace) else 0.0
+
+    def attempts(self, node: int, number: int) -> int:
+        """Give how often a cell was tried; while the run goes on, without those that came to nothing."""
+        event, _ = self._event(node, number)
+        failed = self.ledgers[node].tried.get(number, 0)
+        if isinstance(event, CellFailed):
+            attempts = event.facts.get("attempts", 1)
+            return attempts if isinstance(attempts, int) else 1
+        return failed + 1 if isinstance(event, Trace | CellSkipped) else failed
+
+    # ---- values ----------------------------------------------------------------------
+
+    def value(self, node: int, number: int) -> object:
+        """Read the value of a cell.
+
+        Raises
+        ------
+        ValueReleased
+            If it was not kept.
+        ValueLost
+            If the cell gave none, or the store does not have it any more.
+        """
+        try:
+            return decode(self._record(node, number), fetch=self._fetch)
+        except ValueGone as gone:
+            reason = f"array {gone.digest.hex()[:12]} is not in the store any more"
+        except BadRecord as bad:
+            reason = f"its record cannot be read ({bad})"
+        raise ValueLost(cell=self.name(node, number), reason=reason)
+
+    @cached_property
+    def archive(self) -> Archive:
+        """The older runs, which may have given values to this one."""
+        return self.store.archive(before=self.id)
+
+    def _record(self, node: int, number: int) -> bytes:
+        event, row = self._event(node, number)
+        if isinstance(event, Trace) and event.records[row]:
+            return event.records[row]
+        if isinstance(event, Answered) and event.keys[row]:
+            key = event.keys[row]
+            own = self._own(key)
+            hit = None if own else self.archive.cache.judge([key])[0]
+            record = own or (hit.record if isinstance(hit, Hit) else b"")
+            if not record:
+                raise ValueLost(cell=self.name(node, number), reason="the record that answered for it is gone")
+            return record
+        if isinstance(event, Trace | Answered):
+            raise ValueReleased(cell=self.name(node, number), node=self.nodes[node].name)
+        raise ValueLost(cell=self.name(node, number), reason=f"the cell is {self.state(node, number)}")
+
+    def _own(self, key: bytes) -> bytes:
+        """Give the record of this very run for a key: of equal cells one was computed, the others answered by it."""
+        for node, ledger in self.ledgers.items():
+            for event in ledger.events[self._keyed_up_to.get(node, 0) :]:
+                if isinstance(event, Trace):
+                    self._keyed.update((key, (event, row)) for row, key in enumerate(event.keys) if key)
+            self._keyed_up_to[node] = len(ledger.events)
+        trace, row = self._keyed.get(key, (None, 0))
+        return trace.records[row] if trace is not None else b""
+
+    def _fetch(self, digest: bytes, header: bytes, nbytes: int, place: int) -> tuple[Any, int]:
+        if place != self.archive.blobs.place:
+            raise ValueGone(digest)
+        return self.archive.blobs.map(digest, header, nbytes)
+
+    # ---- inside ----------------------------------------------------------------------
+
+    def _event(self, node: int, number: int) -> tuple[object, int]:
+        return self.ledgers[node].index().get(number, (None, 0))
+
+    def _take(self, told: Told) -> None:  # noqa: PLR0912 - one arm a kind
+        match told:
+            case RunFacts():
+                self.facts = told.facts
+            case NodeFacts():
+                self._node(told.number, told.facts)
+            case Rows():
+                self._expand(told)
+            case Trace() | Answered() | CellFailed() | CellSkipped() | Left():
+                self._cells(told)
+            case Tried():
+                self._ledger(told.node).tried[told.number] = told.attempts
+            case Beat():
+                running = told.facts.get("cells")
+                self.running = running if isinstance(running, int) else 0
+            case Ended():
+                self.ended = told
+
+    def _cells(self, told: Trace | Answered | CellFailed | CellSkipped | Left) -> None:
+        ledger = self._ledger(told.node)
+        ledger.events.append(told)
+        match told:
+            case Trace():
+                ledger.counts.done += len(told.numbers)
+                ledger.seconds += sum(told.seconds)
+            case Answered():
+                ledger.counts.hit += len(told.numbers)
+            case CellFailed():
+                ledger.counts.failed += 1
+            case CellSkipped():
+                ledger.counts.skipped += 1
+
+    def _ledger(self, node: int) -> Ledger:
+        if node not in self.ledgers:  # what told of the node is lost
+            self._node(node, {"name": f"node {node}"})
+        return self.ledgers[node]
+
+    def _node(self, number: int, facts: Facts) -> None:
+        known = self.nodes.get(number)
+        if known is not None:  # said when it was made ready
+            self.nodes[number] = replace(known, runner=str(facts.get("runner", known.runner)))
+            return
+        axes = tuple(self._axis(place) for place in facts.get("axes", ()))
+        self.nodes[number] = NodeInfo(
+            number=number, name=str(facts.get("name")), kind=str(facts.get("kind", "")),
+            site=str(facts.get("site", "")), task=facts.get("task"), runner=str(facts.get("runner", "")),
+            axes=tuple(axis.name for axis in axes), group=tuple(facts.get("group", ())),
+            sources=tuple((name, source) for name, source in facts.get("from", ())),
+            after=tuple(facts.get("after", ())),
+        )  # fmt: skip
+        self.ledgers[number] = Ledger(axes=axes)
+        spans = tuple(Span(a.name, *((None, a.source) if a.labels is None else (len(a.labels),))) for a in axes)  # type: ignore[arg-type]
+        self._stations.add(number, spans, (), priority=0, lane="")
+
+    def _axis(self, place: int) -> RecordedAxis:
+        facts = cast(Facts, self.facts["axes"][place])
+        if "records" in facts:
+            labels = tuple(decode(record, fetch=self._fetch) for record, _ in facts["records"])
+            return RecordedAxis(name=facts["name"], labels=labels, told=tuple(told for _, told in facts["records"]))
+        if facts["labels"] is None:
+            return RecordedAxis(name=facts["name"], labels=None, source=facts["source"])
+        return RecordedAxis(name=facts["name"], labels=tuple(facts["labels"]))
+
+    def _expand(self, rows: Rows) -> None:
+        if rows.serial != self._rows:
+            return  # one before it cannot be read: from here on, numbers could mean other cells
+        self._rows += 1
+        self._labels[rows.node, rows.number] = rows.labels
+        self._stations.expand(rows.node, rows.number, rows.length)
+
+    def _along(self, node: int, number: int) -> Iterator[tuple[object, str]]:
+        """Yield a cell's label along each axis, and what it is called."""
+        space = self.space(node)
+        places = space.coordinates(number)
+        at = dict(zip(space.names, places, strict=True))
+        for axis, place in zip(self.ledgers[node].axes, places, strict=True):
+            if axis.labels is None:
+                label = self._element(cast(int, axis.source), at, place)
+                yield label, label_told(label)
+            else:
+                label = axis.labels[place]
+                yield label, axis.told[place] if axis.told else label_told(label)
+
+    def _element(self, source: int, at: dict[str, int], place: int) -> object:
+        owner = self.space(source).number(at)
+        records = self._labels.get((source, owner if owner is not None else -1))
+        return place if records is None else label_of(decode(records[place], fetch=self._fetch))

@@ -1,0 +1,107 @@
+"""Runs as networkx graphs: a flow's graph, and how far each node came.
+
+Node attributes besides those of `inspect/network.py`, all of them plain JSON: ``cells``
+(as many as are known), ``states`` (state to number of cells), ``state`` (the node in
+one word), ``seconds`` (inside the user's function, summed; None: not known) and
+``key`` (of a node with one cell, in hex; else None). The graph's ``run`` is the run's id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from flowcore.declare.node import Node
+from flowcore.inspect.network import node_network
+from flowcore.inspect.recorded import NodeInfo, Recorded
+from flowcore.plan.schedule import Schedule
+from flowcore.plan.stations import State
+from flowcore.run.books import Counts
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+_NAMES = {
+    State.UNWANTED: "not wanted", State.WAITING: "waiting", State.READY: "waiting", State.PARKED: "waiting",
+    State.LOST: "waiting", State.STARTED: "running", State.DONE: "done", State.SKIPPED: "skipped",
+    State.FAILED: "failed", State.INTERRUPTED: "interrupted", State.BLOCKED: "blocked",
+}  # fmt: skip
+_LOUDEST = (
+    "running", "failed", "interrupted", "blocked", "waiting", "not run", "done", "hit", "given", "skipped", "not wanted"
+)  # fmt: skip
+
+
+def live_network(
+    name: str, nodes: Sequence[Node], *, schedule: Schedule, counts: Mapping[int, Counts], recorded: Recorded | None
+) -> nx.DiGraph[str]:
+    """Give the graph of a run that this process holds; `recorded` adds what only its journal tells."""
+    graph = node_network(name, nodes)
+    for node in nodes:
+        if node.kind != "expand":
+            found = states_of(schedule, node.number, counts.get(node.number, Counts()))
+            _mark(graph, node.name, node.number, found, recorded)
+    return graph
+
+
+def recorded_network(recorded: Recorded) -> nx.DiGraph[str]:
+    """Give the graph of a run that its journal tells of."""
+    import networkx as nx  # half of a second that only a graph is worth
+
+    shown = {number: info for number, info in recorded.nodes.items() if info.kind != "expand"}
+    graph: nx.DiGraph[str] = nx.DiGraph(name=str(recorded.facts.get("flow", "")))
+    for info in shown.values():
+        graph.add_node(
+            info.name, name=info.name, kind=info.kind, runner=info.runner, task=info.task, axes=list(info.axes),
+            group=list(info.group), site=info.site,
+        )  # fmt: skip
+        space = recorded.space(info.number)
+        states: dict[str, int] = {}
+        for n in range(space.count):
+            state = recorded.state(info.number, n)
+            states[state] = states.get(state, 0) + 1
+        _mark(graph, info.name, info.number, states, recorded)
+    for info in shown.values():
+        for parameter, source in info.sources:
+            _edge(graph, _shown(recorded, source), info)["parameters"] += [parameter]
+        for source in info.after:
+            _edge(graph, _shown(recorded, source), info)["after"] = True
+    return graph
+
+
+def states_of(schedule: Schedule, node: int, counts: Counts) -> dict[str, int]:
+    """Count the cells of a node by state; those that the store answered apart from those that ran."""
+    found: dict[str, int] = {}
+    states = schedule.states(node)
+    for state in State:
+        count = states.count(state)
+        if count:
+            found[_NAMES[state]] = found.get(_NAMES[state], 0) + count
+    if "done" in found and counts.hit:
+        ran = found.pop("done") - counts.hit
+        found |= {"hit": counts.hit} | ({"done": ran} if ran > 0 else {})
+    return found
+
+
+def _mark(graph: nx.DiGraph[str], name: str, number: int, states: dict[str, int], recorded: Recorded | None) -> None:
+    cells = sum(states.values())
+    known = recorded is not None and number in recorded.ledgers
+    key = recorded.key(number, 0).hex() if recorded is not None and known and cells == 1 else ""
+    graph.graph["run"] = recorded.id if recorded is not None else None
+    graph.nodes[name].update(
+        cells=cells, states=states, state=next((state for state in _LOUDEST if state in states), "waiting"),
+        seconds=recorded.ledgers[number].seconds if recorded is not None and known else None, key=key or None,
+    )  # fmt: skip
+
+
+def _shown(recorded: Recorded, number: int) -> NodeInfo:
+    info = recorded.nodes[number]
+    while info.kind == "expand":
+        info = recorded.nodes[info.sources[0][1]]
+    return info
+
+
+def _edge(graph: nx.DiGraph[str], source: NodeInfo, target: NodeInfo) -> dict[str, Any]:
+    if not graph.has_edge(source.name, target.name):
+        graph.add_edge(source.name, target.name, parameters=[], after=False)
+    edge: dict[str, Any] = graph.edges[source.name, target.name]
+    return edge

@@ -1,0 +1,81 @@
+"""What the journal says of a run as a whole: enough to read it without the flow that was run.
+
+Owns the facts of the run and of its nodes, and what is said at its end. The engine adds
+what it learns cell by cell. Facts are names, numbers and labels (which are names),
+never values (contract S11).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from flowcore import clock
+from flowcore.declare.node import Axis, Node, label_told
+from flowcore.plan.graph import Graph
+from flowcore.plan.stations import State
+from flowcore.run.books import Books, Counts
+from flowcore.settings import Settings
+from flowcore.store.cache import Cache
+from flowcore.store.codecs import Codec
+
+_PLAIN = frozenset({str, bool, float})
+_WIDE = 1 << 63
+_LEFT = (State.SKIPPED, State.BLOCKED, State.INTERRUPTED)  # ends of cells that nothing else is written of
+COUNTED = ("cells", "done", "hit", "failed", *(state.name.lower() for state in _LEFT))
+
+
+def tell_beginning(
+    cache: Cache, graph: Graph, *, flow: str, settings: Settings, given: Iterable[int], codec: Codec
+) -> None:
+    """Write down what the run is, and all of its nodes."""
+    axes = {id(axis): axis for planned in graph.nodes.values() for axis in planned.node.axes}
+    executor = settings.executor
+    cache.run({
+        "flow": flow, "began": clock.wall(), "python": sys.version.split()[0],
+        "workers": settings.workers, "seed": settings.seed, "on_error": settings.on_error,
+        "executor": executor if isinstance(executor, str | None) else type(executor).__name__,
+        "targets": list(graph.targets), "given": sorted(given),
+        "axes": [_axis(axis, codec) for axis in axes.values()],
+    })  # fmt: skip
+    places = {about: place for place, about in enumerate(axes)}
+    for number, planned in graph.nodes.items():
+        cache.node(number, _node(planned.node, [places[id(axis)] for axis in planned.node.axes]))
+
+
+def tell_end(cache: Cache, books: Books) -> dict[str, int]:
+    """Write down how far the cells came of which nothing was written so far; give all counts."""
+    graph, whole = books.graph, dict.fromkeys(COUNTED, 0)
+    for number, planned in graph.nodes.items():
+        states, shown = books.schedule.states(number), planned.node.kind != "expand"
+        counts = books.counts.get(number, Counts())
+        row = {"cells": len(states), "done": counts.done, "hit": counts.hit, "failed": counts.failed}
+        for state in _LEFT:
+            name = state.name.lower()
+            row[name] = states.count(state)
+            if row[name]:
+                cache.left(number, name, [n for n, found in enumerate(states) if found == state])
+        for name in COUNTED if shown else ():
+            whole[name] += row[name]
+    for (number, cell), tries in books.tries.items():
+        cache.tried(number, cell, tries.total)
+    return whole
+
+
+def _node(node: Node, axes: Sequence[int]) -> dict[str, object]:
+    function = getattr(node.task, "function", None)
+    return {
+        "name": node.name, "kind": node.kind, "group": list(node.group), "site": node.site, "axes": axes,
+        "task": f"{getattr(function, '__module__', None)}.{node.task.name}" if node.task is not None else None,
+        "runner": node.runner, "from": [[name, source.number] for name, source in node.sources()],
+        "after": [before.number for before in node.after],
+    }  # fmt: skip
+
+
+def _axis(axis: Axis, codec: Codec) -> dict[str, object]:
+    """Give an axis as plain data; labels that are not go as records, with what they are called in ids."""
+    labels, source = axis.labels, axis.source.number if axis.source is not None else None
+    if labels is None or all(type(x) in _PLAIN or (type(x) is int and -_WIDE <= x < _WIDE) for x in labels):
+        return {"name": axis.name, "labels": None if labels is None else list(labels), "source": source}
+    records = [[codec.encode(label, keep=False).record, label_told(label)] for label in labels]
+    return {"name": axis.name, "records": records, "source": source}

@@ -1,0 +1,1 @@
+"""The command line, by itself and through real processes."""

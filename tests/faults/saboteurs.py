@@ -1,0 +1,124 @@
+"""H7: flowcore broken on purpose, one small patch a name.
+
+A patch is applied to this process, and to the launcher and workers that it starts. In a
+script `inside.arm` applies the one that the environment names; a test that runs a flow
+in its own process hands in `monkeypatch.setattr`, and begins with no workers.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Sequence
+from types import FunctionType
+from typing import Any
+
+from flowcore.run import engine, landing, launching, perform, proc
+from flowcore.run.executors.processes import ProcessExecutor
+from flowcore.run.job import Died
+from flowcore.store import directory
+from flowcore.store.blobs import Blobs
+from flowcore.store.layout import Layout
+from flowcore.store.trace import Trace
+
+Put = Callable[[Any, str, Any], None]
+_NONE = b"\xc0"  # the record of None
+
+
+def apply(name: str, put: Put = setattr) -> None:
+    """Break this process, and the workers it will start, in the way of that name."""
+    SABOTEURS[name](put)
+    line = f"from tests.faults.saboteurs import SABOTEURS\nSABOTEURS[{name!r}](setattr)\nfrom flowcore.run.launcher"
+    put(launching, "_CODE", launching._CODE.replace("from flowcore.run.launcher", line))
+
+
+def record_at_start(put: Put) -> None:
+    """Write a cell's record when the cell starts (F1)."""
+    real = engine.Engine._job
+
+    def job(self: engine.Engine, batch: Any) -> Any:
+        count = len(batch.numbers)
+        trace = Trace(
+            node=batch.work.number, numbers=list(batch.numbers), keys=list(batch.keys),
+            components=[b"\0" + _NONE] * count, records=[_NONE] * count, seconds=[0.0] * count,
+        )  # fmt: skip
+        self._books.cache.record(trace)
+        return real(self, batch)
+
+    put(engine.Engine, "_job", job)
+
+
+def no_tidying(put: Put) -> None:
+    """Leave what dead runs left (P6)."""
+    put(directory, "tidy_workplaces", lambda *_: None)
+
+
+def no_lifeline(put: Put) -> None:
+    """Do not ask for a signal when the engine is gone (F3)."""
+    put(proc, "arm_lifeline", lambda _: True)
+
+
+def lifeline_thread(put: Put) -> None:
+    """Watch the lifeline from a thread alone (F3)."""
+    put(proc, "arm_lifeline", lambda _: False)
+
+
+def blame_the_first(put: Put) -> None:
+    """Charge a death to the first cell that the worker had (F6)."""
+
+    def charge(self: ProcessExecutor, parcels: Sequence[Any], ending: Any) -> bool:
+        for parcel in parcels:
+            for attempt in sorted(parcel.open)[:1]:
+                parcel.open.discard(attempt)
+                self._inbox.post([Died(attempt=attempt, cause=ending.cause)])
+                return True
+        return False
+
+    put(ProcessExecutor, "_charge", charge)
+
+
+def only_exceptions(put: Put) -> None:
+    """Let what is no Exception through (F8)."""
+    _rewrite(perform, "perform_cell", "except BaseException", "except Exception", put)
+
+
+def no_verification(put: Put) -> None:
+    """Take an array for what its name says (F22)."""
+    put(Blobs, "_check", lambda *_: None)
+
+
+def trust_the_judgement(put: Put) -> None:
+    """Do not make a lost value again (F25)."""
+    put(landing, "makers_of", lambda *_: [])
+
+
+def deaf_engine(put: Put) -> None:
+    """Go on after Ctrl-C (F13)."""
+    put(engine.Engine, "end", lambda *_: None)
+
+
+def any_format(put: Put) -> None:
+    """Read and write a store of any version (F26)."""
+    put(Layout, "_check_format", lambda *_: None)
+
+
+def _rewrite(module: Any, name: str, old: str, new: str, put: Put) -> None:
+    """Replace text in a function."""
+    real: FunctionType = getattr(module, name)
+    source = textwrap.dedent(inspect.getsource(real))
+    assert old in source, f"{name} has changed: its saboteur must follow"
+    space = dict(vars(module))
+    exec(compile(source.replace(old, new), f"<{name}, sabotaged>", "exec"), space)
+    broken = space[name]
+    put(module, name, FunctionType(broken.__code__, vars(module), name, broken.__defaults__, broken.__closure__))
+    sys.modules[module.__name__] = module
+
+
+SABOTEURS: dict[str, Callable[[Put], None]] = {
+    patch.__name__: patch
+    for patch in (
+        record_at_start, no_tidying, no_lifeline, lifeline_thread, blame_the_first, only_exceptions, no_verification,
+        trust_the_judgement, deaf_engine, any_format,
+    )
+}  # fmt: skip

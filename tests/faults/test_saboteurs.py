@@ -1,0 +1,99 @@
+"""H7, the test of the tests: under each patch the test that holds its row is red."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+import flowcore as fc
+from flowcore.run.pool import shutdown
+from tests.faults import inside, saboteurs, test_bystanders, test_hang, test_kill, test_store_trouble
+from tests.faults.test_kill import Whole, check_kill, check_orphans
+
+SOON = 3.0  # seconds: the sound engine takes far less, and the broken one for ever
+
+
+@pytest.fixture
+def sabotage(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """Give a function that breaks this process and its next workers; all is mended in the end."""
+    monkeypatch.setenv(inside.TALLY, str(tmp_path / "tally"))
+    shutdown()
+
+    def broken(name: str) -> None:
+        saboteurs.apply(name, monkeypatch.setattr)
+
+    yield broken
+    shutdown()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
+    """Give what an uninterrupted run gives."""
+    folder = tmp_path_factory.mktemp("whole")
+    return test_kill.finish(folder, folder / "store")
+
+
+@pytest.mark.contract("H7", "F1", "P6")
+@pytest.mark.parametrize(("name", "event"), [("record_at_start", "message 8"), ("no_tidying", "record 10")])
+def test_a_broken_engine_fails_the_kill(name: str, event: str, tmp_path: Path, whole: Whole) -> None:
+    """Records before their values, and leftovers that nobody removes, are seen."""
+    with pytest.raises(AssertionError):
+        check_kill(tmp_path, "all", event, whole, sabotage=name)
+
+
+@pytest.mark.contract("H7", "F3")
+@pytest.mark.parametrize(
+    ("name", "busy_with"), [("no_lifeline", "a loop"), ("lifeline_thread", "a call that holds the GIL")]
+)
+def test_a_broken_lifeline_leaves_orphans(name: str, busy_with: str, tmp_path: Path) -> None:
+    """Workers that outlive the engine are seen."""
+    with pytest.raises(AssertionError, match="no process is left"):
+        check_orphans(tmp_path, busy_with, sabotage=name, within=SOON)
+
+
+@pytest.mark.contract("H7", "F6", "F8")
+@pytest.mark.parametrize(("name", "way"), [("blame_the_first", "SIGKILL"), ("only_exceptions", "SystemExit")])
+def test_false_blame_is_seen(
+    name: str, way: str, tmp_path: Path, store: Path, sabotage: Callable[[str], None]
+) -> None:
+    """A death charged to the wrong cell, and an exception that ends a worker, fail the test of bystanders."""
+    sabotage(name)
+    with pytest.raises(AssertionError):
+        if way in test_bystanders.DEATHS:
+            test_bystanders.test_a_dead_worker_costs_nobody_else(way, 0.0, tmp_path, store)
+        else:
+            test_bystanders.test_a_bad_exception_is_one_cells_own(way, "process", tmp_path, store)
+
+
+@pytest.mark.contract("H7", "F22")
+def test_a_store_that_checks_nothing_is_seen(tmp_path: Path, store: Path, sabotage: Callable[[str], None]) -> None:
+    """A flipped bit that reaches a cell fails the test of damage."""
+    sabotage("no_verification")
+    with pytest.raises(AssertionError):
+        test_store_trouble.test_damage_between_runs_is_made_again("thread", "flip", tmp_path, store)
+
+
+@pytest.mark.contract("H7", "F25")
+def test_a_lost_value_that_stays_lost_is_seen(tmp_path: Path, store: Path, sabotage: Callable[[str], None]) -> None:
+    """A run that fails for a value that could be made again fails the test of vanishing."""
+    sabotage("trust_the_judgement")
+    with pytest.raises((AssertionError, fc.RunFailed)):
+        test_store_trouble.test_a_value_that_vanishes_in_mid_run_is_made_again("thread", tmp_path, store)
+
+
+@pytest.mark.contract("H7", "F26")
+def test_a_store_of_any_version_is_seen(tmp_path: Path, store: Path, sabotage: Callable[[str], None]) -> None:
+    """Using a store whose format we do not know fails the test of newer ones."""
+    sabotage("any_format")
+    with pytest.raises(AssertionError):
+        test_store_trouble.test_a_newer_store_is_left_alone(tmp_path, store)
+
+
+@pytest.mark.contract("H7", "F13")
+def test_an_engine_that_goes_on_is_seen(tmp_path: Path) -> None:
+    """Cells that start after Ctrl-C fail the test of it."""
+    with pytest.raises(AssertionError):
+        test_hang.check_first_signal(tmp_path, signal.SIGINT, sabotage="deaf_engine")

@@ -1,0 +1,68 @@
+"""Claims about run/executors/threads.py: threads come when needed, and one that overran its time is left behind."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+import flowcore as fc
+from flowcore.run.executors.threads import MOST
+
+
+def test_as_many_threads_as_cells_up_to_a_bound(store: Path) -> None:
+    """Sixty-four cells meet."""
+    together = threading.Barrier(MOST, timeout=60.0)
+
+    def meet(x: int) -> int:
+        together.wait()
+        return x
+
+    flow = fc.Flow()
+    grid = flow.add(meet, fc.each(x=range(MOST)), kind="io")
+
+    assert MOST == len(flow.run(grid, store=store, progress=False)[grid])
+
+
+@pytest.mark.contract("F40")
+def test_a_late_result_is_dropped(store: Path) -> None:
+    """A thread cannot be killed: it is abandoned, reported, and replaced; what it says later is not heard."""
+    release, spoken = threading.Event(), threading.Event()
+
+    def wait(x: int) -> int:
+        if x:
+            release.wait(60.0)
+            spoken.set()
+        return x
+
+    flow = fc.Flow()
+    grid = flow.add(fc.io(timeout=0.01)(wait), fc.each(x=[0, 1]))
+    run = flow.start(grid, store=store, on_error="continue", progress=False)
+    with pytest.raises(fc.RunFailed, match="abandoned"):
+        run.wait(60.0)
+    release.set()
+    spoken.wait(60.0)
+
+    assert {0: 0} == dict(run[grid])
+    assert 1 == len(run.failures)
+
+
+def test_cancel_lets_go_of_threads(store: Path) -> None:
+    """The run ends while the thread goes on."""
+    begun, release = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        begun.set()
+        release.wait(60.0)
+
+    flow = fc.Flow()
+    flow.add(wait, kind="io")
+    run = flow.start(store=store, progress=False)
+    begun.wait(60.0)
+    run.cancel()
+    run.cancel()
+    ended = run.wait(60.0)
+    release.set()
+
+    assert ended
