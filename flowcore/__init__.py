@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from flowcore.errors import RunFailed as RunFailed
     from flowcore.errors import Skip as Skip
     from flowcore.errors import StoreUnavailable as StoreUnavailable
+    from flowcore.errors import TooDeeplyNested as TooDeeplyNested
     from flowcore.errors import UnknownNode as UnknownNode
     from flowcore.errors import UnknownParameter as UnknownParameter
     from flowcore.errors import UnknownRun as UnknownRun
@@ -64,8 +65,8 @@ _ROOMS = {
     "flowcore.errors": (
         "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName",
         "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument", "NoValueYet",
-        "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "Skip", "StoreUnavailable", "UnknownNode",
-        "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
+        "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "Skip", "StoreUnavailable", "TooDeeplyNested",
+        "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
     ),
     "flowcore.events": ("Observer",),
     "flowcore.flow": ("Flow", "flow"),
@@ -83,7 +84,7 @@ __all__ = [  # noqa: RUF022 - what is written most comes first
     "runs", "open_run", "open_store", "register_codec", "Task", "Node", "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "ForeignReference", "MissingArgument", "NoValueYet",
-    "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "UnknownNode",
+    "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "TooDeeplyNested", "UnknownNode",
     "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
 ]  # fmt: skip
 

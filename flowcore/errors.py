@@ -24,6 +24,7 @@ The tree (``w`` marks kinds that are normally issued as warnings)::
     ├── StoreUnavailable       w    (OSError) the store cannot be used
     ├── WorkerDied                  (RuntimeError) a process running a cell ended
     ├── CodeChanged                 (RuntimeError) code was edited under the run
+    ├── TooDeeplyNested             (RecursionError) runs in tasks of runs, too many levels
     ├── CellTimeout                 (TimeoutError) an attempt ran out of time
     └── RunFailed                   (RuntimeError) cells failed; ``failures`` has them all
 
@@ -433,6 +434,21 @@ class CellTimeout(FlowcoreError, TimeoutError):
     def lines(self) -> Iterator[str]:
         yield f"{self.cell} took longer than its timeout of {self.seconds:g} s and was {self.did}."
         yield "Raise timeout=, or make the cell smaller."
+
+
+@dataclass(kw_only=True, eq=False)
+class TooDeeplyNested(FlowcoreError, RecursionError):
+    """A run was started in a task of a run in a task of a run, too many times over."""
+
+    flow: str
+    depth: int
+    allowed: int
+
+    def lines(self) -> Iterator[str]:
+        """Yield the sentences of the message."""
+        yield f"The run of {self.flow!r} is nested in {self.depth} others, {self.allowed} is the most."
+        yield "Each level takes processes of its own."
+        yield "Draw the inner flow into the outer one, or call its tasks plainly."
 
 
 @dataclass(kw_only=True, eq=False)

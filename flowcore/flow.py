@@ -130,7 +130,7 @@ class Flow:
         try:
             ref = self.drawing.add(function, args, kwargs, kind=kind, name=name, after=before)
         except (GraphError, ExceptionGroup) as error:
-            raise error.with_traceback(None)  # noqa: B904 - the same error, without frames the user did not write
+            raise error.with_traceback(None) from error.__cause__
         return ref  # type: ignore[return-value]
 
     def options(self, **options: Unpack[GivenOptions]) -> Self:
@@ -237,7 +237,7 @@ class Flow:
         try:
             ended.result()
         except RunFailed as error:
-            raise error.with_traceback(None)  # noqa: B904 - as in `run`
+            raise error.with_traceback(None) from error.__cause__
         return run
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from flowcore.errors import AxisMismatch, UnknownNode, ValueLost
 from flowcore.inspect.html import grid_html
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 Read = Callable[[int], Any]
@@ -55,7 +57,12 @@ class Grid(Mapping[Any, Any]):
         self._read = read
 
     def __getitem__(self, label: object) -> Any:
-        """Give the value at a label, at a tuple of labels, or at a dict from axis to label."""
+        """Give the value at a label, at a tuple of labels, or at a dict from axis to label.
+
+        A dict that leaves axes out gives the grid along these.
+        """
+        if isinstance(label, Mapping) and not self._whole(label):
+            return self._part(label)
         number = self._labels.get(self._key(label))
         if number is None:
             raise UnknownNode(name=f"{self.name}[{label!r}]", flow="run")
@@ -102,27 +109,40 @@ class Grid(Mapping[Any, Any]):
         """
         import numpy as np
 
-        shape = self.shape
-        size = 1
-        for length in shape:
-            size *= length
-        if size != len(self._labels):
-            raise AxisMismatch(
-                node=self.name, axis=self.axes[-1], found="rows of different length", expected="a full grid",
-                at="array()", remedy="Gather the inner axis, or read the grid label by label.",
-            )  # fmt: skip
-        values = {number: np.asarray(self._read(number)) for number in self._labels.values() if number in self._present}
+        shape, places = self.shape, self._places()
+        values = {place: np.asarray(self._read(n)) for place, n in places.items() if n in self._present}
         if not values:
             return np.ma.masked_all(shape)  # type: ignore[no-untyped-call,no-any-return]
-        first = next(iter(values.values()))
-        if len(values) == size:
-            stacked = np.stack([values[number] for number in self._labels.values()])
-            return stacked.reshape(shape + first.shape)
-        full: NDArray[Any] = np.ma.masked_all((size, *first.shape), dtype=first.dtype)  # type: ignore[no-untyped-call]
-        for place, number in enumerate(self._labels.values()):
-            if number in values:
-                full[place] = values[number]
-        return full.reshape(shape + first.shape)
+        inner = next(iter(values.values())).shape
+        if len(values) == len(places):
+            return np.stack([values[place] for place in range(len(places))]).reshape(shape + inner)
+        kind = np.result_type(*{value.dtype for value in values.values()})
+        full: NDArray[Any] = np.ma.masked_all((len(places), *inner), dtype=kind)  # type: ignore[no-untyped-call]
+        for place, value in values.items():
+            if value.shape != inner:
+                raise ValueError(f"values of {self.name} differ in shape: {inner} and {value.shape}")
+            full[place] = value
+        return full.reshape(shape + inner)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Which cells have no value.
+
+        Returns
+        -------
+        ndarray of bool, shape (*grid.shape,)
+            True where there is none.
+
+        Raises
+        ------
+        AxisMismatch
+            If the grid is ragged.
+        """
+        import numpy as np
+
+        places = self._places()
+        missing = [places[place] not in self._present for place in range(len(places))]
+        return np.array(missing, dtype=bool).reshape(self.shape)
 
     def to_xarray(self) -> Any:
         """Give the grid as an ``xarray.DataArray`` with its labels as coordinates (needs xarray)."""
@@ -132,6 +152,14 @@ class Grid(Mapping[Any, Any]):
         inner = [f"dim_{i}" for i in range(data.ndim - len(self.axes))]
         return xr.DataArray(data, dims=[*self.axes, *inner], coords=self.labels, name=self.name)
 
+    def to_pandas(self) -> Any:
+        """Give the cells that have a value as a ``pandas.Series``, indexed by their labels (needs pandas)."""
+        import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+        labels = [label for label, number in self._labels.items() if number in self._present]
+        values = [self._read(self._labels[label]) for label in labels]
+        return pd.Series(values, index=pd.MultiIndex.from_tuples(labels, names=list(self.axes)), name=self.name)
+
     def __repr__(self) -> str:
         axes = ", ".join(f"{axis}: {length}" for axis, length in zip(self.axes, self.shape, strict=True))
         missing = len(self._labels) - len(self._present)
@@ -140,6 +168,44 @@ class Grid(Mapping[Any, Any]):
     def _repr_html_(self) -> str:
         cells = {label: number in self._present for label, number in self._labels.items()}
         return grid_html(self.name, self.labels, cells, lambda label: self._read(self._labels[label]))
+
+    def _places(self) -> dict[int, int]:
+        """Give, for each place of the full grid, row-major, the number of its cell."""
+        along = [{label: place for place, label in enumerate(labels)} for labels in self.labels.values()]
+        if prod(map(len, along)) != len(self._labels):
+            raise AxisMismatch(
+                node=self.name, axis=self.axes[-1], found="rows of different length", expected="a full grid",
+                at="array()", remedy="Gather the inner axis, or read the grid label by label.",
+            )  # fmt: skip
+        found: dict[int, int] = {}
+        for label, number in self._labels.items():
+            place = 0
+            for known, part in zip(along, label, strict=True):
+                place = place * len(known) + known[part]
+            found[place] = number
+        return found
+
+    def _whole(self, label: Mapping[str, object]) -> bool:
+        """Tell whether a dict names every axis; refuses names that are no axis."""
+        for axis in label:
+            if axis not in self.axes:
+                raise UnknownNode(
+                    name=f"{self.name}[{axis}=...]", flow="run", near=tuple(f"{self.name}[{a}=...]" for a in self.axes)
+                )
+        return len(label) == len(self.axes)
+
+    def _part(self, fixed: Mapping[str, object]) -> Grid:
+        """Give the grid along the axes that are not fixed."""
+        free = [place for place, axis in enumerate(self.axes) if axis not in fixed]
+        labels = {
+            tuple(label[place] for place in free): number
+            for label, number in self._labels.items()
+            if all(label[place] == fixed[axis] for place, axis in enumerate(self.axes) if axis in fixed)
+        }
+        if not labels:
+            raise UnknownNode(name=f"{self.name}[{dict(fixed)!r}]", flow="run")
+        present = self._present.intersection(labels.values())
+        return Grid(self.name, [self.axes[place] for place in free], labels, present, self._read)
 
     def _key(self, label: object) -> tuple[object, ...]:
         if isinstance(label, Mapping):

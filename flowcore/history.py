@@ -215,8 +215,9 @@ class RecordedRun:
         """Give what a cell printed, or all cells of a node: stdout, stderr, logging and warnings, up to 64 KiB each."""
         node, number = self._find(cell)
         path, disk = self._now.store.layout.output(self.id), self._now.store.disk
-        lines = read_output(path, disk=disk)
-        return "".join(line.text for line in lines if line.node == node.number and number in (None, line.number))
+        lines = (line for line in read_output(path, disk=disk) if line.node == node.number)
+        wanted = [line for line in lines if number in (None, line.number)]
+        return "".join(line.text for line in sorted(wanted, key=lambda line: line.number))
 
     def summary(self) -> str:
         """Tell what the run did, a line a node."""
@@ -306,6 +307,7 @@ class RecordedRun:
 
     def _failed(self, event: CellFailed) -> FailedCell:
         row, facts = self._row(event.node, event.number), event.facts
+        given = cast("dict[object, object]", facts.get("arguments", {}))
         causes = tuple(
             Failure(type=str(kind), text=str(text), traceback="", at=str(at))
             for kind, text, at in cast("list[list[object]]", facts.get("causes", ()))
@@ -316,7 +318,7 @@ class RecordedRun:
         )  # fmt: skip
         return FailedCell(
             cell=row.cell, node=self._recorded.nodes[event.node].name, labels=row.labels, attempts=row.attempts,
-            error=error, arguments={str(k): str(v) for k, v in cast("dict[object, object]", facts.get("arguments", {})).items()},
+            error=error, arguments={str(name): str(told) for name, told in given.items()},
         )  # fmt: skip
 
 
@@ -349,12 +351,11 @@ def _counted(recorded: Recorded) -> dict[str, int]:
         return told | {"running": 0}
     shown = [node for node in recorded.nodes.values() if node.kind != "expand"]
     counts = [recorded.ledgers[node.number].counts for node in shown]
-    alive = recorded.ended is None and lives(recorded.store.root, recorded.id, disk=recorded.store.disk)
     return {
         "cells": sum(recorded.space(node.number).count for node in shown),
         "done": sum(c.done for c in counts), "hit": sum(c.hit for c in counts),
         "failed": sum(c.failed for c in counts), "skipped": sum(c.skipped for c in counts),
-        "blocked": 0, "interrupted": 0, "running": recorded.running if alive else 0,
+        "blocked": 0, "interrupted": 0, "running": recorded.running if recorded.status == "running" else 0,
     }  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from flowcore.declare.drawing import Drawing
 from flowcore.declare.node import Node, Ref, cell_id, node_of
@@ -14,7 +14,6 @@ from flowcore.declare.site import at_users_line
 from flowcore.errors import (
     AxisMismatch,
     FlowcoreError,
-    ForeignReference,
     RunFailed,
     UnknownNode,
     ValueLost,
@@ -23,8 +22,10 @@ from flowcore.errors import (
 from flowcore.grid import Grid
 from flowcore.inspect.failures import FailedCell, failures_told, replay, undone
 from flowcore.inspect.html import run_html
+from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.run_network import live_network
 from flowcore.inspect.summary import summary
-from flowcore.plan.encode import ValueGone
+from flowcore.plan.encode import BadRecord, ValueGone
 from flowcore.plan.graph import Graph
 from flowcore.plan.stations import State
 from flowcore.progress import observers
@@ -33,7 +34,10 @@ from flowcore.run.session import Asked, Session, Status
 from flowcore.run.signals import Signals
 from flowcore.settings import Settings
 from flowcore.store.directory import Store, open_store
-from flowcore.targets import Target, target
+from flowcore.targets import Target, split_id, target
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class Drawn(Protocol):
@@ -68,6 +72,7 @@ class Run:
     def __init__(self, flow: Drawn, session: Session) -> None:
         self.flow = flow
         self._session = session
+        self._recorded: Recorded | None = None  # what the journal alone tells, once it is asked for
         self._finalizer = weakref.finalize(self, session.release)
 
     @property
@@ -134,7 +139,34 @@ class Run:
         node, number = self._find(key)
         if number is not None:
             return self._value(node, number)
-        return self._value(node, 0) if not node.axes else self._grid(node)
+        whole = self._grid(node)
+        return whole if not isinstance(key, str) or key == node.name else whole[self._chosen(node, key)]
+
+    def output(self, cell: Node | Ref | str) -> str:
+        """Give what a cell printed, or all cells of a node, one after the other.
+
+        Standard output and error, `logging` and `warnings`, of all attempts together; up to
+        64 KiB a cell. It can be read while the cell runs.
+        """
+        node, number = self._find(cell)
+        lines = self._session.store_run.output.read(node.number, number)
+        return "".join(line.text for line in sorted(lines, key=lambda line: line.number))
+
+    @property
+    def graph(self) -> nx.DiGraph[str]:
+        """The nodes that are part of the run as a networkx graph, with how far each came.
+
+        See `flowcore.inspect.run_network` for the attributes.
+        """
+        session = self._session
+        if self._recorded is None and session.store_run.writable:
+            self._recorded = Recorded(session.store, self.id)
+        if self._recorded is not None:
+            self._recorded.catch_up()
+        nodes = [planned.node for planned in session.graph.nodes.values()]
+        return live_network(
+            self.flow.name, nodes, schedule=session.schedule, counts=session.books.counts, recorded=self._recorded
+        )
 
     def summary(self) -> str:
         """Tell what the run did, a line a node."""
@@ -171,25 +203,34 @@ class Run:
         return rows
 
     def _find(self, key: object) -> tuple[Node, int | None]:
-        node = node_of(key)
-        if node is None and isinstance(key, str) and key in self.flow:
-            node = self.flow[key]
-        if node is None:
-            return self._cell(str(key))
-        if node.owner is not self.flow.drawing:
-            raise ForeignReference(node=node.name, flow=node.owner.name, at="run[...]")
+        """Give a node, and a cell if `key` is the id of one or the node has no other."""
+        text = key if isinstance(key, str) else ""
+        if text.endswith("]") and text not in self.flow:
+            return self._cell(text)
+        node = target(self.flow, key).node
         if node.number not in self._session.graph.nodes:
             raise ValueLost(cell=node.name, reason="it was not part of this run")
-        return node, None
+        return node, None if node.axes else 0
 
-    def _cell(self, key: str) -> tuple[Node, int]:
-        name = key.partition("[")[0]
-        node = self.flow[name]
-        labels = self._session.labels
-        for number in range(self._session.space(node.number).count):
-            if cell_id(node, labels.of(node.number, number)) == key:
-                return node, number
-        raise UnknownNode(name=key, flow=self.flow.name)
+    def _cell(self, key: str) -> tuple[Node, int | None]:
+        """Give the node of a cell's id, and its number if the id names one cell and not several."""
+        node = target(self.flow, split_id(self.flow, key)[0]).node
+        node, _ = self._find(node)
+        if any(axis.labels is None for axis in node.axes):
+            for number in range(self._session.space(node.number).count):
+                if self._session.labels.name(node.number, number) == key:
+                    return node, number
+            raise UnknownNode(name=key, flow=self.flow.name)
+        numbers = target(self.flow, key).numbers or ()
+        return node, numbers[0] if len(numbers) == 1 else None
+
+    def _chosen(self, node: Node, key: str) -> dict[str, object]:
+        """Give the labels that the id of several cells names."""
+        numbers = target(self.flow, key).numbers or ()
+        places_of = self._session.labels.places
+        along = [set(column) for column in zip(*(places_of(node.number, n) for n in numbers), strict=True)]
+        named = [(axis, places) for axis, places in zip(node.axes, along, strict=True) if len(places) == 1]
+        return {axis.name: (axis.labels or ())[places.pop()] for axis, places in named}
 
     def _value(self, node: Node, number: int) -> Any:
         session, name = self._session, self._session.labels.name
@@ -199,7 +240,9 @@ class Run:
             return session.codec.decode(session.values.record(node.number, number))
         except ValueGone as gone:
             reason = f"array {gone.digest.hex()[:12]} is not in the store any more"
-            raise ValueLost(cell=name(node.number, number), reason=reason) from None
+        except BadRecord as bad:
+            reason = f"its record cannot be read ({bad})"
+        raise ValueLost(cell=name(node.number, number), reason=reason)
 
     def _absent(self, node: Node, number: int) -> FlowcoreError:
         name = self._session.labels.name(node.number, number)
@@ -234,7 +277,7 @@ class Run:
         if not session.books.failures:
             return
         failures = self.failures
-        told = failures_told(failures, run=self.id, rest=undone(session.graph, session.schedule))
+        told = failures_told(failures, run=self.id, rest=undone(session.graph, session.schedule), output=self.output)
         raise RunFailed(run=self.id, summary=told, failures=failures)
 
 
@@ -249,6 +292,7 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
     asked = Asked(
         wants=_wants(wanted),
         held=_held(flow.result, [t.node for t in wanted]),
+        refresh=_refreshed(flow, nodes, settings.refresh),
         given={number: values for number, values in given.items() if number in graph.nodes},
     )
     told = observers(settings.progress)
@@ -256,6 +300,14 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
     run = Run(flow, session)
     session.start()
     return run
+
+
+def _refreshed(flow: Drawn, nodes: Sequence[Node], keys: object) -> dict[int, Sequence[int] | None]:
+    """Give the nodes whose older results do not count, and which of their cells; None: all."""
+    if keys is True:
+        return {node.number: None for node in nodes}
+    listed = keys if isinstance(keys, list | tuple | set | frozenset) else [keys] if keys else ()
+    return _wants([target(flow, key) for key in listed])
 
 
 def _wants(targets: Sequence[Target]) -> dict[int, Sequence[int] | None]:

@@ -116,6 +116,7 @@ class RunOptions(TypedDict, total=False):
     on_error: OnError | None
     seed: int | None
     given: Mapping[object, object] | None
+    refresh: object
     progress: bool | Observer | None
 
 
@@ -139,6 +140,9 @@ class Settings:
         Of all random streams of the run.
     given : mapping
         Node, or its name, to the value that is used in its place.
+    refresh : bool, node, str, or sequence of them
+        What is computed anew although the store has it: everything (True), or these nodes,
+        names and cell ids. The new results take the place of the old ones.
     progress : bool or Observer, optional
         Whether to show progress, or who is told of it; None: as the terminal permits.
     origins : mapping
@@ -158,6 +162,7 @@ class Settings:
     on_error: OnError = "stop"
     seed: int = 0
     given: Mapping[object, object] = field(default_factory=dict)
+    refresh: object = False
     progress: bool | Observer | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -283,7 +288,7 @@ def default_workers() -> int:
 
 
 def _unknown(name: str) -> BadOption:
-    if name in ("refresh", "trust", "memory"):
+    if name in ("trust", "memory"):
         return BadOption(option=name, found="given", expected="available in this version")
     return BadOption(
         option=name, found="unknown", expected=f"one of {', '.join(_READERS)}", near=nearest(name, _READERS)
@@ -333,7 +338,7 @@ def _progress(name: str, value: object) -> object:
 
 _READERS: dict[str, Callable[[str, object], object]] = {
     "workers": _workers, "store": _store, "executor": _as_is, "on_error": _on_error, "seed": whole,
-    "given": _given, "progress": _progress,
+    "given": _given, "refresh": _as_is, "progress": _progress,
 }  # fmt: skip
 _FROM_OUTSIDE = frozenset({"workers", "store", "executor", "on_error", "seed", "progress"})
 

@@ -59,12 +59,12 @@ def target(flow: Nodes, key: object) -> Target:
     text = str(key)
     if text in flow or not text.endswith("]"):
         return Target(flow[text])
-    name, inside = _split(flow, text)
+    name, inside = split_id(flow, text)
     node = flow[name]
     return Target(node, _numbers(node, _places(flow, node, text, inside)))
 
 
-def _split(flow: Nodes, text: str) -> tuple[str, str]:
+def split_id(flow: Nodes, text: str) -> tuple[str, str]:
     """Part a cell's id into the node's name, which may have brackets of its own, and the labels."""
     at = text.find("[")
     while at >= 0:

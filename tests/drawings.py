@@ -16,7 +16,6 @@ from typing import Any, Literal
 from hypothesis import strategies as st
 
 import flowcore as fc
-from flowcore.declare.node import Ref
 from tests.vocabulary import FUNCTIONS, PARTS, PLAIN, SOURCES, fold, line_of
 
 AXES: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {  # its labels, and other values along it
@@ -258,7 +257,7 @@ def _form(argument: Any, refs: list[Any]) -> Any:
             return fc.gather(refs[step], over=over, labels=labels, missing=missing)  # type: ignore[call-overload]
         case Many(kind, parts):
             forms = [_form(part, refs) for part in parts]
-            return dict(zip("ab", forms, strict=False)) if kind == "dict" else tuple(forms) if kind == "tuple" else forms
+            return _contained(kind, forms)
     raise AssertionError(argument)
 
 
@@ -343,8 +342,8 @@ class Model:
         states: list[tuple[str, str]] = []
         read = [self._value(argument, places, lambda *told: states.append(told)) for argument in step.arguments]
         for before in step.after:
-            for row in self.select(before, {a: p for a, p in places.items() if a in self.steps[before].axes}):
-                states.append((row if isinstance(row, str) else self.outcome(before, row).state, "order"))
+            rows = self.select(before, {a: p for a, p in places.items() if a in self.steps[before].axes})
+            states += [(row if isinstance(row, str) else self.outcome(before, row).state, "order") for row in rows]
         if any(state in ("failed", "blocked") and mode != "drop-failed" for state, mode in states):
             return Outcome("blocked")
         if any(state == "skipped" and mode == "need" for state, mode in states):
@@ -436,4 +435,4 @@ def _silent(function: Callable[..., Any]) -> Callable[..., Any]:
     return type(function)(function.__code__, namespace, function.__name__, function.__defaults__)  # type: ignore[no-any-return]
 
 
-__all__ = ["Model", "Ref", "Step", "drawn", "programs"]
+__all__ = ["Model", "Outcome", "Step", "drawn", "programs"]

@@ -141,7 +141,9 @@ def test_the_environment_is_the_process_s(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_file_is_read(tmp_path: Path) -> None:
     """After arguments and variables, before defaults; its store lies beside it, wherever the run is started."""
-    (tmp_path / "flowcore.toml").write_text('workers = 3\nseed = 5\nstore = "kept"\non_error = "cancel"\nprogress = false\n')
+    (tmp_path / "flowcore.toml").write_text(
+        'workers = 3\nseed = 5\nstore = "kept"\non_error = "cancel"\nprogress = false\n'
+    )
     below = tmp_path / "a" / "b"
     below.mkdir(parents=True)
     settings = Settings.of(seed=9, environment={"FLOWCORE_WORKERS": "4"}, directory=str(below))
@@ -236,7 +238,7 @@ def test_paths_and_mappings() -> None:
 @pytest.mark.parametrize(
     "option",
     [{"workers": 0}, {"workers": "many"}, {"workers": True}, {"on_error": "panic"}, {"seed": -1}, {"seed": 1.5},
-     {"given": [1]},     {"progress": "maybe"}, {"refresh": True}, {"trust": "x"}, {"memory": "1 GiB"}],
+     {"given": [1]},     {"progress": "maybe"}, {"trust": "x"}, {"memory": "1 GiB"}],
     ids=str,
 )  # fmt: skip
 def test_bad_run_options(option: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ tasks printed, and values that were asked for, go through here as well.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 
@@ -53,7 +54,20 @@ def table(rows: Sequence[Sequence[object]], *, right: frozenset[int] = frozenset
 
 def document(facts: Mapping[str, object]) -> str:
     """Give facts as a JSON text, with the number of the schema they follow."""
-    return json.dumps({"schema": SCHEMA, **facts}, indent=2, default=_unusual)
+    whole = {"schema": SCHEMA, **facts}
+    try:
+        return json.dumps(whole, indent=2, default=_unusual, allow_nan=False)
+    except ValueError:  # JSON knows neither infinity nor nan: a label may be one
+        return json.dumps(_finite(whole), indent=2, default=_unusual)
+
+
+def _finite(value: object) -> object:
+    """Give numbers that JSON does not know as text."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    return value if not isinstance(value, float) or math.isfinite(value) else str(value)
 
 
 def _unusual(value: object) -> object:

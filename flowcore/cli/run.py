@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     flow = asked.drawer.draw(given)
     run = flow.start(
         *given.only, workers=given.workers, store=given.store, on_error=given.on_error, seed=given.seed,
-        executor=given.executor, progress=False if given.quiet else None,
+        executor=given.executor, refresh=_refresh(given.refresh), progress=False if given.quiet else None,
     )  # fmt: skip
     try:
         run.wait()
@@ -35,6 +35,11 @@ def main(arguments: Sequence[str]) -> int:
         return _interrupted(arguments)
     print(plain(run.summary()))
     return _interrupted(arguments) if run.status in {"interrupted", "cancelled"} else 0
+
+
+def _refresh(names: list[str] | None) -> object:
+    """Give what is computed anew: these, or everything if the option stands alone."""
+    return names or True if names is not None else None
 
 
 def _interrupted(arguments: Sequence[str]) -> int:
@@ -63,5 +68,8 @@ def _parser() -> Parser:
         "--only", nargs="+", default=[], metavar="NAME",
         help="only what these nodes or cells need, such as 'erode[rate=0.1]'"
     )  # fmt: skip
+    group.add_argument(
+        "--refresh", nargs="*", metavar="NAME", help="compute these nodes or cells anew; alone: everything"
+    )
     group.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     return parser

@@ -66,8 +66,10 @@ def _failure_facts(failure: FailedCell) -> dict[str, object]:
         what = {"type": type(error).__name__, "text": str(error), "at": "", "traceback": ""}
     else:
         what = {"type": error.type, "text": error.text, "at": error.at, "traceback": error.traceback}
-    place = {"cell": failure.cell, "node": failure.node, "labels": failure.labels, "attempts": failure.attempts}
-    return {**place, **what}
+    return {
+        "cell": failure.cell, "node": failure.node, "labels": failure.labels, "attempts": failure.attempts,
+        "arguments": failure.arguments, **what,
+    }  # fmt: skip
 
 
 def _run_told(run: RecordedRun) -> str:
@@ -85,7 +87,9 @@ def _failure_told(failure: FailedCell) -> list[str]:
     facts = _failure_facts(failure)
     tried = f" (attempt {failure.attempts})" if failure.attempts > 1 else ""
     lines = [f"{name(failure.cell)} failed{tried}: {facts['type']}: {facts['text']}"]
-    return lines + [f"  {line}" for line in str(facts["traceback"]).splitlines()[-_FRAMES:]]
+    lines += [f"  {line}" for line in str(facts["traceback"]).splitlines()[-_FRAMES:]]
+    called = ", ".join(f"{parameter}={name(given)}" for parameter, given in failure.arguments.items())
+    return [*lines, f"  called with {called}"] if called else lines
 
 
 def _cells_told(cells: Sequence[CellInfo]) -> str:
@@ -99,25 +103,24 @@ def _cells_told(cells: Sequence[CellInfo]) -> str:
 def _cell_facts(run: RecordedRun, cell: str) -> dict[str, object]:
     value, gone = _value(run, cell)
     kind = None if gone else f"{type(value).__module__}.{type(value).__qualname__}"
-    facts = {"kind": kind, "text": "" if gone else shown(value), "gone": gone}
-    for what in ("dtype", "shape"):
-        if hasattr(value, what):
-            facts[what] = str(value.dtype) if what == "dtype" else list(value.shape)
+    dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+    facts = {
+        "kind": kind, "dtype": None if dtype is None else str(dtype), "shape": shape,
+        "text": "" if gone else shown(value), "gone": gone,
+    }  # fmt: skip
     return {"cell": asdict(run.cell(cell)), "value": facts, "output": run.output(cell)}
 
 
 def _cell_told(run: RecordedRun, cell: str) -> str:
     lines = [_cells_told([run.cell(cell)]), ""]
+    failed = [line for failure in run.failures if failure.cell == cell for line in _failure_told(failure)]
     value, gone = _value(run, cell)
-    if gone:
-        lines += gone.splitlines()
-    elif hasattr(value, "dtype") and hasattr(value, "shape"):
-        lines += [f"value: {type(value).__name__} of {value.dtype}, shape {value.shape}", shown(value)]
+    if failed or gone:
+        lines += failed or gone.splitlines()
     else:
-        lines += [f"value: {type(value).__name__}", shown(value)]
-    for failure in run.failures:
-        if failure.cell == cell:
-            lines += ["", *_failure_told(failure)]
+        dtype, shape = getattr(value, "dtype", None), getattr(value, "shape", None)
+        of = f" of {dtype}, shape {shape}" if dtype is not None and shape is not None else ""
+        lines += [f"value: {type(value).__name__}{of}", shown(value)]
     printed = run.output(cell)
     lines += ["", "printed:", printed.rstrip("\n")] if printed else []
     return plain("\n".join(lines))

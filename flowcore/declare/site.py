@@ -47,7 +47,7 @@ def at_users_line(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return function(*args, **kwargs)
-        except (FlowcoreError, ExceptionGroup) as error:
-            raise error.with_traceback(None)  # noqa: B904 - the same error, without frames the user did not write
+        except (FlowcoreError, ExceptionGroup, KeyboardInterrupt) as error:
+            raise error.with_traceback(None) from error.__cause__
 
     return call

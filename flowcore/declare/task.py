@@ -78,7 +78,7 @@ class Task(Generic[P, R_co]):
         try:
             return cast("R_co", canvas.draw(self, args, kwargs, sys._getframe(1)))
         except (GraphError, ExceptionGroup) as error:
-            raise error.with_traceback(None)  # noqa: B904 - the same error, without frames the user did not write
+            raise error.with_traceback(None) from error.__cause__
 
     @property
     def form(self) -> Form:

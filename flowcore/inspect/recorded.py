@@ -24,6 +24,7 @@ from flowcore.store.cache import Hit
 from flowcore.store.directory import Archive, Store
 from flowcore.store.history import (
     Answered,
+    AxesFacts,
     Beat,
     CellFailed,
     CellSkipped,
@@ -132,6 +133,8 @@ class Recorded:
         self.ended: Ended | None = None
         self.running = 0  # cells in flight, as last told
         self._follower = Follower(store.layout.journal(run_id), disk=store.disk)
+        self._axes: list[object] = []
+        self._alive: bool | None = None  # None: not asked since the last reading
         self._stations = Stations()
         self._labels: dict[tuple[int, int], list[bytes] | None] = {}  # of elements, by source node and cell
         self._rows = 0
@@ -140,6 +143,7 @@ class Recorded:
 
     def catch_up(self) -> None:
         """Read what was written since the last time."""
+        self._alive = None
         if self.ended is None:
             for told in self._follower.more():
                 with suppress(LookupError, TypeError, ValueError, AttributeError, BadRecord):  # facts of another shape
@@ -152,7 +156,9 @@ class Recorded:
         """How it ended; without an end ``running`` or ``dead``."""
         if self.ended is not None:
             return self.ended.status
-        return "running" if lives(self.store.root, self.id, disk=self.store.disk) else "dead"
+        if self._alive is None:
+            self._alive = lives(self.store.root, self.id, disk=self.store.disk)
+        return "running" if self._alive else "dead"
 
     @property
     def began(self) -> float:
@@ -277,6 +283,8 @@ class Recorded:
         match told:
             case RunFacts():
                 self.facts = told.facts
+            case AxesFacts():
+                self._axes = told.axes
             case NodeFacts():
                 self._node(told.number, told.facts)
             case Rows():
@@ -324,11 +332,11 @@ class Recorded:
             after=tuple(facts.get("after", ())),
         )  # fmt: skip
         self.ledgers[number] = Ledger(axes=axes)
-        spans = tuple(Span(a.name, *((None, a.source) if a.labels is None else (len(a.labels),))) for a in axes)  # type: ignore[arg-type]
+        spans = tuple(Span(a.name, *((None, a.source) if a.labels is None else (len(a.labels),))) for a in axes)
         self._stations.add(number, spans, (), priority=0, lane="")
 
     def _axis(self, place: int) -> RecordedAxis:
-        facts = cast(Facts, self.facts["axes"][place])
+        facts = cast(Facts, self._axes[place])
         if "records" in facts:
             labels = tuple(decode(record, fetch=self._fetch) for record, _ in facts["records"])
             return RecordedAxis(name=facts["name"], labels=labels, told=tuple(told for _, told in facts["records"]))

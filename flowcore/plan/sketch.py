@@ -58,9 +58,9 @@ def sketch(record: bytes) -> str:
     >>> def put(header, data):
     ...     raise AssertionError("too small for a file")
     >>> sketch(encode([1, 2], put=put).record)
-    'list of 2 #4bcc8d10'
+    'list of 2 #a295bf42'
     >>> sketch(encode("secret", put=put).record)
-    'str of 6 #aa0c4a36'
+    'str of 6 #3cc0d10e'
     """
     if len(record) > _LONGEST:
         return f"{len(record)} bytes #{_short(blake3(record).digest())}"

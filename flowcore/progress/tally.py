@@ -20,6 +20,7 @@ _SPAN = 10.0  # seconds that a rate looks back at least
 _SHARE = 3  # ... and at least this part of the time that the task has been at work
 _SAMPLES = 128  # looks back that are kept; beyond that every other one goes
 _APART = 0.5  # seconds between two of them
+_SOONEST = 1.0  # seconds of work before which nothing can be told
 
 _Counted = tuple[int, int, int, int, int]  # running, done, hit, failed, skipped
 
@@ -118,7 +119,7 @@ class Pace:
         then, before = next((s for s in reversed(self._samples) if s[0] <= since), self._samples[0])
         if count == before:
             then, before = self._samples[0]
-        if count == before or now - then < _APART:
+        if count == before or now - then < _SOONEST:
             return None
         return (count - before) / (now - then)
 

@@ -52,7 +52,7 @@ class Terminal:
         self._stream = stream
         self._asked = asked
         self._screen = Screen(stream)
-        self._lines = Lines(stream, asked=asked)
+        self._lines = Lines(asked=asked)  # on whatever standard error is by then: it may be above another table
         self._console: Console | None = None  # once there is something to show
         self._plain = False
 
@@ -128,12 +128,13 @@ def table(board: Board, *, columns: int, height: int, fancy: bool = True) -> lis
         A line each.
     """
     shown, hidden = _chosen(board.rows, height - 4)
-    lines: list[list[Cell]] = [_headings(shown)]
+    words = _words(board)
+    lines: list[list[Cell]] = [[(word, "dim") for word in ("", "", *words)]]
     for kind, label in _LABELS:
         rows = [row for row in shown if row.kind == kind]
         if rows:
             lines.append([(label, "dim")])
-            lines += [_cells(row, shown, fancy=fancy) for row in rows]
+            lines += [_cells(row, words, fancy=fancy) for row in rows]
     told = [_header(board), *_aligned(lines)] if shown else [_header(board)]
     told += [_hidden(hidden)] if hidden else []
     for text in told:
@@ -144,28 +145,31 @@ def table(board: Board, *, columns: int, height: int, fancy: bool = True) -> lis
 def _header(board: Board) -> Text:
     from rich.text import Text
 
-    state = board.status or ("stopping: Ctrl-C again ends what runs" if board.stopping else "running")
-    parts: list[Cell] = [(shorten(board.flow, _NAME), "bold"), (f"  {board.run}  ", "dim")]
-    parts += [(state, _STATES.get(state, "bold yellow" if board.status else "cyan"))]
-    parts += [(f" in {clocked(board.seconds)}" if board.status else f" {clocked(board.seconds)}", "")]
-    parts += [(f", {left_told(board)}", "") for _ in range(1) if not board.status and board.left is not None]
-    return Text.assemble(*parts)
+    state = board.status or ("stopping (Ctrl-C again: at once)" if board.stopping else "running")
+    told = f", {left_told(board)}" if not board.status and board.left is not None else ""
+    return Text.assemble(
+        (shorten(board.flow, _NAME), "bold"), "  ",
+        (state, _STATES.get(state, "bold yellow" if board.status or board.stopping else "cyan")),
+        f" {'in ' if board.status else ''}{clocked(board.seconds)}{told}", (f"  {board.run}", "dim"),
+    )  # fmt: skip
 
 
-def _headings(rows: Sequence[Row]) -> list[Cell]:
-    words = ["", "", "total", "done", "cached", "running"]
-    words += [word for word in ("failed", "skipped") if any(getattr(row, word) for row in rows)]
-    return [(word, "dim") for word in [*words, "rate", "left"]]
+def _words(board: Board) -> list[str]:
+    """Give the columns that have something to tell."""
+    words = ["total", "done", "cached"] + ([] if board.status else ["running"])
+    words += [word for word in ("failed", "skipped") if board.sum(word)]
+    return words + ([] if board.status else ["rate", "left"])
 
 
-def _cells(row: Row, rows: Sequence[Row], *, fancy: bool) -> list[Cell]:
+def _cells(row: Row, words: Sequence[str], *, fancy: bool) -> list[Cell]:
     name = shorten(row.name, _NAME - 2) + (f" ({row.nodes} nodes)" if row.nodes > 1 else "")
-    total = f"{row.cells}+" if row.open and row.cells else "?" if row.open else str(row.cells)
-    told = {"total": total, "done": row.done, "cached": row.hit, "running": row.running}
-    told |= {word: getattr(row, word) for word in ("failed", "skipped") if any(getattr(r, word) for r in rows)}
-    told |= {"rate": paced(row.rate) if row.rate else "", "left": about(row.left) if row.left else ""}
+    told = {
+        "total": f"{row.cells}+" if row.open and row.cells else "?" if row.open else str(row.cells),
+        "done": row.done, "cached": row.hit, "running": row.running, "failed": row.failed, "skipped": row.skipped,
+        "rate": paced(row.rate) if row.rate else "", "left": about(row.left) if row.left else "",
+    }  # fmt: skip
     cells: list[Cell] = [(f"  {name}", ""), (_bar(row, fancy=fancy), "red" if row.failed else "green")]
-    return cells + [(str(value) if value else "", _STYLES[word]) for word, value in told.items()]
+    return cells + [(str(told[word] or ""), _STYLES[word]) for word in words]
 
 
 def _bar(row: Row, *, fancy: bool) -> str:

@@ -80,11 +80,10 @@ class Watch:
     def _end(self) -> None:
         self._over.set()
         self._thread.join(_PATIENCE)
-        if self._thread.is_alive():  # the terminal takes nothing: nobody would see the end
-            return
         if self._error is not None:
             raise self._error
-        self._view.close(self._board())
+        if not self._thread.is_alive():  # else the terminal takes nothing: nobody would see the end
+            self._view.close(self._board())
         self._view.let_go()
 
     def _board(self) -> Board:

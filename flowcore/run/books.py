@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowcore.errors import FlowcoreError
@@ -72,6 +72,7 @@ class Books:
     spool: Spool
     inbox: Inbox
     run_id: str
+    refresh: Mapping[int, frozenset[int] | None] = field(default_factory=dict)  # cells whose older results do not count
     works: dict[int, Work] = field(default_factory=dict)
     attempts: dict[int, Flight] = field(default_factory=dict)  # those that have not ended
     running: dict[object, int] = field(default_factory=dict)  # cells in flight of each task with a limit, by its name
@@ -127,6 +128,13 @@ class Books:
             node=node, numbers=list(numbers), keys=unkeyed, components=values.components(node, numbers),
             records=values.records(node, numbers), seconds=[0.0] * len(numbers),
         ))  # fmt: skip
+
+    def fresh(self, node: int, numbers: Sequence[int]) -> list[bool] | None:
+        """Tell for each cell whether only what this run has recorded may answer; None: for none of them."""
+        if node not in self.refresh:
+            return None
+        cells = self.refresh[node]
+        return [cells is None or n in cells for n in numbers]
 
     def release(self) -> None:
         """Let go of values that nobody will use any more and that no store keeps."""

@@ -36,8 +36,8 @@ def tell_beginning(
         "workers": settings.workers, "seed": settings.seed, "on_error": settings.on_error,
         "executor": executor if isinstance(executor, str | None) else type(executor).__name__,
         "targets": list(graph.targets), "given": sorted(given),
-        "axes": [_axis(axis, codec) for axis in axes.values()],
     })  # fmt: skip
+    cache.axes([_axis(axis, codec) for axis in axes.values()])
     places = {about: place for place, about in enumerate(axes)}
     for number, planned in graph.nodes.items():
         cache.node(number, _node(planned.node, [places[id(axis)] for axis in planned.node.axes]))

@@ -18,12 +18,12 @@ and a cold one never waits for a key.
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from flowcore import clock
 from flowcore.errors import FlowcoreError, FlowcoreWarning, NotPicklable
+from flowcore.notices import notice
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
 from flowcore.plan.records import combine
 from flowcore.run.books import Books, CellFailure
@@ -138,7 +138,7 @@ class Engine:
     def _rescue(self, lane: str) -> None:
         """Carry on without the executor of a lane, but for cells that have killed a worker (contract F35)."""
         reason, jobs = self._crew.replace(lane)
-        warnings.warn(FlowcoreWarning(f"no {lane} can be had ({reason}): cells run in this process"), stacklevel=2)
+        notice(FlowcoreWarning(f"no {lane} can be had ({reason}): cells run in this process"))
         for job in jobs:
             for i, attempt in enumerate(job.attempts):
                 tries = self._books.tries.get((job.node, job.numbers[i]))
@@ -222,7 +222,9 @@ class Engine:
             keys = keys * len(numbers)
         hits: list[int] = []
         misses: list[int] = []
-        for i, answer in enumerate(books.cache.judge(keys, younger_than=work.answers_for)):
+        for i, answer in enumerate(books.cache.judge(
+            keys, younger_than=work.answers_for, fresh=books.fresh(node, numbers)
+        )):
             if isinstance(answer, Hit):
                 hits.append(i)
                 books.put(node, numbers[i], answer.record, answer.component, current_classes(answer.classes))

@@ -65,24 +65,25 @@ class TaskSpec:
     timeout: float | None = None  # seconds an attempt may take
     cores: int = 1
     gpus: int = 0
+    depth: int = 0  # how many runs this one is nested in
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list, for a message."""
         return [
             self.id, self.name, list(self.function) if isinstance(self.function, tuple) else self.function,
             list(self.buffers), self.mode, list(self.positional), [list(k) for k in self.keywords],
-            int(self.keep), self.code, self.timeout, self.cores, self.gpus,
+            int(self.keep), self.code, self.timeout, self.cores, self.gpus, self.depth,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object]) -> TaskSpec:
         """Read what :meth:`pack` gave."""
-        (id_, name, function, buffers, mode, positional, keywords, keep, code, timeout, cores, gpus) = fields
+        (id_, name, function, buffers, mode, positional, keywords, keep, code, timeout, cores, gpus, depth) = fields
         return cls(
             id=id_, name=name, function=function if isinstance(function, bytes) else tuple(function),  # type: ignore[arg-type]
             buffers=tuple(buffers), mode=mode, positional=tuple(positional),  # type: ignore[arg-type]
             keywords=tuple((k, p) for k, p in keywords), keep=Keep(keep), code=code,  # type: ignore[attr-defined,arg-type]
-            timeout=timeout, cores=cores, gpus=gpus,  # type: ignore[arg-type]
+            timeout=timeout, cores=cores, gpus=gpus, depth=depth,  # type: ignore[arg-type]
         )  # fmt: skip
 
 

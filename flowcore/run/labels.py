@@ -26,6 +26,10 @@ class Labels:
         places = self._spaces(node).coordinates(number)
         return tuple(self._label(node, axis, number, place) for axis, place in enumerate(places))
 
+    def places(self, node: int, number: int) -> tuple[int, ...]:
+        """Give the place of a cell along each axis of its node."""
+        return self._spaces(node).coordinates(number)
+
     def record(self, node: int, over: tuple[str, ...], number: int) -> Record:
         """Give the record of a cell's label along some axes: a tuple of them if there are several."""
         drawn = self._graph[node].node

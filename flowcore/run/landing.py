@@ -140,7 +140,7 @@ class Landing:
         books.put_all(node, numbers, records, components, classes)
         self._record(flight, offsets, Trace(
             node=node, numbers=numbers, keys=keys, components=own, records=records, seconds=seconds,
-            classes=classes if any(classes) else [],
+            classes=classes if any(classes) else [], refresh=node in books.refresh,
         ))  # fmt: skip
         books.count(node).done += len(numbers)
         books.schedule.done(node, numbers)

@@ -57,6 +57,8 @@ class Context:
     number: int
     attempt: int
     slot: SlotLike
+    depth: int = 0  # how many runs the cell's run is nested in
+    cores: int = 1  # what a run inside this cell may use
     rng: object = None
     checkpoint: object = None
     pages: Pages | None = None  # where what it prints goes, in a process that runs other things as well
@@ -91,7 +93,7 @@ class Workplace:
 def perform(job: Job, place: Workplace, report: Report) -> None:
     """Run the cells of a job in order; report each exactly once."""
     slot, pages = place.slot, place.pages
-    context = Context(job.task.name, 0, 0, slot, pages=pages)
+    context = Context(job.task.name, 0, 0, slot, depth=job.task.depth, cores=job.task.cores, pages=pages)
     token = current.set(context)
     try:
         for i, attempt in enumerate(job.attempts):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 from flowcore import clock
 from flowcore.errors import NotPicklable, NotStorable
 from flowcore.events import Cells, NodeDrawn, Observer, Printed, RunEnded, RunStarted, RunStopping
+from flowcore.notices import notice
 from flowcore.plan.cells import Space
 from flowcore.plan.classes import class_name, is_record_class
 from flowcore.plan.code import forget
@@ -32,10 +33,11 @@ from flowcore.run.job import Printed as PrintedResult
 from flowcore.run.job import Warned
 from flowcore.run.labels import Labels
 from flowcore.run.landing import Landing
+from flowcore.run.nesting import nesting
 from flowcore.run.surroundings import Surroundings
 from flowcore.run.telling import Teller
 from flowcore.run.values import Values
-from flowcore.run.warned import arrived, warn_at
+from flowcore.run.warned import arrived
 from flowcore.run.work import Surround
 from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
@@ -58,11 +60,14 @@ class Asked:
         Nodes whose values live as long as the run, whoever has used them.
     given : mapping
         Node number to the values supplied for its cells, in the order of their numbers.
+    refresh : mapping
+        Node number to the cells whose older results do not count, None for all.
     """
 
     wants: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
     held: Container[int] = ()
     given: Mapping[int, Sequence[object]] = field(default_factory=dict)
+    refresh: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
 
 
 class Session:
@@ -91,9 +96,11 @@ class Session:
         observers: Sequence[Observer],
     ) -> None:
         forget()  # globals are looked at anew in each run (contract K6)
+        depth, cores = nesting(name)
         self.graph = graph
-        self.settings = settings
+        self.settings = settings = replace(settings, workers=min(settings.workers, cores or settings.workers))
         self.name = name
+        self.store = store
         self.store_run = store.begin()
         self.id = self.store_run.id
         self.status: Status = "running"
@@ -114,6 +121,7 @@ class Session:
         self.books = Books(
             graph=graph, schedule=self.schedule, values=self.values, cache=self.store_run.cache,
             spool=self.store_run.spool, inbox=Inbox(), run_id=self.id,
+            refresh={n: None if cells is None else frozenset(cells) for n, cells in asked.refresh.items()},
         )  # fmt: skip
         self.labels = Labels(graph, self.space, self.values, self.codec)
         self._crew = Crew(
@@ -129,7 +137,7 @@ class Session:
             self.books, crew=self._crew, landing=self._landing, given=self._encode(asked.given), tick=self._tick,
             surround=Surround(
                 codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
-                leaves_process=self._crew.leaves_process,
+                leaves_process=self._crew.leaves_process, depth=depth,
             ),
         )  # fmt: skip
         self._thread = threading.Thread(target=self._run, name="flowcore-engine", daemon=True)
@@ -257,7 +265,7 @@ class Session:
 
     def _warn(self, trouble: NotStorable | Warned) -> None:
         if isinstance(trouble, NotStorable):
-            warn_at(trouble, trouble.at)
+            notice(trouble, trouble.at)
         elif (warning := arrived(trouble)) is not None:
             self.store_run.hear(warning)
 

@@ -8,12 +8,12 @@ is full, counts are dropped, for later ones make up for them (contract F36).
 from __future__ import annotations
 
 import threading
-import warnings
 from collections import deque
 from collections.abc import Sequence
 
 from flowcore.errors import FlowcoreWarning
 from flowcore.events import Cells, Event, Observer
+from flowcore.notices import notice
 
 _MOST = 10_000  # events that wait
 _PATIENCE = 2.0  # seconds that the end of a run waits for observers
@@ -68,4 +68,4 @@ class Teller:
             except Exception as error:  # noqa: BLE001 - an observer may be any user code, and is left out
                 self._observers.remove(observer)
                 told = f"{type(observer).__name__} raised {type(error).__name__}: {error}; it is left out"
-                warnings.warn(FlowcoreWarning(told), stacklevel=2)
+                notice(FlowcoreWarning(told))

@@ -1,15 +1,8 @@
-"""Warnings, shown once and by the engine alone, wherever something was found out.
-
-Those about what the user wrote are issued as if from the line where it stands.
-
-The engine finds out on a thread of its own, where a stack would only name flowcore's
-own lines; a warning of Python's names one line, and it has to be the user's.
-"""
+"""Warnings of workers, shown once and by the engine alone, wherever something was found out."""
 
 from __future__ import annotations
 
 import dataclasses
-import warnings
 
 from flowcore.errors import DamagedEntry, FlowcoreWarning, StoreUnavailable
 from flowcore.run.job import Warned
@@ -17,15 +10,6 @@ from flowcore.run.job import Warned
 _OF_WORKERS: dict[str, type[DamagedEntry | StoreUnavailable]] = {
     kind.__name__: kind for kind in (DamagedEntry, StoreUnavailable)
 }
-
-
-def warn_at(trouble: FlowcoreWarning, site: str) -> None:
-    """Warn, naming ``file:line`` as the place."""
-    file, _, line = site.rpartition(":")
-    if not line.isdecimal():
-        warnings.warn(trouble, stacklevel=3)
-        return
-    warnings.warn_explicit(trouble, category=type(trouble), filename=file, lineno=int(line))
 
 
 def travelling(warning: FlowcoreWarning) -> Warned | None:

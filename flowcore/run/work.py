@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 
 from flowcore.declare.node import Along
 from flowcore.errors import NotKeyable
+from flowcore.notices import notice
 from flowcore.plan.cells import Space
 from flowcore.plan.code import Fingerprint, fingerprint
 from flowcore.plan.encode import NoEncoding
@@ -24,7 +25,6 @@ from flowcore.plan.records import combine
 from flowcore.run.inputs import Feeder, FromAxis, LabelRecord, feeder
 from flowcore.run.job import Component, Keep, Part, Record, TaskSpec
 from flowcore.run.values import Values
-from flowcore.run.warned import warn_at
 from flowcore.store.codecs import Codec
 
 _ids = itertools.count(1)
@@ -40,6 +40,7 @@ class Surround:
     label: LabelRecord
     run_id: str
     leaves_process: Callable[[str], bool]  # whether a runner's cells leave this process
+    depth: int = 0  # how many runs this one is nested in
 
 
 @dataclass(slots=True)
@@ -152,7 +153,7 @@ def _task(
         mode="async" if node.task.is_async else "sync",
         positional=tuple(part for _, part in parts[:count]), keywords=tuple(parts[count:]),
         keep=keep, code=code.digest if code is not None and comparable else b"",
-        timeout=options.timeout, cores=options.cores,
+        timeout=options.timeout, cores=options.cores, depth=surround.depth,
     )  # fmt: skip
 
 
@@ -250,7 +251,7 @@ class _Encoder:
         if raised:
             raise trouble
         if self._cached and not self.refused:
-            warn_at(trouble, node.site)
+            notice(trouble, node.site)
         self.refused = True
 
     def part(self, shape: Shape, path: str) -> Part:

@@ -109,10 +109,13 @@ class Cache:
         """Give the reason not to keep anything just now, or None."""
         return self._trouble.refusal()
 
-    def judge(self, keys: Sequence[bytes], *, younger_than: float | None = None) -> list[Hit | Miss]:
+    def judge(
+        self, keys: Sequence[bytes], *, younger_than: float | None = None, fresh: Sequence[bool] | None = None
+    ) -> list[Hit | Miss]:
         """Tell for each key whether a record answers; an empty key never does.
 
-        With `younger_than`, only records of runs that began within so many seconds do.
+        With `younger_than`, only records of runs that began within so many seconds do; where
+        `fresh` says so, only those of this very run (contract K26).
         """
         since = "" if younger_than is None else run_stamp(clock.wall() - younger_than)
         answers: list[Hit | Miss] = [NO_RECORD] * len(keys)
@@ -125,6 +128,9 @@ class Cache:
                 at = (journal, offset)
                 frame = self._records.frame(journal, offset)
             key = keys[place]
+            if fresh is not None and fresh[place]:
+                answers[place] = self._fresh(key)
+                continue
             young = not since or self._records.run_id(journal) >= since
             hit = self._hit(frame, row, key) if young else None
             answers[place] = hit or self._other(Entry(journal, offset, row), key, since)
@@ -150,6 +156,10 @@ class Cache:
         """Write down what the run is: its flow, options, versions."""
         self._note(["run", dict(facts)])
         self.flush()
+
+    def axes(self, axes: Sequence[Mapping[str, object]]) -> None:
+        """Write down the axes that nodes refer to by their place; apart from the run, since labels may be many."""
+        self._note(["axes", [dict(axis) for axis in axes]])
 
     def node(self, number: int, facts: Mapping[str, object]) -> None:
         """Write down what a node is, before its first cell."""
@@ -210,6 +220,14 @@ class Cache:
         self._small.append(record)
         if len(self._small) >= _BUFFERED:
             self.flush()
+
+    def _fresh(self, key: bytes) -> Hit | Miss:
+        """Ask only what this run has recorded."""
+        for entry in self._records.index.entries(key):
+            own = entry.journal == self._number
+            if own and (hit := self._hit(self._records.frame(entry.journal, entry.offset), entry.row, key)):
+                return hit
+        return REFRESH
 
     def _other(self, first: Entry, key: bytes, since: str) -> Hit | Miss:
         """Ask the later records of a key whose first one cannot be used (J10)."""

@@ -33,6 +33,13 @@ class RunFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AxesFacts:
+    """The axes of the run's nodes, which refer to them by their place here."""
+
+    axes: list[object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFacts:
     """What a node is, as the engine wrote it."""
 
@@ -112,7 +119,7 @@ class Tried:
 
 
 Told: TypeAlias = (
-    RunFacts | NodeFacts | Trace | Answered | CellFailed | CellSkipped | Rows | Left | Tried | Beat | Ended
+    RunFacts | AxesFacts | NodeFacts | Trace | Answered | CellFailed | CellSkipped | Rows | Left | Tried | Beat | Ended
 )
 
 
@@ -225,6 +232,8 @@ def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
             return TraceRows(record).whole()
         case ["run", dict(facts), *_]:
             return RunFacts(facts=facts)
+        case ["axes", list(axes), *_]:
+            return AxesFacts(axes=axes)
         case ["node", int(number), dict(facts), *_]:
             return NodeFacts(number=number, facts=facts)
         case ["hit", int(node), int(count), numbers, bytes(keys), *_]:

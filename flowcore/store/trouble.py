@@ -9,12 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import threading
-import warnings
 from collections.abc import Callable
 from typing import TypeAlias
 
 from flowcore import clock
 from flowcore.errors import FlowcoreWarning, StoreUnavailable
+from flowcore.notices import notice
 from flowcore.store.fs import Disk
 
 Tell: TypeAlias = Callable[[FlowcoreWarning], None]
@@ -28,7 +28,7 @@ _LONGEST_PAUSE = 60.0
 
 def warn(warning: FlowcoreWarning) -> None:
     """Tell the user, the ordinary way."""
-    warnings.warn(warning, stacklevel=3)
+    notice(warning)
 
 
 class Trouble:

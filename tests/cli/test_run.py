@@ -36,8 +36,13 @@ def test_script_and_command_line_agree(swept: Terminal) -> None:
 
 def test_the_script_s_own_part_is_left_out(flowcore: Terminal) -> None:
     """Nothing under the guard runs, however it is written; what else the file does happens once, and in no worker."""
-    guarded = SWEEP.replace('if __name__ == "__main__":', 'if "__main__" == __name__ and True:\n    raise SystemExit(9)\nif 1:')
-    guarded = guarded.partition("if 1:")[0] + 'print("loaded", __name__)\nassert not __name__ != "__main__"\n'
+    guarded = SWEEP.replace(
+        'if __name__ == "__main__":', 'if "__main__" == __name__ and True:\n    raise SystemExit(9)\nif 1:'
+    )
+    guarded = (
+        guarded.partition("if 1:")[0]
+        + 'print("loaded", __name__)\nassert __name__ != "__main__"\nassert Land.__annotations__["rate"] is float\n'
+    )
     flowcore.write("sweep.py", guarded)
     ran = flowcore("run", "sweep.py", "--rates", "1", "-q")
 
@@ -46,8 +51,13 @@ def test_the_script_s_own_part_is_left_out(flowcore: Terminal) -> None:
 
 def test_neighbours_are_imported(flowcore: Terminal) -> None:
     """The file's folder is where its imports begin, wherever the command is typed."""
-    flowcore.write("a/neighbour.py", "import flowcore as fc\n@fc.compute\ndef double(x: int) -> int:\n    return 2 * x\n")
-    flowcore.write("a/main-flow.py", "import flowcore as fc\nimport neighbour\nwith fc.Flow('f') as flow:\n    neighbour.double(2)\n")
+    flowcore.write(
+        "a/neighbour.py", "import flowcore as fc\n@fc.compute\ndef double(x: int) -> int:\n    return 2 * x\n"
+    )
+    flowcore.write(
+        "a/main-flow.py",
+        "import flowcore as fc\nimport neighbour\nwith fc.Flow('f') as flow:\n    neighbour.double(2)\n",
+    )
 
     assert 0 == flowcore("run", "a/main-flow.py", "-q").code
     assert (flowcore.folder / ".flowcore").is_dir()
@@ -58,6 +68,17 @@ def test_only_a_cell(swept: Terminal) -> None:
     ran = swept("run", "sweep.py", "--rates", "0.1,0.2", "-q", "--only", "erode[rate=0.2]")
 
     assert (0, 1) == (ran.code, swept.tally()), ran.err
+
+
+def test_refreshed_cells_run_again(swept: Terminal) -> None:
+    """One by its id, or all of them."""
+    arguments = ["run", "sweep.py", "--rates", "0.1,0.2", "-q"]
+    tallies = [
+        (swept(*arguments, *more).code, swept.tally())
+        for more in ([], ["--refresh", "erode[rate=0.2]"], ["--refresh"], [])
+    ]
+
+    assert [(0, 2), (0, 3), (0, 5), (0, 5)] == tallies
 
 
 def test_failed_cells_are_1(swept: Terminal) -> None:
@@ -123,19 +144,25 @@ def test_help_tells_the_flow_s_parameters(swept: Terminal) -> None:
 
 def test_interrupted_is_3(swept: Terminal) -> None:
     """Ctrl-C ends the run, says how to go on, and that goes on."""
-    slow = SWEEP.replace('    print("eroding")', "    import time\n    time.sleep(60 if rate == 0.2 and years == 501 else 0)")
+    slow = SWEEP.replace(
+        '    print("eroding")', "    import time\n    time.sleep(60 if rate == 0.2 and years == 501 else 0)"
+    )
     swept.write("sweep.py", slow)
     arguments = ["run", "sweep.py", "--rates", "0.1,0.2", "--years", "501", "-w", "2", "-q"]
     with subprocess.Popen(
         [sys.executable, "-m", "flowcore", *arguments], cwd=swept.folder, env=ENVIRON, stderr=subprocess.PIPE, text=True
     ) as process:
         _wait_for_tally(swept.folder / "tally", 2)
+        live = swept("runs", "--json").json["runs"]
         process.send_signal(signal.SIGINT)
         _, told = process.communicate(timeout=30)
 
     assert 3 == process.returncode, told
     assert "Go on with: flowcore run sweep.py --rates 0.1,0.2 --years 501 -w 2 -q" in told
     assert "Traceback" not in told
+    assert [["running"], ["interrupted"]] == [
+        [run["status"] for run in seen] for seen in (live, swept("runs", "--json").json["runs"])
+    ]
 
 
 def _wait_for_tally(path: Path, count: int) -> None:
@@ -149,7 +176,8 @@ def test_names_do_not_steer_the_terminal(flowcore: Terminal) -> None:
     """Escape sequences and text from right to left come out as what they are."""
     flowcore.write(
         "evil.py",
-        "import flowcore as fc\nwith fc.Flow('e\\x1b[2Jvil') as flow:\n    flow.add(len, '', name='no\\u202ede\\x1b]0;x\\x07')\n",
+        "import flowcore as fc\nwith fc.Flow('e\\x1b[2Jvil') as flow:\n"
+        "    flow.add(len, '', name='no\\u202ede\\x1b]0;x\\x07')\n",
     )
     seen = [flowcore("run", "evil.py", "-q"), flowcore("graph", "evil.py"), flowcore("graph", "evil.py", "--dot")]
 

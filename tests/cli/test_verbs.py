@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+import timeit
 
 import networkx as nx
 import pytest
@@ -32,9 +33,27 @@ def test_help_loads_next_to_nothing() -> None:
     code += "print('LOADED', *sorted(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", code], env=ENVIRON, capture_output=True, text=True, check=True)
 
-    assert {"flowcore", "flowcore.cli"} == set(done.stdout.split("LOADED ")[1].split()) - {"importlib", "types", "warnings"} - {
-        "importlib._bootstrap", "importlib._bootstrap_external", "_frozen_importlib_external", "_warnings",
-    }  # fmt: skip
+    loaded = set(done.stdout.split("LOADED ")[1].split())
+
+    assert {"flowcore", "flowcore.cli"} == {name for name in loaded if name.startswith("flowcore")}
+    assert loaded <= {
+        "flowcore",
+        "flowcore.cli",
+        "__future__",
+        "importlib",
+        "importlib._bootstrap",
+        "types",
+        "warnings",
+    }
+
+
+@pytest.mark.bench
+def test_help_is_quick() -> None:
+    """A whole `flowcore --help` takes less than 100 ms where Python itself takes half of that."""
+    command = [sys.executable, "-m", "flowcore", "--help"]
+    took = min(timeit.repeat(lambda: subprocess.run(command, env=ENVIRON, capture_output=True, check=True), number=1))
+
+    assert took < 0.1
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -54,7 +73,7 @@ def test_each_verb_has_help(flowcore: Terminal, verb: str) -> None:
         (["--verison"], "there is no option '--verison'"),
         (["config", "--jsn"], "there is no option --jsn. Did you mean '--json'"),
         (["config", "left"], "there is no place for 'left'"),
-        (["do\x1b[2Jctor"], "do\\x1b[2Jctor"),
+        (["do\x1b[2Jctor"], "do\\\\x1b[2Jctor"),
     ],
 )
 def test_wrong_words_are_2(flowcore: Terminal, arguments: list[str], told: str) -> None:
@@ -125,7 +144,7 @@ def test_a_graph_as_a_tree(swept: Terminal) -> None:
 
 
 def test_a_graph_as_json_is_networkx_s(swept: Terminal) -> None:
-    """networkx reads it back as the same graph."""
+    """Networkx reads it back as the same graph."""
     data = swept("graph", "sweep.py", "--rates", "0.1,0.2", "--json").json
     graph = nx.node_link_graph(data, edges="edges")
 
@@ -143,7 +162,10 @@ def test_node_link_data_is_as_networkx_gives_it() -> None:
 
 def test_a_graph_for_graphviz(swept: Terminal) -> None:
     """Names are quoted; edges carry the parameters that they feed."""
-    swept.write("odd.py", "import flowcore as fc\nwith fc.Flow('f') as flow:\n    a = flow.add(len, '', name='a\"b')\n    flow.add(abs, a)\n")
+    swept.write(
+        "odd.py",
+        "import flowcore as fc\nflow = fc.Flow('f')\nflow.add(abs, flow.add(len, '', name='a\"b'))\n",
+    )
     ran = swept("graph", "odd.py", "--dot")
 
     assert 'digraph "f" {' == ran.out.splitlines()[0]
@@ -155,7 +177,7 @@ def test_trees_of_any_depth_and_shape() -> None:
     facts = {"kind": "compute", "cells": 1, "axes": []}
     chain = nx.path_graph(CHAIN, create_using=nx.DiGraph)
     chain = nx.relabel_nodes(chain, str)
-    nx.set_node_attributes(chain, {node: facts for node in chain})
+    nx.set_node_attributes(chain, dict.fromkeys(chain, facts))
     chain.graph["name"] = "chain"
     diamond = nx.DiGraph([("a", "b"), ("a", "c"), ("b", "d"), ("c", "d")], name="diamond")
     nx.set_node_attributes(diamond, {node: {**facts, "cells": None} for node in diamond})

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 import flowcore as fc
 
@@ -90,7 +91,8 @@ def locked(rate: float) -> dict[str, Any]:
 @fc.compute
 def killed(rate: float) -> float:
     """Lose the process."""
-    print("the last thing it said", file=sys.stderr, flush=True)
+    sys.stderr.write("the last thing it said\n")
+    sys.stderr.flush()
     os.kill(os.getpid(), signal.SIGKILL)
     return rate
 
@@ -173,28 +175,30 @@ def bad_options() -> object:
     return fc.compute(retrys=2, timeout="soon")(half.function)  # type: ignore[call-overload]
 
 
-DRAWING: dict[str, tuple[tuple[str, ...], Callable[[], BaseException]]] = {
-    "E1_circle": (("E1",), lambda: caught(circle)),
-    "E2_unknown_parameter": (("E2",), lambda: drawn(lambda: wrong(1.0, 0.1, temprature=2.0))),
-    "E2_nothing_like_it": (("E2",), lambda: drawn(lambda: wrong(1.0, 0.1, colour="red"))),
-    "E2_missing_arguments": (("E2",), lambda: drawn(lambda: wrong())),
-    "E2_several_at_once": (("E2",), lambda: drawn(lambda: wrong(rat=0.1, colour="red"))),
-    "E2_options": (("E2",), lambda: caught(bad_options)),
-    "E2_run_options": (("E2",), lambda: caught(lambda: fc.Flow().run(worker=2, on_error="panic"))),
-    "E3_lengths": (("E3",), lambda: drawn(
+DRAWING: dict[str, tuple[pytest.MarkDecorator, Callable[[], BaseException]]] = {
+    "E1_circle": (pytest.mark.contract("E1"), lambda: caught(circle)),
+    "E2_unknown_parameter": (pytest.mark.contract("E2"), lambda: drawn(lambda: wrong(1.0, 0.1, temprature=2.0))),
+    "E2_nothing_like_it": (pytest.mark.contract("E2"), lambda: drawn(lambda: wrong(1.0, 0.1, colour="red"))),
+    "E2_missing_arguments": (pytest.mark.contract("E2"), lambda: drawn(lambda: wrong())),
+    "E2_several_at_once": (pytest.mark.contract("E2"), lambda: drawn(lambda: wrong(rat=0.1, colour="red"))),
+    "E2_options": (pytest.mark.contract("E2"), lambda: caught(bad_options)),
+    "E2_run_options": (pytest.mark.contract("E2"), lambda: caught(lambda: fc.Flow().run(worker=2, on_error="panic"))),
+    "E3_lengths": (pytest.mark.contract("E3"), lambda: drawn(
         lambda: erode(half(fc.each(rate=[1.0, 2.0])), half(fc.each(rate=[1.0, 3.0])))
     )),
-    "E3_no_such_axis": (("E3",), lambda: drawn(lambda: total(fc.gather(half(fc.each(rate=[1.0])), over="rat")))),
-    "E4_types": (("E4",), lambda: drawn(lambda: half(text()))),  # type: ignore[arg-type]
-    "E4_unpacking": (("E4",), lambda: drawn(unpack)),
-    "E4_one_name_twice": (("E4",), lambda: caught(twice)),
-    "E5_truth": (("E5",), lambda: drawn(lambda: bool(half(1.0)))),
-    "E5_sum": (("E5",), lambda: drawn(lambda: half(1.0) + 1.0)),
-    "E5_array": (("E5",), lambda: drawn(lambda: np.asarray(half(1.0)))),
-    "E5_attribute": (("E5",), lambda: drawn(lambda: text().strip)),
-    "E5_loop": (("E5",), lambda: drawn(lambda: list(total([1.0])))),  # type: ignore[call-overload]
-    "E5_inside_an_object": (("E5",), lambda: drawn(hidden)),
-    "E5_of_another_flow": (("E5",), lambda: caught(strange)),
+    "E3_no_such_axis": (pytest.mark.contract("E3"), lambda: drawn(
+        lambda: total(fc.gather(half(fc.each(rate=[1.0])), over="rat"))
+    )),
+    "E4_types": (pytest.mark.contract("E4"), lambda: drawn(lambda: half(text()))),  # type: ignore[arg-type]
+    "E4_unpacking": (pytest.mark.contract("E4"), lambda: drawn(unpack)),
+    "E4_one_name_twice": (pytest.mark.contract("E4"), lambda: caught(twice)),
+    "E5_truth": (pytest.mark.contract("E5"), lambda: drawn(lambda: bool(half(1.0)))),
+    "E5_sum": (pytest.mark.contract("E5"), lambda: drawn(lambda: half(1.0) + 1.0)),
+    "E5_array": (pytest.mark.contract("E5"), lambda: drawn(lambda: np.asarray(half(1.0)))),
+    "E5_attribute": (pytest.mark.contract("E5"), lambda: drawn(lambda: text().strip)),
+    "E5_loop": (pytest.mark.contract("E5"), lambda: drawn(lambda: list(total([1.0])))),  # type: ignore[call-overload]
+    "E5_inside_an_object": (pytest.mark.contract("E5"), lambda: drawn(hidden)),
+    "E5_of_another_flow": (pytest.mark.contract("E5"), lambda: caught(strange)),
 }  # fmt: skip
 
 
@@ -227,7 +231,6 @@ def ran(act: Callable[[], object], store: Path, **options: Any) -> Ran:
     return Ran(error, tuple(warned), {name: run[name] for name in others})
 
 
-
 def closed_over() -> object:
     """Draw a function that holds what cannot travel."""
     lock = threading.Lock()
@@ -239,18 +242,21 @@ def closed_over() -> object:
     return fc.compute(guarded)(0.5)
 
 
-FAILING: dict[str, tuple[tuple[str, ...], Callable[[], object]]] = {
-    "E6_asked_to_be_kept": (("E6",), lambda: train_kept(Model([half.function, threading.Lock]))),
-    "E6_generator": (("E6",), lambda: train(np.random.default_rng(7), 0.1)),
-    "E7_argument": (("E7", "F9"), lambda: train({"cfg": Model({"lock": [threading.Lock()]})}, 0.1)),
-    "E5_in_an_object": (("E5", "F9"), lambda: erode(Model({"net": half(1.0)}), 0.1)),
-    "E7_function": (("E7", "F9"), closed_over),
-    "E7_result": (("E7", "F10"), lambda: locked(0.5)),
-    "E8_required": (("E8",), lambda: stream_kept(0.5)),
-    "E9_killed": (("E9",), lambda: killed(0.5)),
-    "E9_timeout": (("E9", "F12"), lambda: endless(0.5)),
+FAILING: dict[str, tuple[pytest.MarkDecorator, Callable[[], object]]] = {
+    "E6_asked_to_be_kept": (pytest.mark.contract("E6"), lambda: train_kept(Model([half.function, threading.Lock]))),
+    "E6_generator": (pytest.mark.contract("E6"), lambda: train(np.random.default_rng(7), 0.1)),
+    "E7_argument": (pytest.mark.contract("E7", "F9"), lambda: train({"cfg": Model({"lock": [threading.Lock()]})}, 0.1)),
+    "E5_in_an_object": (pytest.mark.contract("E5", "F9"), lambda: erode(Model({"net": half(1.0)}), 0.1)),
+    "E7_function": (pytest.mark.contract("E7", "F9"), closed_over),
+    "E7_result": (pytest.mark.contract("E7", "F10"), lambda: locked(0.5)),
+    "E8_required": (pytest.mark.contract("E8"), lambda: stream_kept(0.5)),
+    "E9_killed": (pytest.mark.contract("E9"), lambda: killed(0.5)),
+    "E9_timeout": (pytest.mark.contract("E9", "F12"), lambda: endless(0.5)),
 }
-WARNING: dict[str, tuple[tuple[str, ...], Callable[[], object]]] = {
-    "E6_warned": (("E6",), lambda: [train(Model({"net": object()}), 0.1), train(Model({"net": object()}), 0.2)]),
-    "E8_warned": (("E8",), lambda: [stream(0.5), stream(0.6)]),
+WARNING: dict[str, tuple[pytest.MarkDecorator, Callable[[], object]]] = {
+    "E6_warned": (
+        pytest.mark.contract("E6"),
+        lambda: [train(Model({"net": object()}), 0.1), train(Model({"net": object()}), 0.2)],
+    ),
+    "E8_warned": (pytest.mark.contract("E8"), lambda: [stream(0.5), stream(0.6)]),
 }

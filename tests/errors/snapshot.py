@@ -36,7 +36,7 @@ def steady(text: str, *places: Path) -> str:
 
     def named(match: re.Match[str]) -> str:
         source = linecache.getline(match["file"], int(match["line"])).split("#")[0].strip()
-        source = re.sub(r'^"\w+": .*? lambda: (.*?),?$', r"\1", source)  # an entry of a table of scenes
+        source = re.sub(r'^(?:"\w+": .*? )?lambda: (.*?),?$', r"\1", source)  # an entry of a table of scenes
         return f"{match['name']}:«{source}»"
 
     for place in places:
@@ -55,9 +55,8 @@ def told(error: BaseException, *places: Path) -> str:
     kinds = " > ".join(kind.__name__ for kind in type(error).__mro__[:-2])
     lines = [kinds, "", steady(str(error), *places), ""]
     if isinstance(error, FlowcoreError):
-        for field in dataclasses.fields(error):
-            if field.name not in ("summary", "failures"):
-                lines.append(steady(f"{field.name} = {getattr(error, field.name)!r}", *places))
+        names = [field.name for field in dataclasses.fields(error) if field.name not in ("summary", "failures")]
+        lines += [steady(f"{name} = {getattr(error, name)!r}", *places) for name in names]
     return "\n".join(lines).rstrip()
 
 

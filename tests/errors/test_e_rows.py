@@ -21,11 +21,9 @@ from tests.errors.snapshot import compare, told
 HOME = str(Path(fc.__file__).parent)
 
 
-def rows(table: dict[str, tuple[tuple[str, ...], Any]]) -> list[Any]:
+def rows(table: dict[str, tuple[pytest.MarkDecorator, Any]]) -> list[Any]:
     """Give a table's entries as parameters, marked with their rows."""
-    return [
-        pytest.param(name, act, id=name, marks=pytest.mark.contract(*of)) for name, (of, act) in sorted(table.items())
-    ]
+    return [pytest.param(name, act, id=name, marks=mark) for name, (mark, act) in sorted(table.items())]
 
 
 def ours(error: BaseException) -> list[str]:

@@ -17,10 +17,10 @@ import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 SOCKET = "FLOWCORE_FAULTS_SOCKET"  # where the driver listens
-TOKEN = "FLOWCORE_FAULTS_TOKEN"  # noqa: S105 - marks all processes of one script
+TOKEN = "FLOWCORE_FAULTS_TOKEN"  # marks all processes of one script
 TALLY = "FLOWCORE_FAULTS_TALLY"  # file with a line an execution
 DUMPS = "FLOWCORE_FAULTS_DUMPS"  # directory of what faulthandler writes at the deadline
 EVENT = "FLOWCORE_FAULTS_EVENT"  # "fs 17": stop there and tell the driver; "fs 0": only count
@@ -101,7 +101,7 @@ def tell_ending() -> None:
 
 
 class _Counted:
-    totals: dict[str, int] = {}
+    totals: ClassVar[dict[str, int]] = {}
 
     def __init__(self, kind: str) -> None:
         self.kind = kind

@@ -16,7 +16,10 @@ SQUARES = sum(number * number for number in range(CELLS))
 
 def check_hang(way: str, folder: Path, *, sabotage: str = "") -> None:
     """Run a hanging cell under a timeout before others; the rest goes on, and the interpreter ends."""
-    with driver.shared_memory_as_before(), driver.start("hang", way, "store", folder=folder, sabotage=sabotage) as script:
+    with (
+        driver.shared_memory_as_before(),
+        driver.start("hang", way, "store", folder=folder, sabotage=sabotage) as script,
+    ):
         meeting = script.meet("failed")
         meeting.answer()
         status = script.end()
@@ -77,7 +80,7 @@ def check_first_signal(tmp_path: Path, signum: signal.Signals, *, sabotage: str 
     assert "run the flow again to go on from here" in output
     assert sorted(f"cell {cell.facts['number']}" for cell in cells) == first
     assert SQUARES == value
-    assert sorted({f"cell {number}" for number in range(CELLS)} - set(first)) + ["total "] == rest
+    assert sorted({*(f"cell {number}" for number in range(CELLS)), "total "} - set(first)) == rest
 
 
 @pytest.mark.contract("F13", "P12", "P7")

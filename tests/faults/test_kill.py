@@ -46,14 +46,14 @@ def finish(folder: Path, store: Path, sabotage: str = "") -> Whole:
 def check_kill(folder: Path, target: Target, event: str, whole: Whole, *, sabotage: str = "") -> None:
     """Kill the pipeline at an event, run it again, and hold both to the contract."""
     store = folder / "store"
+    # Main's launcher outlives it for as long as it takes to remove the spool; if both die, the next run does.
+    at_once = driver.shared_memory_as_before() if target == "main" else nullcontext()
     with driver.shared_memory_as_before():
-        # Main's launcher outlives it for as long as it takes to remove the spool; if both die, the next run does.
-        with driver.shared_memory_as_before() if target == "main" else nullcontext():
-            with driver.start("pipeline", store, folder=folder, event=event, sabotage=sabotage) as script:
-                script.meet("event", "result")
-                script.kill(target)
-                script.died()
-                script.leaves_nobody()
+        with at_once, driver.start("pipeline", store, folder=folder, event=event, sabotage=sabotage) as script:
+            script.meet("event", "result")
+            script.kill(target)
+            script.died()
+            script.leaves_nobody()
         kept, before = driver.recorded(store), driver.tally(folder)
         again = finish(folder, store, sabotage)
         after = driver.tally(folder)[len(before) :]

@@ -56,9 +56,7 @@ def test_a_broken_lifeline_leaves_orphans(name: str, busy_with: str, tmp_path: P
 
 @pytest.mark.contract("H7", "F6", "F8")
 @pytest.mark.parametrize(("name", "way"), [("blame_the_first", "SIGKILL"), ("only_exceptions", "SystemExit")])
-def test_false_blame_is_seen(
-    name: str, way: str, tmp_path: Path, store: Path, sabotage: Callable[[str], None]
-) -> None:
+def test_false_blame_is_seen(name: str, way: str, tmp_path: Path, store: Path, sabotage: Callable[[str], None]) -> None:
     """A death charged to the wrong cell, and an exception that ends a worker, fail the test of bystanders."""
     sabotage(name)
     with pytest.raises(AssertionError):

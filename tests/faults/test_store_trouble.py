@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-import flowcore as fc
 from flowcore.run.pool import shutdown
 from flowcore.store.directory import open_store
 from flowcore.store.fs import DISK, Disk
@@ -39,7 +38,7 @@ def _tally(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(inside.TALLY, str(tmp_path / "tally"))
 
 
-def run(store: Path, disk: Disk = DISK, *, flow: Any = None, runner: str = "process") -> tuple[object, list[str]]:
+def run(store: Path, disk: Disk = DISK, *, flow: Any = None, runner: str = "process") -> tuple[Any, list[str]]:
     """Run a flow on two workers; give its result, and the names of the warnings."""
     flow = flow or works.means()
     with warnings.catch_warnings(record=True) as told:

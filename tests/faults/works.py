@@ -19,18 +19,21 @@ SIZE = 40_000  # float64: 320 kB
 
 @fc.compute
 def field(number: int) -> NDArray[np.float64]:
+    """Give an array."""
     inside.executed("field", number)
     return np.full(SIZE, number + 0.5)
 
 
 @fc.compute
 def mean(values: NDArray[np.float64], number: int) -> float:
+    """Give a number."""
     inside.executed("mean", number)
     return float(values.mean()) + number
 
 
 @fc.compute
 def total(values: list[float]) -> float:
+    """Add up."""
     inside.executed("total")
     return sum(values)
 
@@ -46,6 +49,7 @@ def vandal(values: list[float], where: str) -> list[float]:
 
 @fc.compute
 def after(values: NDArray[np.float64], number: int, gate: list[float]) -> float:
+    """Read an array after the gate."""
     inside.executed("after", number)
     return float(values.sum()) + number + len(gate)
 

@@ -14,6 +14,7 @@ FLOORS = (
         "flowcore.optionfiles",
         "flowcore.plugins",
         "flowcore.clock",
+        "flowcore.notices",
     },
     {"flowcore.declare"},
     {"flowcore.plan"},
@@ -53,7 +54,7 @@ OWNERS = {
         "flowcore.grid",
         "flowcore.testing",
     },
-    "networkx": {"flowcore.inspect", "flowcore.flow"},
+    "networkx": {"flowcore.inspect", "flowcore.flow", "flowcore.history", "flowcore.result"},
     "rich": {"flowcore.progress", "flowcore.cli"},
     "cloudpickle": {"flowcore.store.codecs"},
     "asyncio": {"flowcore.run.executors.event_loop", "flowcore.flow"},
@@ -69,7 +70,7 @@ EAGER = {
     "asyncio": {"flowcore.run.executors.event_loop"},  # this room is itself loaded only for async tasks
 }
 
-MAY_WAIT = frozenset({"numpy", "networkx", "rich", "cloudpickle", "asyncio", "filelock", "xarray"})
+MAY_WAIT = frozenset({"numpy", "networkx", "rich", "cloudpickle", "asyncio", "filelock", "xarray", "pandas"})
 WAITING: dict[str, tuple[set[str], str]] = {
     "flowcore": ({"importlib"}, "paid for by the first public name that is asked for"),
     "flowcore.optionfiles": ({"tomllib"}, "5 ms, and only a project that keeps options in a file has use for it"),

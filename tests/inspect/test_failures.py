@@ -6,8 +6,6 @@ import asyncio
 import linecache
 import os
 import pickle
-import sys
-import time
 import traceback
 from pathlib import Path
 from typing import Any
@@ -45,7 +43,7 @@ class Homeless(Exception):
 
     def __init__(self) -> None:
         super().__init__("lost on the way")
-        self.door = open  # noqa: SIM115 - a builtin, whose pickle is fine; the lambda is not
+        self.door = open
         self.step = lambda: None
 
 
@@ -97,7 +95,7 @@ def raising(what: str) -> None:
     """Raise one of several things."""
     if what == "cause":
         try:
-            {}["key"]  # noqa: B018
+            {}["key"]
         except KeyError as cause:
             raise OutOfRange("too far", limit=2.5) from cause
     if what == "group":

@@ -51,7 +51,9 @@ def test_an_exception_comes_back() -> None:
 
 
 @pytest.mark.contract("F11")
-@pytest.mark.parametrize("error", [Lossy(1, 2), Rude(), Plain(threading.Lock()), RecursionError("deep"), KeyError("k" * 10**6)])
+@pytest.mark.parametrize(
+    "error", [Lossy(1, 2), Rude(), Plain(threading.Lock()), RecursionError("deep"), KeyError("k" * 10**6)]
+)
 def test_what_cannot_travel_is_described(error: BaseException) -> None:
     """Nothing that user code does in an exception harms who describes it; the text is bounded."""
     failure = describe(raised(error))

@@ -29,7 +29,7 @@ def posted(event: str, held: list[Held]) -> list[Result]:
         Done(
             attempts=attempts, records=[d.records[0] for d in done], components=[d.components[0] for d in done],
             seconds=[d.seconds[0] for d in done],
-        )  # fmt: skip
+        )
     ]
 
 
@@ -82,14 +82,14 @@ def test_a_cell_survives_two_deaths(store: Path) -> None:
 
 
 def test_retries_wait_longer_each_time(store: Path) -> None:
-    """Exponential with jitter: from half to one and a half of 10 s, then of 20 s."""
+    """Exponential with jitter: from half to one and a half of 10 s, then of 20 s, and so on."""
     flow = fc.Flow()
-    answer = flow.add(fc.compute(retries=2, backoff="10s")(plus), 1)
+    answer = flow.add(fc.compute(retries=4, backoff="10s")(plus), 1)
     script = ScriptedExecutor()
     held: list[int] = []
     with FakeClock() as clock:
         run = flow.start(executor=script, store=store, progress=False)
-        for wait in (10.0, 20.0):
+        for wait in (10.0, 20.0, 40.0, 80.0):
             script.wait()[0].fail(OSError("busy"))
             script.settle()
             clock.advance(wait * 0.49)
@@ -101,7 +101,7 @@ def test_retries_wait_longer_each_time(store: Path) -> None:
         script.wait()[0].run()
         run.wait()
 
-    assert ([0, 1, 0, 1], 2) == (held, run[answer])
+    assert ([0, 1] * 4, 2) == (held, run[answer])
 
 
 def test_budgets_are_counted_apart(store: Path) -> None:

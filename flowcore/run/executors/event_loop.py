@@ -107,7 +107,8 @@ class EventLoopExecutor:
 
     async def _attend(self, job: Job, i: int) -> None:
         attempt, pages = job.attempts[i], self._place.pages
-        current.set(Context(job.task.name, job.numbers[i], attempt, self._place.slot, pages=pages))
+        slot, depth = self._place.slot, job.task.depth
+        current.set(Context(job.task.name, job.numbers[i], attempt, slot, depth=depth, pages=pages))
         result = await self._outcome(job, i)
         if pages is not None:
             pages.flush(attempt)

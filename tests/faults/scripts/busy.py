@@ -18,6 +18,7 @@ from tests.faults import inside
 
 @fc.io
 def work(what: str) -> str:
+    """Be busy."""
     inside.mark("busy")
     if what == "a child":
         with subprocess.Popen(["sleep", "1000"]):
@@ -33,6 +34,7 @@ def work(what: str) -> str:
 
 
 def main() -> None:
+    """Run it."""
     inside.arm()
     what = sys.argv[1]
     flow = fc.Flow("busy")

@@ -20,6 +20,7 @@ CELLS = 4
 
 
 def deaf_to_signals() -> None:
+    """Ignore what can be ignored, for ever."""
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
         signal.signal(signum, signal.SIG_IGN)
     while True:
@@ -27,10 +28,12 @@ def deaf_to_signals() -> None:
 
 
 def holds_the_gil() -> None:
+    """Wait in C, so that no Python runs here."""
     ctypes.PyDLL(None).pause()
 
 
 def waits_for_ever() -> None:
+    """Wait for what nobody does."""
     threading.Event().wait()
 
 
@@ -38,6 +41,7 @@ WAYS = {"loop": deaf_to_signals, "call": holds_the_gil, "thread": waits_for_ever
 
 
 def plain(number: int, way: str) -> int:
+    """Hang if this is the first one."""
     inside.executed("plain", number)
     if number == 0:
         WAYS[way]()
@@ -45,6 +49,7 @@ def plain(number: int, way: str) -> int:
 
 
 async def coroutine(number: int, way: str) -> int:
+    """Swallow every cancellation if this is the first one."""
     inside.executed("plain", number)
     while number == 0:
         try:
@@ -55,6 +60,7 @@ async def coroutine(number: int, way: str) -> int:
 
 
 def main() -> None:
+    """Run them."""
     inside.arm()
     way, store = sys.argv[1:]
     runner = {"coroutine": "async", "thread": "thread"}.get(way, "process")

@@ -13,6 +13,7 @@ CELLS = 8
 
 @fc.compute
 def cell(number: int) -> int:
+    """Stay until the driver answers."""
     inside.executed("cell", number)
     inside.mark("cell", number=number)
     return number * number
@@ -20,16 +21,19 @@ def cell(number: int) -> int:
 
 @fc.compute
 def total(values: list[int]) -> int:
+    """Add up."""
     inside.executed("total")
     return sum(values)
 
 
 @fc.flow
 def squares() -> Any:
+    """Draw the sum of some squares."""
     return total(fc.gather(cell(fc.each(number=list(range(CELLS))))))
 
 
 def main() -> None:
+    """Run it."""
     inside.arm()
     inside.tell_ending()
     flow = squares()
