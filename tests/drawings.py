@@ -350,7 +350,8 @@ class Model:
             return Outcome("skipped")
         if step.function == "item":
             return Outcome("done", read[0][0][step.key])
-        return self._called(step, [value for value, _ in read], tuple(sign for _, sign in read))
+        left_out = [("const", fold(None))] * (3 - len(read))  # a default that is written out changes nothing
+        return self._called(step, [value for value, _ in read], (*(sign for _, sign in read), *left_out))
 
     def _called(self, step: Step, values: list[Any], signs: tuple[object, ...]) -> Outcome:
         filled = [*values, *[None] * (3 - len(values))]

@@ -117,10 +117,15 @@ def failed(run: fc.Run) -> set[tuple[str, tuple[object, ...]]]:
     return {(failure.node, tuple(failure.labels.values())) for failure in run.failures}
 
 
+def told(run: fc.Run) -> str:
+    """Give what a run says of itself, for messages."""
+    return run.summary() + "".join(f"\n{failure.cell}: {failure.error}" for failure in run.failures)
+
+
 def agrees(steps: list[Step], refs: list[Any], model: Model, run: fc.Run) -> None:
     """Compare a run with the oracle."""
     for number, (step, ref, outcomes) in enumerate(zip(steps, refs, model.all(), strict=True)):
-        assert meant(outcomes, step) == found(run, ref), f"step {number}: {step}"
+        assert meant(outcomes, step) == found(run, ref), f"step {number}: {step}; {told(run)}"
     wanted = {
         (f"s{number}", label) for number, outcomes in enumerate(model.all())
         for label, outcome in outcomes.items() if outcome.state == "failed"
@@ -308,7 +313,7 @@ def test_a_store_with_changed_arrays(counter: Path, steps: list[Step], data: st.
             damaged = run(flow, store=store, executor="inline")
             for step, ref, outcomes in zip(steps, refs, model.all(), strict=True):
                 expected, actual = without_lost(meant(outcomes, step), found(damaged, ref))
-                assert expected == actual
+                assert expected == actual, told(damaged)
         agrees(steps, refs, model, run(flow, store=store, executor="inline"))
 
 

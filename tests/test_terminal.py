@@ -55,6 +55,7 @@ def test_a_session(place: Path) -> None:
     assert {"total": 2, "done": 2, "cached": 0, "running": 0} == row(running, "load")
     assert stopping.startswith("stations  stopping (Ctrl-C again: at once) 0:0")
     assert "interrupted; run the flow again to go on from here." in interrupted
+    assert "result.py" not in interrupted
     kept = row(interrupted, "simulate")["done"]
     assert {"total": 16, "done": 16 - kept, "cached": kept} == row(resumed, "simulate")
     assert (0, f"table: {DONE}") == (second.status, resumed.splitlines()[-1])

@@ -86,6 +86,8 @@ def _mark(graph: nx.DiGraph[str], name: str, number: int, states: dict[str, int]
     cells = sum(states.values())
     known = recorded is not None and number in recorded.ledgers
     key = recorded.key(number, 0).hex() if recorded is not None and known and cells == 1 else ""
+    if recorded is not None and known:
+        graph.nodes[name]["runner"] = recorded.nodes[number].runner  # where its cells were carried out in the end
     graph.graph["run"] = recorded.id if recorded is not None else None
     graph.nodes[name].update(
         cells=cells, states=states, state=next((state for state in _LOUDEST if state in states), "waiting"),

@@ -70,7 +70,9 @@ class Board:
 
     @property
     def left(self) -> float | None:
-        """Seconds that the slowest task will take; None if no task can tell."""
+        """Seconds that the slowest task will take; None if no task can tell, or nothing new begins."""
+        if self.stopping:
+            return None
         known = [row.left for row in self.rows if row.left is not None]
         return max(known, default=None) if self.ended < self.cells else None
 

@@ -158,7 +158,7 @@ def _words(board: Board) -> list[str]:
     """Give the columns that have something to tell."""
     words = ["total", "done", "cached"] + ([] if board.status else ["running"])
     words += [word for word in ("failed", "skipped") if board.sum(word)]
-    return words + ([] if board.status else ["rate", "left"])
+    return words + ([] if board.status or board.stopping else ["rate", "left"])
 
 
 def _cells(row: Row, words: Sequence[str], *, fancy: bool) -> list[Cell]:

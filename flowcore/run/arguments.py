@@ -13,7 +13,7 @@ from typing import cast
 from flowcore.declare.node import Along, Gathered, label_of, label_told
 from flowcore.plan.extension import BadRecord, ValueGone
 from flowcore.plan.sketch import sketch
-from flowcore.run.inputs import FromAxis
+from flowcore.run.inputs import FromAxis, FromGather
 from flowcore.run.job import Part, Record
 from flowcore.run.values import Values
 from flowcore.run.work import Work
@@ -50,9 +50,8 @@ def _part(work: Work, part: Part, number: int, values: Values) -> str:
 
 def _slot(work: Work, slot: int, number: int, values: Values) -> str:
     form, feed = work.planned.slots[slot], work.feeders[slot]
-    if isinstance(form, Gathered):
-        count = len(feed.origins(number))
-        return f"{'dict' if form.labels else 'list'} of {count} from {form.node.name}"
+    if isinstance(form, Gathered) and isinstance(feed, FromGather):
+        return f"{'dict' if form.labels else 'list'} of {feed.count(number)} from {form.node.name}"
     if any(not values.has(*origin) for origin in feed.origins(number)):
         return "gone"
     try:

@@ -9,11 +9,14 @@ round trip here, where a failure hurts nobody.
 
 from __future__ import annotations
 
+import io
 import linecache
 import os
 import pickle
 import re
+import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -54,7 +57,7 @@ def restore(failure: Failure) -> BaseException | None:
     if not failure.pickled:
         return None
     try:
-        error = pickle.loads(failure.pickled)  # made by our own worker in this run
+        error = _load(failure.pickled, _of_main)  # made by our own worker in this run
     except Exception:  # noqa: BLE001 - see above
         return None
     if not isinstance(error, BaseException):
@@ -173,11 +176,44 @@ def _pickled(error: BaseException) -> bytes:
     """Give the pickle if it comes back as the same type and text, else nothing."""
     if isinstance(error, RecursionError | MemoryError) and not isinstance(error, FlowcoreError):
         return b""
+    met: dict[str, type] = {}
     try:
-        data = pickle.dumps(error, protocol=5)
+        data = _dump(error, met)
         if len(data) > _PICKLE:
             return b""
-        back = pickle.loads(data)  # our own bytes, a moment old
+        back = _load(data, met.__getitem__)  # our own bytes, a moment old
         return data if type(back) is type(error) and str(back) == str(error) else b""
     except BaseException:  # noqa: BLE001 - a user's __reduce__ or __init__ may do anything; the description goes
         return b""
+
+
+def _dump(error: BaseException, met: dict[str, type]) -> bytes:
+    """Pickle an exception, with classes of ``__main__`` by name: a worker has them by value, and its own main."""
+
+    def name(part: object) -> str | None:
+        if not (isinstance(part, type) and part.__module__ == "__main__"):
+            return None
+        met[part.__qualname__] = part
+        return part.__qualname__
+
+    written = io.BytesIO()
+    pickler = pickle.Pickler(written, protocol=5)
+    pickler.persistent_id = name  # type: ignore[method-assign]
+    pickler.dump(error)
+    return written.getvalue()
+
+
+def _load(data: bytes, find: Callable[[str], type]) -> object:
+    unpickler = pickle.Unpickler(io.BytesIO(data))
+    unpickler.persistent_load = find  # type: ignore[method-assign]
+    return unpickler.load()
+
+
+def _of_main(qualname: str) -> type:
+    """Find a class of this process's ``__main__``."""
+    found: object = sys.modules["__main__"]
+    for part in qualname.split("."):
+        found = getattr(found, part)
+    if not isinstance(found, type):
+        raise LookupError(qualname)
+    return found

@@ -131,6 +131,10 @@ class FromGather:
         """See Feeder."""
         return [(self._source, n) for n in self._link.inputs(number).numbers]
 
+    def count(self, number: int) -> int:
+        """Count the cells that are gathered for a cell."""
+        return len(self._link.inputs(number).numbers)
+
     def _joined(
         self, numbers: Sequence[int], values: Values, join: Callable[[Sequence[int], Values], bytes]
     ) -> list[bytes]:

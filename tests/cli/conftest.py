@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,6 +140,3 @@ def swept(flowcore: Terminal) -> Terminal:
     """Give a terminal in a folder with ``sweep.py``."""
     flowcore.write("sweep.py", SWEEP)
     return flowcore
-
-
-Command = Callable[..., Typed]

@@ -6,6 +6,8 @@ import asyncio
 import linecache
 import os
 import pickle
+import subprocess
+import sys
 import traceback
 from pathlib import Path
 from typing import Any
@@ -389,3 +391,58 @@ def test_a_failure_that_cannot_be_read_back() -> None:
     """Bytes that are no exception give none."""
     assert None is restore(Failure(type="X", text="x", traceback="", pickled=b"no pickle"))
     assert None is restore(Failure(type="X", text="x", traceback="", pickled=pickle.dumps("no exception")))
+
+
+SCRIPT = """
+import flowcore as fc
+
+class Boom(Exception):
+    def __init__(self, text, code):
+        super().__init__(text, code)
+        self.code = code
+
+@fc.compute
+def bang(x: int):
+    raise Boom("no", 7)
+
+with fc.Flow("script") as flow:
+    bang(1)
+try:
+    flow.run(progress=False, workers=1)
+except fc.RunFailed as error:
+    exception = error.failures[0].exception
+    print(type(exception) is Boom, exception.code)
+    print(error)
+"""
+
+
+def test_exceptions_of_a_script_are_restored(tmp_path: Path) -> None:
+    """A class of `__main__`, which a worker has by value, is the script's own again, and frames have their lines."""
+    (tmp_path / "script.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=100, check=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )  # fmt: skip
+
+    assert "True 7" == done.stdout.splitlines()[0]
+    assert "__main__.Boom: ('no', 7)" in done.stdout
+    assert '  raise Boom("no", 7)' in done.stdout
+
+
+def test_gathered_arguments_are_counted(store: Path) -> None:
+    """What was gathered is told by number and node, whatever its size."""
+
+    @fc.compute
+    def one(x: int) -> float:
+        return float(x)
+
+    @fc.compute
+    def refuse(xs: list[float], by_label: dict[int, float]) -> float:
+        return deeper(2.0)
+
+    with fc.Flow() as flow:
+        grid = one(fc.each(x=range(50)))
+        refuse(fc.gather(grid), fc.gather(grid, labels=True))
+    error = fail(flow, store=store)
+
+    assert {"xs": "list of 50 from one", "by_label": "dict of 50 from one"} == error.failures[0].arguments
