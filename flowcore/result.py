@@ -292,7 +292,8 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
     asked = Asked(
         wants=_wants(wanted),
         held=_held(flow.result, [t.node for t in wanted]),
-        refresh=_refreshed(flow, nodes, settings.refresh),
+        refresh=_named(flow, nodes, settings.refresh),
+        trust=_named(flow, nodes, settings.trust),
         given={number: values for number, values in given.items() if number in graph.nodes},
     )
     told = observers(settings.progress)
@@ -302,8 +303,8 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
     return run
 
 
-def _refreshed(flow: Drawn, nodes: Sequence[Node], keys: object) -> dict[int, Sequence[int] | None]:
-    """Give the nodes whose older results do not count, and which of their cells; None: all."""
+def _named(flow: Drawn, nodes: Sequence[Node], keys: object) -> dict[int, Sequence[int] | None]:
+    """Give the nodes that an option names, True being all of them, and which of their cells; None: all."""
     if keys is True:
         return {node.number: None for node in nodes}
     listed = keys if isinstance(keys, list | tuple | set | frozenset) else [keys] if keys else ()

@@ -117,6 +117,7 @@ class RunOptions(TypedDict, total=False):
     seed: int | None
     given: Mapping[object, object] | None
     refresh: object
+    trust: object
     progress: bool | Observer | None
 
 
@@ -143,6 +144,9 @@ class Settings:
     refresh : bool, node, str, or sequence of them
         What is computed anew although the store has it: everything (True), or these nodes,
         names and cell ids. The new results take the place of the old ones.
+    trust : bool, node, str, or sequence of them
+        Nodes whose results of older code are used in this run although their code has
+        changed since, as long as nothing else has.
     progress : bool or Observer, optional
         Whether to show progress, or who is told of it; None: as the terminal permits.
     origins : mapping
@@ -163,6 +167,7 @@ class Settings:
     seed: int = 0
     given: Mapping[object, object] = field(default_factory=dict)
     refresh: object = False
+    trust: object = False
     progress: bool | Observer | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -288,7 +293,7 @@ def default_workers() -> int:
 
 
 def _unknown(name: str) -> BadOption:
-    if name in ("trust", "memory"):
+    if name in ("memory",):
         return BadOption(option=name, found="given", expected="available in this version")
     return BadOption(
         option=name, found="unknown", expected=f"one of {', '.join(_READERS)}", near=nearest(name, _READERS)
@@ -338,7 +343,7 @@ def _progress(name: str, value: object) -> object:
 
 _READERS: dict[str, Callable[[str, object], object]] = {
     "workers": _workers, "store": _store, "executor": _as_is, "on_error": _on_error, "seed": whole,
-    "given": _given, "refresh": _as_is, "progress": _progress,
+    "given": _given, "refresh": _as_is, "trust": _as_is, "progress": _progress,
 }  # fmt: skip
 _FROM_OUTSIDE = frozenset({"workers", "store", "executor", "on_error", "seed", "progress"})
 

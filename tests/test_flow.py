@@ -331,7 +331,7 @@ def test_drawing_is_linear() -> None:
 
 def test_a_flow_can_be_shown() -> None:
     """Its name and size."""
-    assert "<Flow 'doubles': 1 nodes>" == repr(doubles([1.0]))
+    assert "<Flow 'doubles': 1 node>" == repr(doubles([1.0]))
 
 
 def test_a_flow_function_looks_like_its_function() -> None:

@@ -374,6 +374,44 @@ def test_refresh_of_what_is_not_there_is_refused(store: Path) -> None:
         flow.start(store=store, refresh="duoble")
 
 
+@pytest.mark.contract("K26")
+def test_trust_uses_results_of_older_code_for_this_run(store: Path) -> None:
+    """What only the code keeps apart is used; what had other arguments is computed by the code there is."""
+
+    def drawn(factor: int, xs: list[int]) -> fc.Flow:
+        with fc.Flow("edited") as flow:
+            flow.add(fc.compute(lambda x: x * factor), fc.each(x=xs), name="step")
+        return flow
+
+    carried_out(drawn(10, [1, 2]), store)
+    trusting = carried_out(drawn(1000, [1, 2, 3]), store, trust="step")
+    plain = carried_out(drawn(1000, [1, 2, 3]), store)
+    older = carried_out(drawn(10, [1, 2, 3]), store)
+
+    assert {1: 10, 2: 20, 3: 3000} == dict(trusting["step"])
+    assert {1: 10, 2: 20, 3: 3000} == dict(fc.open_run(trusting.id, store)["step"])
+    assert ({1: 1000, 2: 2000, 3: 3000}, 1) == (dict(plain["step"]), plain.counts("step").hit)
+    assert ({1: 10, 2: 20, 3: 30}, 2) == (dict(older["step"]), older.counts("step").hit)
+
+
+@pytest.mark.contract("K26")
+def test_trust_covers_the_code_alone(store: Path) -> None:
+    """Another version, or another constant argument, is another computation, trusted or not."""
+
+    def drawn(factor: int, shift: int, version: str) -> fc.Flow:
+        with fc.Flow("edited") as flow:
+            flow.add(fc.compute(version=version)(lambda x, y: x * factor + y), 1, shift, name="step")
+        return flow
+
+    carried_out(drawn(10, 0, "1"), store)
+    values = [
+        carried_out(drawn(1000, shift, version), store, trust=trust)["step"]
+        for shift, version, trust in ((5, "1", True), (0, "2", True), (0, "1", "step"), (0, "1", False))
+    ]
+
+    assert [1005, 1000, 10, 1000] == values
+
+
 # Grids.
 
 

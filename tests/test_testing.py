@@ -91,7 +91,7 @@ def test_stock_futures_conform() -> None:
 @pytest.mark.contract("F40", "P5")
 def test_loky_conforms() -> None:
     """Cells on somebody else's processes."""
-    loky = pytest.importorskip("loky")
+    import loky
     pool = loky.get_reusable_executor(max_workers=2)
     try:
         check_executor(on_futures(pool))

@@ -146,6 +146,4 @@ class Crew:
             found = f"{name!r}, a {type(plugin).__name__}"
             raise BadOption(option="executor", found=found, expected="a class or function")
         make = cast(MakeExecutor, plugin)
-        return make(
-            workers=self.settings.workers, inbox=self.inbox, codec=self.codec, surroundings=self.surroundings()
-        )
+        return make(workers=self.settings.workers, inbox=self.inbox, codec=self.codec, surroundings=self.surroundings())

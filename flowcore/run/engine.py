@@ -26,6 +26,7 @@ from flowcore.errors import FlowcoreError, FlowcoreWarning, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
 from flowcore.plan.records import combine
+from flowcore.plan.stations import BROKEN
 from flowcore.run.books import Books, CellFailure
 from flowcore.run.choice import chosen, truth
 from flowcore.run.crew import Crew
@@ -33,6 +34,7 @@ from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
 from flowcore.run.job import Died, Failure, Interrupted, Job, Keep, Record, joined
 from flowcore.run.landing import Landing, current_classes
+from flowcore.run.trust import Trust
 from flowcore.run.work import Surround, Work, prepare
 from flowcore.store.cache import Hit
 
@@ -60,18 +62,22 @@ class Engine:
         What becomes of results.
     given : mapping
         Values that the user supplies in place of computed ones.
+    trust : Trust
+        Nodes whose older results count although their code has changed.
     tick : callable
         Called about as often as something happens, for progress.
     """
 
     def __init__(
-        self, books: Books, *, crew: Crew, surround: Surround, landing: Landing, given: Given, tick: Callable[[], None]
-    ) -> None:
+        self, books: Books, *, crew: Crew, surround: Surround, landing: Landing, given: Given, trust: Trust,
+        tick: Callable[[], None],
+    ) -> None:  # fmt: skip
         self._books = books
         self._crew = crew
         self._surround = surround
         self._landing = landing
         self._given = given
+        self._trust = trust
         self._tick = tick
         self._backlog = Backlog()
         self._ids = itertools.count(1)
@@ -179,8 +185,16 @@ class Engine:
         elif work.keys is None:
             self._wait(Batch(work=work, numbers=numbers, keys=[b""] * len(numbers), own=[]))
         else:
-            self._answer(work, numbers)
+            lacking = work.lacking(numbers, self._failed)
+            if lacking:  # what is made without the failed cells is never kept
+                self._wait(Batch(work=work, numbers=lacking, keys=[b""] * len(lacking), own=[]))
+                numbers = [n for n in numbers if n not in set(lacking)]
+            if numbers:
+                self._answer(work, numbers)
         return True
+
+    def _failed(self, node: int, number: int) -> bool:
+        return self._books.schedule.state(node, number) in BROKEN
 
     def _work(self, node: int, numbers: Sequence[int]) -> Work | None:
         """Give the node made ready; if that fails, its cells do."""
@@ -222,9 +236,11 @@ class Engine:
             keys = keys * len(numbers)
         hits: list[int] = []
         misses: list[int] = []
-        for i, answer in enumerate(books.cache.judge(
-            keys, younger_than=work.answers_for, fresh=books.fresh(node, numbers)
-        )):
+        fresh = books.fresh(node, numbers)
+        answers = books.cache.judge(keys, younger_than=work.answers_for, fresh=fresh)
+        if node in self._trust and fresh is None:
+            self._trust.judge(work, numbers, keys, own, answers, books.cache)
+        for i, answer in enumerate(answers):
             if isinstance(answer, Hit):
                 hits.append(i)
                 books.put(node, numbers[i], answer.record, answer.component, current_classes(answer.classes))

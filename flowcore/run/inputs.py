@@ -116,6 +116,7 @@ class FromGather:
         self._source = form.node.number
         self._link = link
         self._labels = form.labels
+        self._missing = form.missing
         self._over = form.over
         self._label = label
 
@@ -134,6 +135,12 @@ class FromGather:
     def count(self, number: int) -> int:
         """Count the cells that are gathered for a cell."""
         return len(self._link.inputs(number).numbers)
+
+    def lacks(self, number: int, lost: Callable[[int, int], bool]) -> bool:
+        """Tell whether a cell is handed a gather from which failed cells are left out."""
+        if self._missing != "drop-failed":
+            return False
+        return any(lost(self._source, n) for n in self._link.inputs(number).numbers)
 
     def _joined(
         self, numbers: Sequence[int], values: Values, join: Callable[[Sequence[int], Values], bytes]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal, TypeAlias
 
 from flowcore import clock
@@ -36,12 +37,14 @@ from flowcore.run.landing import Landing
 from flowcore.run.nesting import nesting
 from flowcore.run.surroundings import Surroundings
 from flowcore.run.telling import Teller
+from flowcore.run.trust import Trust
 from flowcore.run.values import Values
 from flowcore.run.warned import arrived
 from flowcore.run.work import Surround
 from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
+from flowcore.store.history import older_commons
 
 Status: TypeAlias = Literal["running", "done", "failed", "interrupted", "broken"]
 _PATIENCE = 5.0  # seconds that a dropped run is waited for
@@ -62,12 +65,15 @@ class Asked:
         Node number to the values supplied for its cells, in the order of their numbers.
     refresh : mapping
         Node number to the cells whose older results do not count, None for all.
+    trust : container of int
+        Nodes whose older results count although their code has changed.
     """
 
     wants: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
     held: Container[int] = ()
     given: Mapping[int, Sequence[object]] = field(default_factory=dict)
     refresh: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
+    trust: Iterable[int] = ()
 
 
 class Session:
@@ -113,9 +119,7 @@ class Session:
         self._stopping = False  # whether observers were told
         self._soon: Timer | None = None  # the next telling, where one is due
         self._ended = threading.Event()
-        self.codec = Codec(
-            kept=self.store_run.blobs if self.store_run.writable else None, passed=self.store_run.spool
-        )
+        self.codec = Codec(kept=self.store_run.blobs if self.store_run.writable else None, passed=self.store_run.spool)
         self.schedule = Schedule()
         self.values = Values()
         self.books = Books(
@@ -135,6 +139,7 @@ class Session:
         self._plan(asked)
         self.engine = Engine(
             self.books, crew=self._crew, landing=self._landing, given=self._encode(asked.given), tick=self._tick,
+            trust=Trust(asked.trust, partial(older_commons, store.root, self.id, disk=store.disk)),
             surround=Surround(
                 codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
                 leaves_process=self._crew.leaves_process, depth=depth,
@@ -333,5 +338,3 @@ def _classes_of_main(codec: Codec) -> bytes:
                 continue
             packed[class_name(kind)] = kind
     return codec.pack_classes(packed) if packed else b""
-
-

@@ -22,7 +22,7 @@ from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Constant, Container, Place, Planned, Shape
 from flowcore.plan.keys import NodeKeys, common_components
 from flowcore.plan.records import combine
-from flowcore.run.inputs import Feeder, FromAxis, LabelRecord, feeder
+from flowcore.run.inputs import Feeder, FromAxis, FromGather, LabelRecord, feeder
 from flowcore.run.job import Component, Keep, Part, Record, TaskSpec
 from flowcore.run.values import Values
 from flowcore.store.codecs import Codec
@@ -81,6 +81,11 @@ class Work:
         """What the cells in flight are counted under, where there is a limit."""
         limit = self.planned.node.options.limit
         return (limit.name or self.number) if limit is not None else None
+
+    def lacking(self, numbers: Sequence[int], lost: Callable[[int, int], bool]) -> list[int]:
+        """Give the cells that are handed a gather from which failed cells are left out."""
+        gathers = [feed for feed in self.feeders if isinstance(feed, FromGather)]
+        return [n for n in numbers if any(gather.lacks(n, lost) for gather in gathers)] if gathers else []
 
     def columns(self, numbers: Sequence[int], values: Values) -> list[list[Record]]:
         """Give the records in each slot, for these cells."""

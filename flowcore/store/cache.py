@@ -172,6 +172,10 @@ class Cache:
         packed = pack_trace(answered)
         self._note(["hit", *packed[1:5]])
 
+    def accepted(self, node: int, numbers: Sequence[int], keys: Sequence[bytes]) -> None:
+        """Write down cells, by the keys of their code, whose answer older code gave; as hits they have its keys."""
+        self._note(["accept", node, len(numbers), pack_numbers(numbers), b"".join(keys)])
+
     def failed(self, node: int, number: int, facts: Mapping[str, object]) -> None:
         """Write down a failure, for reports; it never answers a key."""
         self._note(["failed", node, number, dict(facts)])

@@ -7,7 +7,7 @@ J4, F26). Runs no code and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -176,6 +176,23 @@ def read_end(path: str, *, disk: Disk = DISK) -> Ended | None:
         disk.close(fd)
     records = unpack(frame.payload) if frame is not None else None
     return next((told for told in _all_told(records or []) if isinstance(told, Ended)), None)
+
+
+def older_commons(
+    root: str | Path, run_id: str, node: str, own: Sequence[str], *, disk: Disk = DISK
+) -> Iterator[dict[str, bytes]]:
+    """Yield what the keys of a node's cells had in common in older runs, newest first.
+
+    Nodes are known by name, and by the names of what differs from cell to cell.
+    """
+    for older, path in reversed(run_paths(root, disk=disk).items()):
+        if older >= run_id:
+            continue
+        for told in read_run(path, disk=disk):
+            match told:
+                case NodeFacts(facts={"name": name, "common": dict(common), "own": list(names)}):
+                    if name == node and names == list(own):
+                        yield {str(part): digest for part, digest in common.items() if isinstance(digest, bytes)}
 
 
 def lives(root: str | Path, run_id: str, *, disk: Disk = DISK) -> bool:

@@ -1,0 +1,44 @@
+"""Claims about gathers that leave failed cells out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import flowcore as fc
+
+
+@pytest.mark.contract("K28")
+def test_a_result_without_the_failed_cells_is_never_kept(store: Path, tmp_path: Path) -> None:
+    """While the cause lasts it is made anew in each run; once it is mended, the whole result is kept."""
+    trouble = tmp_path / "trouble"
+    trouble.touch()
+
+    @fc.io(cache=True)
+    def fragile(x: int, path: str) -> int:
+        if x == 2 and Path(path).exists():
+            raise OSError("the disk is away")
+        return x
+
+    @fc.compute
+    def told(values: dict[int, int]) -> list[int]:
+        return sorted(values)
+
+    with fc.Flow("partial") as flow:
+        cells = fragile(fc.each(x=[1, 2, 3]), str(trouble))
+        flow.result = told(fc.gather(cells, labels=True, missing="drop-failed"))
+    partial = []
+    for _ in range(2):
+        run = flow.start(store=store, progress=False, on_error="continue")
+        with pytest.raises(fc.RunFailed):
+            run.wait()
+        partial.append((run[flow.result], run.counts("told").done))
+    trouble.unlink()
+
+    whole = flow.run(store=store, progress=False)[flow.result]
+    again = flow.run(store=store, progress=False)
+
+    assert [([1, 3], 1), ([1, 3], 1)] == partial
+    assert [1, 2, 3] == whole
+    assert 1 == again.counts("told").hit
