@@ -314,9 +314,7 @@ class Model:
 
     def label(self, step: int, places: dict[str, int], over: tuple[str, ...] | None = None) -> tuple[object, ...]:
         """Give the label of a cell along its axes, or some of them."""
-        return tuple(
-            self._label(axis, places) for axis in self.steps[step].axes if over is None or axis in over
-        )
+        return tuple(self._label(axis, places) for axis in self.steps[step].axes if over is None or axis in over)
 
     def _label(self, axis: str, places: dict[str, int]) -> object:
         if axis in AXES:

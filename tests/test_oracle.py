@@ -193,6 +193,7 @@ def test_stock_futures(counter: Path, steps: list[Step]) -> None:
 def test_loky(counter: Path) -> None:
     """On somebody else's processes."""
     import loky
+
     os.environ[COUNTER] = str(counter)
     workers = loky.get_reusable_executor(max_workers=2, timeout=60)
 

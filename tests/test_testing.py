@@ -92,6 +92,7 @@ def test_stock_futures_conform() -> None:
 def test_loky_conforms() -> None:
     """Cells on somebody else's processes."""
     import loky
+
     pool = loky.get_reusable_executor(max_workers=2)
     try:
         check_executor(on_futures(pool))

@@ -294,9 +294,7 @@ def cell_id(node: Node, labels: Sequence[object] | Mapping[str, object]) -> str:
         return node.name
     if isinstance(labels, Mapping):
         labels = [labels[axis.name] for axis in node.axes]
-    return told_cell(
-        node.name, [(axis.name, label_told(label)) for axis, label in zip(node.axes, labels, strict=True)]
-    )
+    return told_cell(node.name, [(axis.name, label_told(label)) for axis, label in zip(node.axes, labels, strict=True)])
 
 
 def told_cell(name: str, labels: Sequence[tuple[str, str]]) -> str:

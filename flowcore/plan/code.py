@@ -151,9 +151,7 @@ def identify_value(value: object) -> Encoded:
     NoEncoding
         If a part of it has no canonical encoding, and is no function.
     """
-    return encode(
-        value, put=array_digest, class_identity=class_identity, function_identity=_function_identity
-    )
+    return encode(value, put=array_digest, class_identity=class_identity, function_identity=_function_identity)
 
 
 def _function_identity(function: object) -> bytes:

@@ -164,4 +164,3 @@ def _encode(value: object, put: Put | None, place: int) -> bytes:
 
 def _nowhere(header: bytes, data: memoryview) -> bytes:  # noqa: ARG001
     raise ValueGone(b"")
-

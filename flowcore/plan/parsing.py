@@ -72,9 +72,7 @@ class Parser:
             return _Deferred(code, data)
 
         try:
-            tree = msgpack.unpackb(
-                data, ext_hook=extension, strict_map_key=False, unicode_errors="surrogatepass"
-            )
+            tree = msgpack.unpackb(data, ext_hook=extension, strict_map_key=False, unicode_errors="surrogatepass")
         except (ValueError, TypeError, OverflowError, msgpack.exceptions.UnpackException) as error:
             raise BadRecord(f"not a record: {error}") from error
         return tree, deferred

@@ -178,9 +178,7 @@ def _follow(piece: Piece, name: str, thing: Any, attributes: list[str]) -> None:
     piece.refer(name, thing)
 
 
-def _read_import(
-    piece: Piece, namespace: dict[str, Any], module: str, level: int, names: tuple[str, ...]
-) -> None:
+def _read_import(piece: Piece, namespace: dict[str, Any], module: str, level: int, names: tuple[str, ...]) -> None:
     """Note what an import statement inside a body brings in (K7)."""
     try:
         package = namespace.get("__package__") or ""

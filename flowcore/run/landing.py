@@ -192,9 +192,7 @@ class Landing:
         if not row or not all(own for own, _, _ in row) or len({c for _, _, c in row}) == len(row):
             return None
         seen: dict[bytes, int] = {}
-        first, second = next(
-            (seen[c], i) for i, (_, _, c) in enumerate(row) if seen.setdefault(c, i) != i
-        )
+        first, second = next((seen[c], i) for i, (_, _, c) in enumerate(row) if seen.setdefault(c, i) != i)
         axis = work.planned.name
         return AxisMismatch(
             node=axis, axis=axis, found=f"the same label at places {first} and {second}", expected="every label once",

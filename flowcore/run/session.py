@@ -257,10 +257,13 @@ class Session:
             counts = tell_end(self.store_run.cache, self.books)
             self.store_run.end(self.status, counts | {"seconds": self.seconds})
             self.store_run.close(self.status)
+        except BaseException as error:  # noqa: BLE001 - as in _run: whoever waits must be told, whatever happened
+            self.error = self.error or error
+            self.status = "broken"
+        finally:
             self._teller.tell(RunEnded(run=self.id, status=self.status, seconds=self.seconds))
             self._teller.close()
             self.books.inbox.close()
-        finally:
             self._ended.set()
 
     def _failed(self, failure: CellFailure) -> None:

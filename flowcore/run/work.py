@@ -183,9 +183,7 @@ def _identify(planned: Planned, surround: Surround, encoder: _Encoder) -> Finger
         return None
 
 
-def _keys(
-    planned: Planned, encoder: _Encoder, own: list[_Own], code: Fingerprint
-) -> tuple[NodeKeys | None, Keep]:
+def _keys(planned: Planned, encoder: _Encoder, own: list[_Own], code: Fingerprint) -> tuple[NodeKeys | None, Keep]:
     constants = {name: encoder.constant_component(shape, name) for name, shape in planned.arguments.items()
                  if not planned.slots_of(name)}  # fmt: skip
     constants.update(encoder.default_components(planned))

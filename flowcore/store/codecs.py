@@ -295,4 +295,3 @@ def _found(name: str) -> str | None:
 
 def _importable_parent(name: str) -> bool:
     return name in sys.modules and (getattr(sys.modules[name].__spec__, "origin", None) is None or _importable(name))
-

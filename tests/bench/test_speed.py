@@ -149,6 +149,7 @@ def test_a_million_cells(stores: Stores, row: Row) -> None:
 
 def test_import_beside_dask(row: Row) -> None:
     """`import flowcore` costs less than a third of `import dask`, both above a bare interpreter."""
+
     def process(code: str) -> Callable[[], object]:
         return lambda: subprocess.run([sys.executable, "-c", code], check=True, env=_environment())
 

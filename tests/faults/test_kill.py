@@ -6,7 +6,7 @@ import os
 import random
 import shutil
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,14 +46,16 @@ def finish(folder: Path, store: Path, sabotage: str = "") -> Whole:
 def check_kill(folder: Path, target: Target, event: str, whole: Whole, *, sabotage: str = "") -> None:
     """Kill the pipeline at an event, run it again, and hold both to the contract."""
     store = folder / "store"
-    # Main's launcher outlives it for as long as it takes to remove the spool; if both die, the next run does.
-    at_once = driver.shared_memory_as_before() if target == "main" else nullcontext()
-    with driver.shared_memory_as_before():
-        with at_once, driver.start("pipeline", store, folder=folder, event=event, sabotage=sabotage) as script:
+    with driver.shared_memory_as_before(), ExitStack() as at_once:
+        at_once.enter_context(driver.shared_memory_as_before())
+        with driver.start("pipeline", store, folder=folder, event=event, sabotage=sabotage) as script:
             script.meet("event", "result")
+            if target != "main" or not script.launcher:
+                at_once.pop_all()  # nobody is left who could remove the spool; the next run does
             script.kill(target)
             script.died()
             script.leaves_nobody()
+        at_once.close()
         kept, before = driver.recorded(store), driver.tally(folder)
         again = finish(folder, store, sabotage)
         after = driver.tally(folder)[len(before) :]

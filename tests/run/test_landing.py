@@ -27,7 +27,9 @@ def posted(event: str, held: list[Held]) -> list[Result]:
     done = [result for one in held for result in one.outcome() if isinstance(result, Done)]
     return [
         Done(
-            attempts=attempts, records=[d.records[0] for d in done], components=[d.components[0] for d in done],
+            attempts=attempts,
+            records=[d.records[0] for d in done],
+            components=[d.components[0] for d in done],
             seconds=[d.seconds[0] for d in done],
         )
     ]

@@ -483,7 +483,7 @@ def test_a_cache_that_asks_no_later_record_is_caught(
     begin: Begin, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The saboteur of J10."""
-    monkeypatch.setattr(Cache, "_other", lambda self, first, key_: VALUE_GONE)
+    monkeypatch.setattr(Cache, "_other", lambda self, first, key_, since: VALUE_GONE)
     with pytest.raises(AssertionError):
         test_the_next_record_answers_when_the_firsts_value_is_gone(begin, store)
 
@@ -495,3 +495,14 @@ def test_a_sync_that_tries_again_is_caught(
     monkeypatch.setattr("flowcore.store.trouble.Trouble.stop", lambda self, reason, remedy="": None)
     with pytest.raises(AssertionError):
         test_after_a_failed_write_or_sync_nothing_is_kept(begin, told, "fsync", False)
+
+
+def test_a_record_answers_only_while_it_is_young_enough(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Age is counted from the beginning of the run that made it; an old record does not hide a younger one."""
+    monkeypatch.setattr("flowcore.clock.wall", lambda: 1_000_000.0)
+    begin().cache.record(trace_of(begin(), range(2)))
+    monkeypatch.setattr("flowcore.clock.wall", lambda: 1_000_100.0)
+    second = begin()
+    asked = [type(second.cache.judge([key(0)], younger_than=age)[0]).__name__ for age in (99.0, 101.0)]
+
+    assert ["Miss", "Hit"] == asked
