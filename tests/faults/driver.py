@@ -111,6 +111,7 @@ class Script:
             for meeting in self._waiting:
                 if wanted(meeting):
                     self._waiting.remove(meeting)
+                    _seen.update(_spools_of(self.process.pid))
                     return meeting
             left = due - clock.monotonic()
             if left <= 0:
@@ -303,14 +304,27 @@ def spools() -> set[str]:
         return set()
 
 
+_seen: set[str] = set()  # the spools of scripts that met us: others on this machine have spools as well
+
+
+def _spools_of(pid: int) -> set[str]:
+    """Name the spools whose locks a process holds open."""
+    found = set()
+    with suppress(OSError):
+        for entry in os.listdir(f"/proc/{pid}/fd"):
+            with suppress(OSError):
+                found.add(Path(os.readlink(f"/proc/{pid}/fd/{entry}")).parent.name)
+    return {name for name in found if SPOOL_DIRECTORY.fullmatch(name)}
+
+
 @contextmanager
 def shared_memory_as_before() -> Iterator[None]:
-    """Fail if a spool is left in shared memory whose owner is dead."""
+    """Fail if a spool of a script is left in shared memory whose owner is dead."""
     before = spools()
     yield
 
     def clean() -> bool:
-        return not any(_abandoned(SHARED_MEMORY / name) for name in spools() - before)
+        return not any(_abandoned(SHARED_MEMORY / name) for name in (spools() - before) & _seen)
 
     until(clean, f"nothing new in {SHARED_MEMORY}")
 
