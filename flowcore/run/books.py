@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowcore.errors import FlowcoreError
@@ -15,7 +15,7 @@ from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failure, Record
 from flowcore.run.values import Values
 from flowcore.run.work import Work
-from flowcore.store.cache import Cache, Trace
+from flowcore.store.cache import Cache, Hit, Trace
 from flowcore.store.spool import Spool
 
 _POINTING = 40  # bytes; no record shorter than this points to an array
@@ -83,6 +83,7 @@ class Books:
     counts: dict[int, Counts] = field(default_factory=dict)
     failures: list[CellFailure] = field(default_factory=list)
     skips: dict[Cell, str] = field(default_factory=dict)
+    remade: bool = False  # whether a value has vanished, so that what was keyed by it may have to be keyed anew
     delayed: int = 0  # cells that wait for a retry
     changed: set[int] = field(default_factory=set)  # nodes whose counts changed since they were last told
     _spooled: dict[bytes, int] = field(default_factory=dict)  # arrays in the spool -> values that refer to them
@@ -104,6 +105,15 @@ class Books:
         """Let a cell have the value of another one that is done."""
         self._count_spooled(self.values.record(*origin))
         self.values.share(node, number, origin)
+
+    def hold(self, records: Iterable[Record]) -> None:
+        """Keep what these refer to in the spool until the run ends: every cell of a node may ask for it."""
+        for record in records:
+            self._count_spooled(record)
+
+    def kept(self, key: bytes) -> bool:
+        """Tell whether a record answers a key."""
+        return isinstance(self.cache.judge([key])[0], Hit)
 
     def _count_spooled(self, record: Record) -> None:
         for digest, _, place in references(record):

@@ -33,8 +33,9 @@ from flowcore.run.crew import Crew
 from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
 from flowcore.run.job import Died, Failure, Interrupted, Job, Keep, Record, joined
-from flowcore.run.landing import Landing, current_classes
+from flowcore.run.landing import Landing
 from flowcore.run.trust import Trust
+from flowcore.run.userclasses import current_classes
 from flowcore.run.work import Surround, Work, prepare
 from flowcore.store.cache import Hit
 
@@ -215,6 +216,10 @@ class Engine:
             trouble = NotPicklable(node=planned.name, path=refused.path, kind=refused.kind, at=planned.node.site)
             self._landing.fail_all(node, numbers, trouble)
             return None
+        except Exception as error:  # noqa: BLE001 - user code runs here: codecs, __reduce__, properties of globals
+            self._landing.fail_all(node, numbers, describe(error))
+            return None
+        self._books.hold((*work.held, *work.task.buffers))
         work.lane = self._crew.lane(work.lane)
         self._books.works[node] = work
         self._books.cache.node(node, self._facts(work))
@@ -318,7 +323,9 @@ class Engine:
                     if free:
                         return started  # the executor is full, for whatever comes
                     break
-                executor.start(self._job(self._backlog.take(lane, node, room)))
+                batch = self._backlog.take(lane, node, room)
+                if not (self._books.remade and self._outdated(batch)):
+                    executor.start(self._job(batch))
                 started = True
                 if self._backlog.waiting(node) < _AHEAD // 2:
                     self._books.schedule.pause(node, False)
@@ -327,7 +334,17 @@ class Engine:
     def _free(self, work: Work) -> int:
         """Tell how many more cells a task's limit lets run."""
         limit = work.planned.node.options.limit
-        return limit.count - self._books.running.get(work.limit_name, 0) if limit is not None else _AHEAD
+        return max(0, limit.count - self._books.running.get(work.limit_name, 0)) if limit is not None else _AHEAD
+
+    def _outdated(self, batch: Batch) -> bool:
+        """Tell whether inputs were made again and differ since these cells were keyed; then they are keyed anew."""
+        work, books = batch.work, self._books
+        if work.keys is None or work.own_components(batch.numbers, books.values) == batch.own:
+            return False
+        for key in batch.keys:
+            self._landing.release_parked(key)
+        books.schedule.again(work.number, batch.numbers)
+        return True
 
     def _job(self, batch: Batch) -> Job:
         books, work, numbers = self._books, batch.work, batch.numbers

@@ -10,9 +10,9 @@ import random
 from collections.abc import Callable, Sequence
 
 from flowcore import clock
+from flowcore.declare.node import label_of
 from flowcore.errors import AxisMismatch, CellTimeout, FlowcoreError, NotStorable, ValueLost, WorkerDied
-from flowcore.plan.code import class_identity
-from flowcore.plan.encode import find_class
+from flowcore.plan.encode import decode, no_fetch
 from flowcore.plan.records import combine
 from flowcore.run.arguments import arguments_told
 from flowcore.run.books import Books, Cell, CellFailure, Tries
@@ -33,6 +33,7 @@ from flowcore.run.job import (
     Warned,
 )
 from flowcore.run.remaking import makers_of
+from flowcore.run.userclasses import current_classes, marked
 from flowcore.run.work import Work
 from flowcore.store.cache import Trace
 
@@ -182,17 +183,21 @@ class Landing:
                 self._fail((node, number), trouble, Tries(), 0.0)
                 continue
             classes = [c for n, m in work.feeders[0].origins(number) for c in books.values.classes(n, m)]
-            books.values.put_elements(node, number, [(own, r, _marked(c, classes)) for own, r, c in row])
+            books.values.put_elements(node, number, [(own, r, marked(c, classes)) for own, r, c in row])
             books.schedule.expand(node, number, len(row))
             books.cache.rows(node, number, len(row), books.values.labels(node, number))
             books.count(node).done += 1
             books.schedule.done(node, [number])
 
     def _repeated(self, work: Work, row: Sequence[tuple[bool, bytes, bytes]]) -> AxisMismatch | None:
-        if not row or not all(own for own, _, _ in row) or len({c for _, _, c in row}) == len(row):
+        """Refuse labels that are equal, as `each` does while drawing: 1, True and 1.0 are one label."""
+        if not row or not all(own for own, _, _ in row):
             return None
-        seen: dict[bytes, int] = {}
-        first, second = next((seen[c], i) for i, (_, _, c) in enumerate(row) if seen.setdefault(c, i) != i)
+        labels = [label_of(decode(record, fetch=no_fetch)) for _, record, _ in row]
+        if len(set(labels)) == len(labels):
+            return None
+        seen: dict[object, int] = {}
+        first, second = next((seen[label], i) for i, label in enumerate(labels) if seen.setdefault(label, i) != i)
         axis = work.planned.name
         return AxisMismatch(
             node=axis, axis=axis, found=f"the same label at places {first} and {second}", expected="every label once",
@@ -217,7 +222,7 @@ class Landing:
             return
         tries = self.books.tries.setdefault(cell, Tries())
         if isinstance(result, Lost):
-            self._lost(cell, result.digest, tries, work)
+            self._lost(cell, result.digest, tries, work, flight.key(result.attempt))
             return
         error, budget, used = self._judge(result, cell, tries, work)
         final = isinstance(result, Died) and result.final
@@ -279,6 +284,7 @@ class Landing:
         self.books.failures.append(failure)
         self.books.count(node).failed += 1
         self.books.cache.failed(node, number, _facts(failure))
+        self.books.values.drop(node, number)  # of an earlier time, if this cell was made again
         self.books.schedule.failed(node, [number])
         self.release_parked(key)
         self._failed(failure)
@@ -291,22 +297,26 @@ class Landing:
     def _skip(self, cell: Cell, reason: str, key: bytes) -> None:
         node, number = cell
         self.books.skips[cell] = reason
+        self.books.values.drop(node, number)  # of an earlier time, if this cell was made again
         self.books.cache.skipped(node, number, reason)
         self.books.count(node).skipped += 1
         self.books.schedule.skipped(node, [number])
         self.release_parked(key)
 
-    def _lost(self, cell: Cell, digest: bytes, tries: Tries, work: Work) -> None:
+    def _lost(self, cell: Cell, digest: bytes, tries: Tries, work: Work, key: bytes) -> None:
         """An input could not be read: whoever made it makes it again, and the cell waits (contract F25)."""
         books = self.books
         tries.lost += 1
+        self.release_parked(key)  # what is made again may differ, and then so does this cell's key
         makers = makers_of(digest, work, cell[1], books)
         if tries.lost > _LOSSES or not makers:
             error = ValueLost(cell=self._name(*cell), reason=f"its input {digest.hex()[:12]} cannot be read")
             self._fail(cell, error, tries, 0.0)
             return
+        # The old record stays until the new one takes its place: cells that were judged by it and wait for an
+        # executor are packed with it, find it gone in their turn, and come here to wait as well.
+        books.remade = True
         for place, (node, number) in enumerate(makers):  # upstream first, so that each finds its own inputs unsettled
-            books.values.drop(node, number)
             books.schedule.lost(node, [number], by=cell if place == len(makers) - 1 else None)
 
     def _interrupted(self, attempts: Sequence[int]) -> None:
@@ -324,11 +334,15 @@ class Landing:
     # ---- equal cells -----------------------------------------------------------------
 
     def settle_parked(self, key: bytes, leader: Cell) -> None:
-        """Cells equal to one that is done have its value."""
+        """Cells equal to one that is done have its value; one that must be kept has it only if it was."""
         if not key or self.books.computing.pop(key, None) is None:
             return
         parked: dict[int, list[int]] = {}
+        kept = self.books.kept(key)
         for node, number in self.books.parked.pop(key, ()):
+            if not kept and self.books.works[node].keep == Keep.REQUIRED:
+                self.books.schedule.again(node, [number])
+                continue
             self.books.share(node, number, leader)
             parked.setdefault(node, []).append(number)
         for node, numbers in parked.items():
@@ -358,26 +372,6 @@ class Landing:
         self.books.count(work.number).started -= count
         if work.planned.node.options.limit is not None:
             self.books.running[work.limit_name] -= count
-
-
-def current_classes(classes: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
-    """Give the user classes met in a value with the code they have here and now (contract K10).
-
-    A stored identity may be that of last week's code, and a worker's copy of a class of
-    `__main__` is another object; only a class that cannot be found here keeps what it came with.
-    """
-    found = []
-    for name, identity in classes:
-        kind = find_class(name)
-        found.append((name, identity if kind is None else class_identity(kind)))
-    return found
-
-
-def _marked(component: bytes, classes: Sequence[tuple[str, bytes]]) -> bytes:
-    if not classes:
-        return component
-    parts = [part for name, identity in sorted(classes) for part in (name.encode(), identity)]
-    return combine("classes", [component, *parts])
 
 
 def _facts(failure: CellFailure) -> dict[str, object]:

@@ -136,15 +136,13 @@ class Session:
             self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=self._warn
         )
         self._given = tuple(asked.given)
-        self._plan(asked)
-        self.engine = Engine(
-            self.books, crew=self._crew, landing=self._landing, given=self._encode(asked.given), tick=self._tick,
-            trust=Trust(asked.trust, partial(older_commons, store.root, self.id, disk=store.disk)),
-            surround=Surround(
-                codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
-                leaves_process=self._crew.leaves_process, depth=depth,
-            ),
-        )  # fmt: skip
+        try:
+            self.engine = self._assemble(asked, depth)
+        except BaseException:  # a given value that cannot travel, say: nothing of this run stays
+            self.store_run.close("broken")
+            self.store_run.release()
+            self.books.inbox.close()
+            raise
         self._thread = threading.Thread(target=self._run, name="flowcore-engine", daemon=True)
 
     def start(self) -> None:
@@ -191,6 +189,17 @@ class Session:
 
     # ---- putting together ------------------------------------------------------------
 
+    def _assemble(self, asked: Asked, depth: int) -> Engine:
+        self._plan(asked)
+        return Engine(
+            self.books, crew=self._crew, landing=self._landing, given=self._encode(asked.given), tick=self._tick,
+            trust=Trust(asked.trust, partial(older_commons, self.store.root, self.id, disk=self.store.disk)),
+            surround=Surround(
+                codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
+                leaves_process=self._crew.leaves_process, depth=depth,
+            ),
+        )  # fmt: skip
+
     def _plan(self, asked: Asked) -> None:
         for planned in self.graph.nodes.values():
             supplied = planned.number in asked.given
@@ -229,12 +238,12 @@ class Session:
     # ---- the engine's thread ---------------------------------------------------------
 
     def _run(self) -> None:
-        self._teller.tell(
-            RunStarted(run=self.id, flow=self.name, nodes=len(self.graph.nodes), workers=self.settings.workers)
-        )
-        for planned in self.graph.nodes.values():
-            self._draw(planned)
         try:
+            self._teller.tell(
+                RunStarted(run=self.id, flow=self.name, nodes=len(self.graph.nodes), workers=self.settings.workers)
+            )
+            for planned in self.graph.nodes.values():
+                self._draw(planned)
             tell_beginning(
                 self.store_run.cache, self.graph, flow=self.name, settings=self.settings, given=self._given,
                 codec=self.codec,
@@ -250,20 +259,21 @@ class Session:
         if self.status == "running":
             self.status = "failed" if self.books.failures else "done"
         self._seconds = clock.monotonic() - self.began
-        self._told = 0.0
-        self.books.changed.update(self.books.counts)
-        self._tick()
         try:
+            self._told = 0.0
+            self.books.changed.update(self.books.counts)
+            self._tick()
             counts = tell_end(self.store_run.cache, self.books)
             self.store_run.end(self.status, counts | {"seconds": self.seconds})
             self.store_run.close(self.status)
         except BaseException as error:  # noqa: BLE001 - as in _run: whoever waits must be told, whatever happened
             self.error = self.error or error
             self.status = "broken"
-        finally:
+        try:
             self._teller.tell(RunEnded(run=self.id, status=self.status, seconds=self.seconds))
             self._teller.close()
             self.books.inbox.close()
+        finally:
             self._ended.set()
 
     def _failed(self, failure: CellFailure) -> None:

@@ -39,7 +39,11 @@ class Teller:
             return
         if self._thread is None:
             self._thread = threading.Thread(target=self._pass_on, name="flowcore-teller", daemon=True)
-            self._thread.start()
+            try:
+                self._thread.start()
+            except RuntimeError:  # the system gives no more threads; a run does without being watched
+                self._thread, self._observers = None, []
+                return
         self._events.append(event)
         self._some.set()
 

@@ -12,6 +12,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from flowcore.declare.node import Along
 from flowcore.errors import NotKeyable
@@ -21,12 +22,13 @@ from flowcore.plan.code import Fingerprint, fingerprint
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Constant, Container, Place, Planned, Shape
 from flowcore.plan.keys import NodeKeys, common_components
-from flowcore.plan.records import combine
+from flowcore.plan.records import combine, references
 from flowcore.run.inputs import Feeder, FromAxis, FromGather, LabelRecord, feeder
 from flowcore.run.job import Component, Keep, Part, Record, TaskSpec
 from flowcore.run.values import Values
 from flowcore.store.codecs import Codec
 
+Packed: TypeAlias = tuple[tuple[str, ...] | bytes, tuple[Record, ...]]
 _ids = itertools.count(1)
 _REFUSED = frozenset({"Generator", "RandomState"})  # of numpy.random: live state is never an argument (K21)
 
@@ -41,6 +43,7 @@ class Surround:
     run_id: str
     leaves_process: Callable[[str], bool]  # whether a runner's cells leave this process
     depth: int = 0  # how many runs this one is nested in
+    packed: dict[int, tuple[object, Packed]] = field(default_factory=dict)  # functions, by id, as they travel
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class Work:
     feeders: list[Feeder]
     own: list[_Own] = field(default_factory=list)
     classes: tuple[str, ...] = ()  # names of user classes in the call's constants
+    held: tuple[Record, ...] = ()  # of constants, axis values and functions' buffers: they live as long as the run
 
     @property
     def number(self) -> int:
@@ -136,6 +140,7 @@ def prepare(planned: Planned, surround: Surround) -> Work:
     return Work(
         planned=planned, lane=lane, keys=keys, keep=keep, feeders=feeders, own=own if keys is not None else [],
         task=_task(planned, surround, parts, keep, code), classes=tuple(encoder.classes),
+        held=tuple(encoder.held),
     )  # fmt: skip
 
 
@@ -150,7 +155,7 @@ def _task(
         return TaskSpec(id=next(_ids), name=node.name, mode=node.kind, positional=tuple(positional))
     assert node.task is not None, "only items, elements and choices have no task"
     away = surround.leaves_process(node.runner)
-    function, buffers = surround.codec.pack_function(node.task.function) if away else (b"", ())
+    function, buffers = _packed(node.task.function, surround) if away else (b"", ())
     count = node.positional
     comparable = code is not None and not (options.ignore or options.tracks)  # a worker identifies it plainly
     return TaskSpec(
@@ -160,6 +165,14 @@ def _task(
         keep=keep, code=code.digest if code is not None and comparable else b"",
         timeout=options.timeout, cores=options.cores, depth=surround.depth,
     )  # fmt: skip
+
+
+def _packed(function: Callable[..., object], surround: Surround) -> Packed:
+    """Pack a function once a run, when it is first identified, so that what travels is what was keyed."""
+    known = surround.packed.get(id(function))
+    if known is None:
+        known = surround.packed[id(function)] = (function, surround.codec.pack_function(function))
+    return known[1]
 
 
 def _cached(planned: Planned) -> bool:
@@ -221,6 +234,7 @@ class _Encoder:
         self._unkeyed = surround.run_id.encode()
         self._known: dict[int, tuple[object, Record, Component]] = {}
         self.classes: dict[str, bytes] = {}
+        self.held: list[Record] = []
         self.refused = False
 
     def value(self, value: object, path: str) -> tuple[Record, Component]:
@@ -236,10 +250,13 @@ class _Encoder:
             encoded = self._codec.argument(value, name=path)
             if encoded.classes:
                 self.classes.update(encoded.classes)
+            if references(encoded.record):
+                self.held.append(encoded.record)
             return encoded.record, encoded.component
         except NoEncoding as refused:
             self.refuse(f"{path}{refused.path}", refused)
             record = self._codec.pass_on(value, name=path)
+            self.held.append(record)
             return record, combine("unkeyed", [self._unkeyed, str(id(value)).encode()])
 
     def refuse(self, path: str, refused: NoEncoding) -> None:

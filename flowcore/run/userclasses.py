@@ -1,0 +1,30 @@
+"""User classes met in values: part of what their consumers are keyed by (contract K10)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flowcore.plan.code import class_identity
+from flowcore.plan.encode import find_class
+from flowcore.plan.records import combine
+
+
+def current_classes(classes: Sequence[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    """Give the user classes met in a value with the code they have here and now (contract K10).
+
+    A stored identity may be that of last week's code, and a worker's copy of a class of
+    `__main__` is another object; only a class that cannot be found here keeps what it came with.
+    """
+    found = []
+    for name, identity in classes:
+        kind = find_class(name)
+        found.append((name, identity if kind is None else class_identity(kind)))
+    return found
+
+
+def marked(component: bytes, classes: Sequence[tuple[str, bytes]]) -> bytes:
+    """Give what a consumer is keyed by for a value in which these classes were met."""
+    if not classes:
+        return component
+    parts = [part for name, identity in sorted(classes) for part in (name.encode(), identity)]
+    return combine("classes", [component, *parts])
