@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from flowcore.plan.records import references
 from flowcore.plan.stations import State
-from flowcore.run.books import Books, Cell
+from flowcore.run.books import SPOOLED, Books, Cell
 from flowcore.run.work import Work
 
 
 def makers_of(digest: bytes, work: Work, number: int, books: Books) -> list[Cell]:
-    """Give the cells to make again for an array that a cell needs, upstream first.
+    """Give the cells to make again for a cell that could not read an array, upstream first.
 
-    A part of a value needs the whole, and what is made again needs those of its inputs
+    What else of its inputs is gone by now is made again with it, not found out one attempt
+    at a time. A part of a value needs the whole, and what is made again needs those of its inputs
     that have been let go of since.
     """
     waiting = [o for feed in work.feeders for o in feed.origins(number)]
@@ -24,7 +25,7 @@ def makers_of(digest: bytes, work: Work, number: int, books: Books) -> list[Cell
     while waiting:
         node, n = waiting.pop()
         maker = books.works.get(node)
-        if maker is None or not _refers(books, (node, n), digest):
+        if maker is None or not _gone(books, (node, n), digest):
             continue
         makers[node, n] = None
         if maker.task.mode in ("item", "expand") or maker.lane == "engine":
@@ -44,10 +45,12 @@ def _add_released(makers: dict[Cell, None], books: Books) -> None:
                 waiting.append(origin)
 
 
-def _refers(books: Books, cell: Cell, digest: bytes) -> bool:
+def _gone(books: Books, cell: Cell, digest: bytes) -> bool:
+    """Tell whether a value refers to the array that is lost, or to another one that is not there any more."""
     values = books.values
     if not values.has(*cell):
         return False
     whole = values.record(*cell)
     records = [whole] if whole else [record for _, record, _ in values.elements(*cell)]
-    return any(named == digest for record in records for named, _, _ in references(record))
+    named = [reference for record in records for reference in references(record)]
+    return any(d == digest or (place != SPOOLED and not books.cache.has(d, size)) for d, size, place in named)

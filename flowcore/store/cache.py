@@ -136,6 +136,10 @@ class Cache:
             answers[place] = hit or self._other(Entry(journal, offset, row), key, since)
         return answers
 
+    def has(self, digest: bytes, size: int) -> bool:
+        """Tell whether a kept array is there, by its size alone."""
+        return self._blobs.has(digest, size)
+
     def record(self, trace: Trace) -> None:
         """Remember cells that gave a value: one frame, one write.
 
