@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -30,10 +31,11 @@ class Piece:
     edges: list[tuple[str, object]] = field(default_factory=list)  # how it is referred to, and the thing
     unfollowed: list[str] = field(default_factory=list)
 
-    def refer(self, name: str, thing: object, *, needed: bool = True) -> None:
+    def refer(self, name: str, thing: object, *, needed: bool = True, place: str = "") -> None:
         """Note something this piece refers to, as a value or as a thing of its own.
 
         What has no encoding is noted as such if it is needed, else as not followed.
+        `place` goes before its name for humans, and not into identities.
         """
         if is_followed(thing):
             self.edges.append((name, thing))
@@ -42,7 +44,7 @@ class Piece:
             component, met = value_of(thing)
         except NoEncoding as refused:
             if needed:
-                self.values.append((name, NoEncoding(f"{name}{refused.path}", refused.kind, refused.hint)))
+                self.values.append((name, NoEncoding(f"{place}{name}{refused.path}", refused.kind, refused.hint)))
             else:
                 self.unfollowed.append(f"{name}{refused.path} ({refused.kind})")
             return
@@ -79,6 +81,8 @@ def _empty(kind: type) -> bytes:  # noqa: ARG001
 
 def alone_form(thing: Any) -> bytes:
     """Give what a function or class is without anything it refers to."""
+    if kind_name(type(thing)) in _BY_NAME and not is_sealed(thing):
+        raise NoEncoding("", kind_name(type(thing)), "no library has it by this name: call the function it is made of")
     if isinstance(thing, types.FunctionType):
         return digest_of(code_form(thing.__code__, constant_identity))
     name = f"{getattr(thing, '__module__', '')}:{getattr(thing, '__qualname__', kind_name(type(thing)))}"
@@ -102,16 +106,23 @@ _WRAPPERS: Final = (staticmethod, classmethod, property, functools.cached_proper
                     functools.partialmethod, functools.singledispatchmethod)  # fmt: skip
 _GETTERS: Final = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
 _INERT: Final = frozenset({
-    "_thread.lock", "_thread.RLock", "_thread._local", "_contextvars.ContextVar", "contextvars.ContextVar", "object",
+    "_thread.lock", "_thread.RLock", "object", "__future__._Feature",
     "threading.Condition", "threading.Event", "threading.Semaphore", "threading.BoundedSemaphore", "threading.Barrier",
     "logging.Logger", "logging.RootLogger", "logging.LoggerAdapter", "typing.TypeVar", "typing.ParamSpec",
-    "typing.TypeVarTuple", "typing.NewType", "_abc._abc_data", "warnings.catch_warnings",
+    "typing.TypeVarTuple", "typing.NewType", "typing.TypeAliasType", "_abc._abc_data", "warnings.catch_warnings",
     "dataclasses._MISSING_TYPE", "dataclasses._HAS_DEFAULT_FACTORY_CLASS", "dataclasses._KW_ONLY_TYPE",
 })  # fmt: skip
 _FOLLOWED: Final = (
     types.FunctionType, types.MethodType, types.ModuleType, type, *_NAMED, *_WRAPPERS, *_GETTERS,
 )  # fmt: skip
-_WRITTEN: Final = ("types.GenericAlias", "types.UnionType")  # known by how Python writes them
+_BY_NAME: Final = ("numpy.ufunc", "numpy._ArrayFunctionDispatcher")
+_HOLD_UFUNCS: Final = ("numpy", "scipy.special", "numpy.strings")
+_VECTORIZE: Final = "numpy.vectorize"
+_WRITTEN: Final = (
+    "types.GenericAlias",
+    "types.UnionType",
+    "collections.abc._CallableGenericAlias",
+)  # by how Python writes them
 
 
 def is_inert(thing: object) -> bool:
@@ -124,14 +135,28 @@ def is_followed(thing: object) -> bool:
     if isinstance(thing, _FOLLOWED):
         return True
     name = kind_name(type(thing))
-    if name == "numpy.ufunc" or name.startswith(("typing._", "flowcore.declare.task.Task")) or name in _WRITTEN:
+    if name == _VECTORIZE or name.startswith(("typing._", "flowcore.declare.task.Task")) or name in _WRITTEN:
         return True
     return is_inert(thing) or "__wrapped__" in getattr(thing, "__dict__", ()) or is_sealed(thing)
 
 
-def is_sealed(thing: object) -> bool:
-    """Tell whether a thing is a callable of a library that is known by name, such as numpy's dispatchers."""
-    return type(thing).__module__ == "numpy" and callable(thing) and isinstance(getattr(thing, "__name__", None), str)
+def is_sealed(thing: Any) -> bool:
+    """Tell whether a thing is a callable of a library that is known by name: a ufunc or a dispatcher of numpy.
+
+    The name alone does not make it one: ufuncs are made of users' functions too.
+    """
+    kind = kind_name(type(thing))
+    if kind == "numpy.ufunc":
+        return _ufunc_home(thing) != ""
+    return kind in _BY_NAME and origin_of_module(getattr(thing, "__module__", None)).kind != "user"
+
+
+def _ufunc_home(ufunc: Any) -> str:
+    """Give the module of a library that has this very ufunc; empty if none has."""
+    for module in _HOLD_UFUNCS:
+        if getattr(sys.modules.get(module), ufunc.__name__, None) is ufunc:
+            return module
+    return ""
 
 
 def _label(origin: Origin) -> str:
@@ -150,8 +175,8 @@ def named_piece(thing: Any) -> Piece:
         module = bound.__name__
     if module is None and owner is not None:
         module = owner.__module__
-    if module is None and kind_name(type(thing)) == "numpy.ufunc":
-        module = "numpy"
+    if kind_name(type(thing)) == "numpy.ufunc":
+        module = _ufunc_home(thing)
     name = getattr(thing, "__qualname__", None) or getattr(thing, "__name__", kind_name(type(thing)))
     piece = library_piece(origin_of_module(module), f"{module}:{name}")
     if isinstance(thing, (types.BuiltinFunctionType, types.MethodWrapperType)) and bound is not None:
@@ -225,6 +250,11 @@ def wrapper_piece(thing: Any) -> Piece:
     elif isinstance(thing, types.MethodType):
         piece.refer("bound function", thing.__func__)
         piece.refer("bound self", thing.__self__)
+    elif kind_name(type(thing)) == _VECTORIZE:
+        for name in ("pyfunc", "otypes", "excluded", "signature"):
+            piece.refer(f"vectorize {name}", getattr(thing, name, None))
+    elif isinstance(thing, functools.singledispatchmethod):
+        piece.refer("dispatcher", thing.dispatcher)
     elif isinstance(thing, _GETTERS):
         piece.refer("arguments", thing.__reduce__()[1])
     elif origin.kind == "user":
@@ -247,10 +277,13 @@ def _instance(piece: Piece, wrapper: Any) -> None:
 def other_piece(thing: Any) -> Piece:
     """Give the piece of what is followed and is no function, class or module."""
     if is_inert(thing):
-        return Piece("", pack(["inert"]))
+        piece = Piece("", pack(["inert"]))
+        if kind_name(type(thing)) not in _INERT:  # of a class derived from an inert one: its methods do run
+            piece.edges.append(("class", type(thing)))
+        return piece
     name = kind_name(type(thing))
     if name.startswith("typing._") or name in _WRITTEN:
         return Piece("", pack(["written", repr(thing)]))
-    if isinstance(thing, _NAMED) or name == "numpy.ufunc" or is_sealed(thing):
+    if isinstance(thing, _NAMED) or is_sealed(thing):
         return named_piece(thing)
     return wrapper_piece(thing)

@@ -14,6 +14,7 @@ import dataclasses
 import enum
 import importlib
 import importlib.util
+import inspect
 import sys
 import types
 from collections.abc import Iterable
@@ -21,11 +22,11 @@ from typing import Any, Final
 
 from blake3 import blake3
 
-from flowcore.plan.bytecode import reads_of
+from flowcore.plan.bytecode import Import, reads_of
 from flowcore.plan.classes import class_name
 from flowcore.plan.extension import NoEncoding, pack
 from flowcore.plan.functions import bare_function
-from flowcore.plan.libraries import origin_of, origin_of_module
+from flowcore.plan.libraries import file_digest, origin_of, origin_of_module
 from flowcore.plan.pieces import (
     Piece,
     function_piece,
@@ -43,6 +44,11 @@ _CLASS_MACHINERY: Final = frozenset({
     "__dataclass_params__", "__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__match_args__",
     "__slots__", "__type_params__", "__classdictcell__", "__slotnames__",  # the last: set by the first copy or pickle
 })  # fmt: skip
+_MODULE_MACHINERY: Final = frozenset({
+    "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__", "__path__",
+    "__builtins__", "__annotations__", "__annotate__", "__conditional_annotations__", "__warningregistry__",
+})  # fmt: skip
+_SAID: Final = ("__doc__", "__annotations__")  # read from functions and classes, and no part of what these are
 
 
 class Walk:
@@ -50,7 +56,8 @@ class Walk:
 
     def __init__(self, pieces: dict[int, tuple[object, Piece]], *, ignore: Iterable[str] = ()) -> None:
         self._pieces = pieces
-        self._globals = frozenset(f"global {n.removeprefix('global:')}" for n in ignore if n.startswith("global:"))
+        names = [n.removeprefix("global:") for n in ignore if n.startswith("global:")]
+        self._globals = frozenset(f"{how} {n}" for n in names for how in ("global", "import"))
         self._defaults = frozenset(f"default {n}" for n in ignore if ":" not in n)
         self._numbers: dict[int, int] = {}
         self._order: list[Piece] = []
@@ -144,13 +151,13 @@ def _read(piece: Piece, function: types.FunctionType) -> bool:
     """Note what the code of a function reads from outside; tell whether it reads docstrings."""
     reads = reads_of(function.__code__)
     for chain in reads.names:
-        _read_global(piece, function.__globals__, chain)
-    for module, level, names in reads.imports:
-        _read_import(piece, function.__globals__, module, level, names)
+        _read_global(piece, function.__globals__, chain, doc=reads.doc)
+    for use in reads.imports:
+        _read_import(piece, function.__globals__, use, doc=reads.doc)
     return reads.doc
 
 
-def _read_global(piece: Piece, namespace: dict[str, Any], chain: tuple[str, ...]) -> None:
+def _read_global(piece: Piece, namespace: dict[str, Any], chain: tuple[str, ...], *, doc: bool) -> None:
     name, *attributes = chain
     if name in namespace:
         thing = namespace[name]
@@ -161,10 +168,10 @@ def _read_global(piece: Piece, namespace: dict[str, Any], chain: tuple[str, ...]
     else:
         piece.values.append((f"global {name}", b"unbound"))
         return
-    _follow(piece, f"global {name}", thing, attributes)
+    _follow(piece, f"global {name}", thing, attributes, doc=doc)
 
 
-def _follow(piece: Piece, name: str, thing: Any, attributes: list[str]) -> None:
+def _follow(piece: Piece, name: str, thing: Any, attributes: list[str], *, doc: bool) -> None:
     """Note a thing, going through the modules of a chain of attributes as far as that is static."""
     while isinstance(thing, types.ModuleType) and attributes and origin_of(vars(thing)).kind == "user":
         attribute = attributes.pop(0)
@@ -175,36 +182,75 @@ def _follow(piece: Piece, name: str, thing: Any, attributes: list[str]) -> None:
         thing, name = inside, f"{name}.{attribute}"
     if isinstance(thing, types.FunctionType) and attributes and attributes[0] in vars(thing):
         piece.refer(f"{name}.{attributes[0]}", vars(thing)[attributes[0]])
+    _read_said(piece, name, thing, ["__doc__"] if doc else [])
+    _read_said(piece, name, thing, attributes)
     piece.refer(name, thing)
 
 
-def _read_import(piece: Piece, namespace: dict[str, Any], module: str, level: int, names: tuple[str, ...]) -> None:
-    """Note what an import statement inside a body brings in (K7)."""
+def _read_said(piece: Piece, name: str, thing: Any, attributes: list[str]) -> None:
+    """Note the docstring or annotations that a chain of attributes of a user's function or class reads."""
+    for attribute in attributes:
+        thing = bare_function(getattr(thing, "__func__", thing))
+        if not isinstance(thing, (types.FunctionType, type)):
+            return
+        name = f"{name}.{attribute}"
+        if attribute in _SAID:
+            if origin_of_module(thing.__module__).kind == "user":
+                piece.refer(name, getattr(thing, attribute, None))
+            return
+        thing = inspect.getattr_static(thing, attribute, None)
+
+
+def _read_import(piece: Piece, namespace: dict[str, Any], use: Import, *, doc: bool) -> None:
+    """Note what a use of an import inside a body brings in (K7)."""
+    package = namespace.get("__package__") or ""
+    full = f"{'.' * use.level}{use.module}"
     try:
-        package = namespace.get("__package__") or ""
-        full = importlib.util.resolve_name("." * level + module, package) if level else module
+        full = importlib.util.resolve_name(full, package) if use.level else full
         found = importlib.import_module(full)  # at the same answer whether or not the body has run before
     except ImportError:
-        piece.values.append((f"import {module}", b"unbound"))
+        piece.values.append((f"import {full}", b"unbound" + _source_digest(full)))
         return
-    for i in range(full.count(".") + 1) if not names else ():  # `import a.b` gives a, and a.b inside it
-        part = ".".join(full.split(".")[: i + 1])
-        piece.refer(f"import {part}", sys.modules[part])
-    for name in names:
-        inside = vars(found).get(name)
-        if inside is None and origin_of(vars(found)).kind == "user" and name not in vars(found):
-            inside = _submodule(f"{full}.{name}")
-        if inside is None and name not in vars(found):
-            piece.refer(f"import {full}", found)
-        else:
-            piece.refer(f"import {full}.{name}", inside)
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a module may raise anything while it is imported
+        piece.values.append((f"import {full}", b"unbound" + _source_digest(full)))
+        piece.unfollowed.append(f"import {full} ({type(error).__name__})")
+        return
+    if use.taken is not None:
+        _read_taken(piece, full, found, use, doc=doc)
+        return
+    parts = full.split(".")
+    for i in range(len(parts)):  # each may be of a distribution of its own
+        inner = sys.modules.get(".".join(parts[: i + 1]))
+        if isinstance(inner, types.ModuleType) and origin_of(vars(inner)).kind != "user":
+            piece.refer(f"import {'.'.join(parts[: i + 1])}", inner)
+    start = parts[0] if use.top else full
+    _follow(piece, f"import {start}", sys.modules.get(start, found), list(use.attributes), doc=doc)
 
 
-def _submodule(name: str) -> types.ModuleType | None:
+def _read_taken(piece: Piece, full: str, found: Any, use: Import, *, doc: bool) -> None:
+    """Note what `from ... import name` takes: an attribute, or else a module inside."""
+    assert use.taken is not None, "a name is taken"
+    inside = getattr(found, "__dict__", {})
+    if use.taken in inside:
+        _follow(piece, f"import {full}.{use.taken}", inside[use.taken], list(use.attributes), doc=doc)
+        return
     try:
-        return importlib.import_module(name)
-    except ImportError:
-        return None
+        module = importlib.import_module(f"{full}.{use.taken}")
+    except (Exception, SystemExit):  # noqa: BLE001 - as above
+        piece.unfollowed.append(f"{full}.{use.taken}")
+        piece.values.append((f"import {full}.{use.taken}", b"unbound" + _source_digest(f"{full}.{use.taken}")))
+        piece.refer(f"import {full}", found)
+        return
+    _follow(piece, f"import {full}.{use.taken}", module, list(use.attributes), doc=doc)
+
+
+def _source_digest(name: str) -> bytes:
+    """Give the digest of the file of a module that cannot be imported now; empty if there is none."""
+    try:
+        spec = importlib.util.find_spec(name)
+        return file_digest(spec.origin) if spec is not None and spec.origin else b""
+    except (Exception, SystemExit):  # noqa: BLE001 - looking for it imports what it lies in
+        return b""
 
 
 def _module_piece(module: types.ModuleType) -> Piece:
@@ -214,8 +260,8 @@ def _module_piece(module: types.ModuleType) -> Piece:
         return library_piece(origin, module.__name__)
     piece = Piece(f"module {module.__name__}", pack(["module"]))
     for name, thing in sorted(vars(module).items()):
-        if not (name.startswith("__") and name.endswith("__")):
-            piece.refer(name, thing, needed=False)
+        if name not in _MODULE_MACHINERY:
+            piece.refer(name, thing, place=f"{module.__name__}.")
     return piece
 
 
@@ -236,8 +282,7 @@ def _class_piece(kind: type) -> Piece:
     piece.refer("slots", [slots] if isinstance(slots, str) else sorted(map(str, slots)))
     for name, thing in sorted(vars(kind).items()):
         if name not in _CLASS_MACHINERY and not _is_made(kind, name, thing):
-            dunder = name.startswith("__") and name.endswith("__")
-            piece.refer(f"attribute {name}", thing, needed=not dunder)
+            piece.refer(f"attribute {name}", thing)
     return piece
 
 

@@ -257,6 +257,158 @@ def test_nested_code_reads_globals(library: Library) -> None:
     assert len(found) == len(set(found))
 
 
+HIDDEN = {  # what a task reads in ways that are easily overlooked: source, and how its 1 may become 2
+    "vectorize": "import numpy as np\ndef inner(x): return x + 1\nv = np.vectorize(inner)\ndef f(x): return v(x)\n",
+    "vectorize signature": "import numpy as np\ndef inner(x): return x\nv = np.vectorize(inner, signature='(n1)->()')\ndef f(x): return v(x)\n",
+    "vectorize excluded": "import numpy as np\ndef inner(x): return x\nv = np.vectorize(inner, excluded={1})\ndef f(x): return v(x)\n",
+    "helper's docstring": "def helper():\n    'Doc 1.'\ndef f(x): return helper.__doc__\n",
+    "docstring by another name": "def helper():\n    'Doc 1.'\ndef f(x):\n    h = helper\n    return h.__doc__\n",
+    "class docstring": "class C:\n    'Doc 1.'\ndef f(x): return C.__doc__\n",
+    "method's docstring": "class C:\n    def m(self):\n        'Doc 1.'\ndef f(x): return C.m.__doc__\n",
+    "class annotations": "class C:\n    a1: int\ndef f(x): return list(C.__annotations__)\n",
+    "imported docstring": "def f(x):\n    from flowcore_test_body import value\n    return value.__doc__\n",
+    "dunder attribute": "class C:\n    __scale__ = 1\ndef f(x): return C.__scale__\n",
+    "module's getattr": "import flowcore_test_body\ndef f(x): return flowcore_test_body.lazy\n",
+    "module inside": "def f(x):\n    import flowcore_test_body as b\n    def inner(): return b.settings['dt']\n    return inner()\n",
+    "module without use": "def f(x):\n    import flowcore_test_body\n",
+    "module by name": "def f(x):\n    from flowcore_test_body import settings as s\n    return s['dt']\n",
+    "dispatched method": "import functools\nclass C:\n    @functools.singledispatchmethod\n    def m(self, x): return x\n    @m.register\n    def _(self, x: int): return 1\ndef f(x): return C().m(x)\n",
+    "derived logger": "import logging\nclass L(logging.Logger):\n    def factor(self): return 1\nlog = L('x')\ndef f(x): return log.factor()\n",
+}  # fmt: skip
+HIDDEN_BODY = """settings = {"dt": 1}
+def value(x):
+    'Doc 1.'
+def __getattr__(name): return settings["dt"]
+"""
+
+
+@pytest.mark.contract("KT3", "K5", "K7")
+@pytest.mark.parametrize("case", HIDDEN)
+def test_edits_in_hidden_places(case: str, library: Library) -> None:
+    """What is wrapped in C, read as a docstring, or imported inside a body counts like all the rest."""
+    source = HIDDEN[case]
+    before = library.print(source, body=HIDDEN_BODY, name="flowcore_test_a")
+    inside = "flowcore_test_body" in source
+    after = library.print(
+        source if inside else source.replace("1", "2"),
+        body=HIDDEN_BODY.replace("1", "2") if inside else HIDDEN_BODY,
+        name="flowcore_test_a",
+    )
+
+    assert before.digest != after.digest
+
+
+REFUSED = {  # what cannot be told apart, and how the refusal names it
+    "ufunc": ("import numpy as np\nu = np.frompyfunc(abs, 1, 1)\ndef f(x): return u(x)\n", "global u"),
+    "ufunc in a list": ("import numpy as np\nu = [np.frompyfunc(abs, 1, 1)]\ndef f(x): return u[0](x)\n", "global u[0]"),
+    "ufunc's method": ("import numpy as np\nr = np.frompyfunc(max, 2, 1).reduce\ndef f(x): return r(x)\n", "bound self"),
+    "module inside": ("def f(x):\n    import flowcore_test_body\n    return flowcore_test_body.settings.dt\n", "import flowcore_test_body.settings"),
+    "module inside, renamed": ("def f(x):\n    import flowcore_test_body as b\n    return [b.settings.dt for _ in x]\n", "import flowcore_test_body.settings"),
+    "module as value": ("import flowcore_test_body\ndef f(x):\n    m = flowcore_test_body\n    return m.settings.dt\n", "flowcore_test_body.settings"),
+    "dunder attribute": ("import types\nclass C:\n    __scale__ = types.SimpleNamespace(k=1)\ndef f(x): return C.__scale__.k\n", "attribute __scale__"),
+    "context variable": ("import contextvars\ncv = contextvars.ContextVar('cv', default=1)\ndef f(x): return cv.get()\n", "global cv"),
+    "thread local": ("import threading\ntl = threading.local()\ntl.k = 1\ndef f(x): return tl.k\n", "global tl"),
+}  # fmt: skip
+
+
+@pytest.mark.contract("P1", "K9")
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_followed_is_refused(case: str, library: Library) -> None:
+    """Where an edit could not be seen there is no identity at all, and the refusal names the place."""
+    source, path = REFUSED[case]
+    body = "import types\nsettings = types.SimpleNamespace(dt=1)\n"
+    with pytest.raises(NoEncoding) as refused:
+        library.print(source, body=body)
+
+    assert path == refused.value.path
+
+
+@pytest.mark.contract("K7", "K9")
+def test_modules_as_values_hold_what_modules_hold(library: Library) -> None:
+    """Loggers, locks, modules, typing objects, functions, classes and tasks make no refusal of a module."""
+    body = """from __future__ import annotations
+import abc, dataclasses, enum, functools, logging, os, pathlib, re, threading, typing
+import numpy as np
+import flowcore as fc
+from collections.abc import Callable
+from typing import Any, Generic, Protocol, TypeVar
+T = TypeVar("T")
+Alias = dict[str, int]
+Either = typing.Optional[int]
+Union = int | None
+Call = Callable[[int], int]
+log = logging.getLogger(__name__)
+lock, event, mark = threading.Lock(), threading.Event(), object()
+HERE, WORD = pathlib.Path("x"), re.compile("x")
+square = np.vectorize(lambda x: x * x)
+total = np.add.reduce
+class Error(ValueError): pass
+class Shape(abc.ABC):
+    @abc.abstractmethod
+    def area(self): ...
+class Box(Generic[T]): pass
+class Sized(Protocol):
+    def size(self) -> int: ...
+class Row(typing.NamedTuple):
+    a: int = 1
+class Options(typing.TypedDict):
+    a: int
+class Mode(enum.Enum):
+    A = 1
+@dataclasses.dataclass(slots=True, frozen=True)
+class Config:
+    a: int = 1
+    b: list = dataclasses.field(default_factory=list)
+@functools.lru_cache
+def cached(x): return x
+@functools.singledispatch
+def dispatched(x): return x
+@fc.compute
+def task(x): return x
+def value(x): return x
+"""
+    source = "import flowcore_test_body\ndef f(x): return use(flowcore_test_body)\ndef use(m): return m.value(1)\n"
+
+    assert library.print(source, body=body).digest != library.print(source, body=body.replace("x * x", "x + x")).digest
+
+
+@pytest.mark.contract("K7")
+def test_only_what_is_used_of_modules_inside(library: Library) -> None:
+    """Of a module imported inside a body and read by attributes, only these count."""
+    source = "def f(x):\n    import flowcore_test_body as b\n    return b.value(x)\n"
+    odd = BODY + "import types\nsettings = types.SimpleNamespace(dt=1)\n"
+
+    assert library.print(source, body=BODY).digest == library.print(source, body=odd).digest
+
+
+@pytest.mark.contract("K7", "K9")
+@pytest.mark.parametrize("failure", ["raise ValueError", "raise SystemExit", "1 / 0", "raise ImportError"])
+def test_modules_that_fail_to_import(failure: str, library: Library) -> None:
+    """A module that raises while it is imported is unbound, and never an exception of ours; its text counts."""
+    source = "def f(x):\n    import flowcore_test_broken\n    from flowcore_test_broken import y\n"
+    broken = library.directory / "flowcore_test_broken.py"
+    broken.write_text(failure)
+    before = library.print(source)
+    broken.write_text(failure + "\n# edited")
+
+    assert before.digest != library.print(source).digest
+    assert ("ImportError" in failure) == (not before.unfollowed)
+
+
+@pytest.mark.contract("K8")
+def test_ufuncs_of_libraries_go_by_name(library: Library) -> None:
+    """The ufuncs of numpy and scipy.special are theirs, under any of their names, each with its distribution."""
+    special = pytest.importorskip("scipy.special")
+    ufuncs = [np.add, np.abs, special.erf, special.digamma]
+    prints = [fingerprint(u) for u in ufuncs]
+
+    assert len(ufuncs) == len({p.digest for p in prints})
+    assert any(
+        name.startswith("library scipy==")
+        for name, _ in library.print("from scipy.special import erf\ndef f(x): return erf(x)\n").parts
+    )
+
+
 @pytest.mark.contract("K6")
 def test_globals_are_read_once_a_run(library: Library) -> None:
     """A global changed in place counts from the next run on."""
@@ -564,7 +716,7 @@ def test_class_identity(library: Library) -> None:
 def test_matrix_rejects_saboteurs(sabotage: str, edit: str, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     """With helpers, closures or constants left out the matrix is red."""
     if sabotage == "helpers":
-        monkeypatch.setattr(reach, "_read_global", lambda *args: None)
+        monkeypatch.setattr(reach, "_read_global", lambda *args, **kwargs: None)
     elif sabotage == "closures":
         monkeypatch.setattr(pieces, "_closure", lambda *args, **kwargs: None)
     else:
