@@ -413,7 +413,7 @@ class WorkerDied(FlowcoreError, RuntimeError):
 
 @dataclass(kw_only=True, eq=False)
 class CodeChanged(FlowcoreError, RuntimeError):
-    """A task's source was edited after the run had read it."""
+    """A module that a task reads is not the same where a cell runs as where the flow was drawn."""
 
     node: str
     module: str
@@ -421,6 +421,7 @@ class CodeChanged(FlowcoreError, RuntimeError):
     def lines(self) -> Iterator[str]:
         yield f"The code of {self.node} in {self.module} changed while the run had another version loaded."
         yield "Nothing was kept under code that did not make it. Reload the module, or start the script again."
+        yield "Values set on a module at run time do not travel to where cells run: pass them as arguments."
 
 
 @dataclass(kw_only=True, eq=False)

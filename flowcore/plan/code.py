@@ -20,6 +20,7 @@ from flowcore.plan.encode import Encoded, NoEncoding, encode, forget_kinds
 from flowcore.plan.extension import array_digest, kind_name
 from flowcore.plan.functions import bare_function
 from flowcore.plan.libraries import distribution, file_digest
+from flowcore.plan.modules import Modules, module_identities
 from flowcore.plan.pieces import Piece, is_followed
 from flowcore.plan.reach import Walk
 
@@ -106,6 +107,22 @@ def _fingerprint(bare: object, ignore: tuple[str, ...], tracks: tuple[object, ..
     described = tuple((name, b"") for name, _ in roots if name not in ("", "tracked"))
     digest = walk.digest(roots)
     return Fingerprint(digest=digest, parts=tuple(sorted(walk.parts() + described)), unfollowed=walk.unfollowed())
+
+
+def modules_read(
+    function: Callable[..., object], *, ignore: Iterable[str] = (), tracks: Iterable[object] = ()
+) -> Modules:
+    """Give a digest of what `function` reads from each module that other processes import for themselves (F32).
+
+    Takes what :func:`fingerprint` takes, and sees the same state of the code.
+
+    Raises
+    ------
+    NoEncoding
+        As `fingerprint` does.
+    """
+    followed = [tracked for tracked in tracks if is_followed(tracked)]
+    return module_identities(function, pieces=_pieces, ignore=ignore, tracks=followed)
 
 
 def _nothing() -> None:

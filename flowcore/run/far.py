@@ -7,10 +7,14 @@ not pass through the driver, and running a job twice is harmless.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from functools import lru_cache
 
-from flowcore.run.job import Job, Result, TaskSpec, dumps, joined, loads, pack_result
+from flowcore.plan.code import forget
+from flowcore.run import proc
+from flowcore.run.comparing import changed, differing_module
+from flowcore.run.job import Failed, Job, Result, TaskSpec, dumps, joined, loads, pack_result
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.printing import stand_in, step_back
@@ -20,26 +24,51 @@ from flowcore.store.directory import Store
 
 Place = tuple[str, str, str, bool, bool]  # root, run, spool, durable, writable
 
+_TOKEN = secrets.token_hex(8)  # one in all forks of a process; with the pid it names a process on any machine
+_verdicts: dict[tuple[object, int], str] = {}  # run and task: the module that differs here
+
 
 def pack_far(place: Place, job: Job) -> bytes:
     """Give a job, with all that the far side needs to carry it out."""
-    return dumps([list(place), job.task.pack(), job.pack()])
+    return dumps([list(place), job.task.pack(), job.pack(), _here()])
 
 
 def perform_far(payload: bytes) -> bytes:
     """Carry out a packed job; give its packed results."""
-    place, task_fields, job_fields = loads(payload)
+    place, task_fields, job_fields, engine = loads(payload)
     task = TaskSpec.unpack(task_fields)  # type: ignore[arg-type]
     job = Job.unpack(job_fields, {task.id: task})  # type: ignore[arg-type]
     results: list[Result] = []
     pages = Pages(results.append, echo=False)
-    workplace = Workplace(codec=_codec(tuple(place)), slot=LocalSlot(), pages=pages)  # type: ignore[arg-type]
+    codec = _codec(tuple(place))  # type: ignore[arg-type]
+    module = _verdict(place[1], task, codec) if engine != _here() else ""  # type: ignore[index]
+    if module:
+        failure = changed(task.name, module)
+        return dumps([pack_result(Failed(attempt=attempt, failure=failure)) for attempt in job.attempts])
+    workplace = Workplace(codec=codec, slot=LocalSlot(), pages=pages)
     stand_in()
     try:
         perform(job, workplace, results.append)
     finally:
         step_back()
     return dumps([pack_result(result) for result in joined(results)])
+
+
+def _here() -> str:
+    return f"{proc.pid()} {_TOKEN}"
+
+
+def _verdict(run: object, task: TaskSpec, codec: Codec) -> str:
+    """Name a module of the task's that is not the engine's here (F32); looked for once a task and process."""
+    if not (task.code or task.modules):
+        return ""
+    known = _verdicts.get((run, task.id))
+    if known is None:
+        if not any(seen == run for seen, _ in _verdicts):
+            forget()  # what an earlier run has read, or the process that this one was forked from
+            _verdicts.clear()
+        known = _verdicts[run, task.id] = differing_module(task, codec)
+    return known
 
 
 @lru_cache(maxsize=4)

@@ -39,6 +39,9 @@ Part: TypeAlias = list[object]
 ``["dict", [[record of the key, part], ...]]``
 """
 
+Tracked: TypeAlias = tuple[tuple[tuple[str, ...] | bytes, tuple[Record, ...]], ...]
+"""Code that a task tracks: each as a task's function and its buffers."""
+
 
 class Keep(IntEnum):
     """What becomes of a result."""
@@ -62,6 +65,9 @@ class TaskSpec:
     keywords: tuple[tuple[str, Part], ...] = ()
     keep: Keep = Keep.PASS_ON
     code: bytes = b""  # identity of the code as the engine knows it; empty: not checked
+    modules: tuple[tuple[str, bytes], ...] = ()  # what the function reads from modules, where `code` is not checked
+    ignore: tuple[str, ...] = ()  # what the identities of modules leave out
+    tracks: Tracked = ()  # code that these take in as well
     timeout: float | None = None  # seconds an attempt may take
     cores: int = 1
     gpus: int = 0
@@ -73,17 +79,21 @@ class TaskSpec:
             self.id, self.name, list(self.function) if isinstance(self.function, tuple) else self.function,
             list(self.buffers), self.mode, list(self.positional), [list(k) for k in self.keywords],
             int(self.keep), self.code, self.timeout, self.cores, self.gpus, self.depth,
+            self.modules, self.ignore, self.tracks,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object]) -> TaskSpec:
         """Read what :meth:`pack` gave."""
-        (id_, name, function, buffers, mode, positional, keywords, keep, code, timeout, cores, gpus, depth) = fields
+        (id_, name, function, buffers, mode, positional, keywords, keep, code, timeout, cores, gpus, depth,
+         modules, ignore, tracks) = fields  # fmt: skip
         return cls(
             id=id_, name=name, function=function if isinstance(function, bytes) else tuple(function),  # type: ignore[arg-type]
             buffers=tuple(buffers), mode=mode, positional=tuple(positional),  # type: ignore[arg-type]
             keywords=tuple((k, p) for k, p in keywords), keep=Keep(keep), code=code,  # type: ignore[attr-defined,arg-type]
             timeout=timeout, cores=cores, gpus=gpus, depth=depth,  # type: ignore[arg-type]
+            modules=tuple((m, d) for m, d in modules), ignore=tuple(ignore),  # type: ignore[attr-defined,arg-type]
+            tracks=tuple((f if isinstance(f, bytes) else tuple(f), tuple(b)) for f, b in tracks),  # type: ignore[attr-defined]
         )  # fmt: skip
 
 

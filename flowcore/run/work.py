@@ -15,16 +15,18 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from flowcore.declare.node import Along
-from flowcore.errors import NotKeyable
+from flowcore.errors import NotKeyable, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
-from flowcore.plan.code import Fingerprint, fingerprint
+from flowcore.plan.code import Fingerprint, fingerprint, modules_read
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Constant, Container, Place, Planned, Shape
 from flowcore.plan.keys import NodeKeys, common_components
+from flowcore.plan.modules import Modules
+from flowcore.plan.pieces import is_followed
 from flowcore.plan.records import combine, references
 from flowcore.run.inputs import Feeder, FromAxis, FromGather, LabelRecord, feeder
-from flowcore.run.job import Component, Keep, Part, Record, TaskSpec
+from flowcore.run.job import Component, Keep, Part, Record, TaskSpec, Tracked
 from flowcore.run.values import Values
 from flowcore.store.codecs import Codec
 
@@ -157,12 +159,15 @@ def _task(
     away = surround.leaves_process(node.runner)
     function, buffers = _packed(node.task.function, surround) if away else (b"", ())
     count = node.positional
-    comparable = code is not None and not (options.ignore or options.tracks)  # a worker identifies it plainly
+    comparable = isinstance(function, tuple) and not (options.ignore or options.tracks)  # identified plainly there
+    piecemeal = code is not None and away and not comparable
+    modules, tracks = _compared(planned, surround.codec) if piecemeal else ((), ())
     return TaskSpec(
         id=next(_ids), name=node.name, function=function, live=node.task.function, buffers=buffers,
         mode="async" if node.task.is_async else "sync",
         positional=tuple(part for _, part in parts[:count]), keywords=tuple(parts[count:]),
         keep=keep, code=code.digest if code is not None and comparable else b"",
+        modules=modules, ignore=options.ignore, tracks=tracks,
         timeout=options.timeout, cores=options.cores, depth=surround.depth,
     )  # fmt: skip
 
@@ -173,6 +178,21 @@ def _packed(function: Callable[..., object], surround: Surround) -> Packed:
     if known is None:
         known = surround.packed[id(function)] = (function, surround.codec.pack_function(function))
     return known[1]
+
+
+def _compared(planned: Planned, codec: Codec) -> tuple[Modules, Tracked]:
+    """Give what a worker compares its modules with, and the code among what the task tracks (F32)."""
+    task, options = planned.node.task, planned.node.options
+    assert task is not None, "only code is compared"
+    sent: list[object] = []
+    packed = []
+    for tracked in filter(is_followed, options.tracks):
+        try:
+            packed.append(codec.pack_function(tracked))
+        except NotPicklable:  # it cannot be looked at there; the function does not need it to travel
+            continue
+        sent.append(tracked)
+    return modules_read(task.function, ignore=options.ignore, tracks=sent), tuple(packed)
 
 
 def _cached(planned: Planned) -> bool:

@@ -56,6 +56,10 @@ class Workshop(Protocol):
         """Give the identity of the task's code as this process has it."""
         ...
 
+    def differing(self, task: TaskSpec) -> str:
+        """Name a module that the task reads and that is another one in this process; empty if there is none."""
+        ...
+
     def close(self) -> None:
         """Let go of the run's files."""
         ...
@@ -144,13 +148,15 @@ class Worker:
 
     def _stale(self, task: TaskSpec) -> str:
         """Name the module whose code here differs from what the engine keyed, if it does (F32)."""
-        if task.id in self._checked or not task.code or isinstance(task.function, bytes):
+        if task.id in self._checked or not (task.code or task.modules):
             return ""
         assert self._workshop is not None
-        if self._workshop.code(task) != task.code:
+        if task.code and isinstance(task.function, tuple) and self._workshop.code(task) != task.code:
             return task.function[1]
-        self._checked.add(task.id)
-        return ""
+        module = self._workshop.differing(task) if task.modules else ""
+        if not module:
+            self._checked.add(task.id)
+        return module
 
 
 def live(fds: Descriptors) -> NoReturn:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from flowcore.errors import FlowcoreWarning
-from flowcore.plan.code import fingerprint
+from flowcore.plan.code import fingerprint, forget
+from flowcore.run.comparing import differing_module
 from flowcore.run.job import Job, Result, TaskSpec
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import Slot
@@ -43,8 +44,13 @@ class StoreWorkshop:
         """Give the identity of the task's code as this process has it."""
         return fingerprint(self._codec.load_function(task.function, task.buffers)).digest
 
+    def differing(self, task: TaskSpec) -> str:
+        """Name a module that the task reads and that is another one in this process; empty if there is none."""
+        return differing_module(task, self._codec)
+
     def close(self) -> None:
-        """Let go of the run: a worker's side of a store holds nothing open."""
+        """Let go of the run: a worker's side of a store holds nothing open, but code that was looked at."""
+        forget()
 
     def _tell(self, warning: FlowcoreWarning) -> None:
         """Have the engine show a warning: here nobody would see it."""
