@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
@@ -100,7 +99,8 @@ class Run:
 
         Ctrl-C (SIGINT, SIGTERM or SIGUSR1 in the main thread) stops the run: nothing new is
         begun, and what does not finish within two seconds is ended; a second one ends it at
-        once. Then KeyboardInterrupt is raised; running the flow again goes on from there.
+        once. Then KeyboardInterrupt is raised, three seconds after the second signal at the
+        latest, whatever a cell does; running the flow again goes on from there.
 
         Returns
         -------
@@ -113,7 +113,10 @@ class Run:
             If cells failed. The run, and every value that was computed, stays readable.
         """
         with Signals(self._session.interrupt) as signals:
-            ended = self._session.wait(timeout if timeout is not None else threading.TIMEOUT_MAX)
+            ended = signals.wait(self._session.wait, timeout)
+        if signals.count > 1 and not ended:  # nor is its end waited for when the interpreter ends
+            self._finalizer.detach()
+            self._finalizer = weakref.finalize(self, self._session.store_run.release)
         if signals.count:
             sys.stderr.write(f"{self.id} interrupted; run the flow again to go on from here.\n")
             raise KeyboardInterrupt

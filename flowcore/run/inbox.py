@@ -152,9 +152,9 @@ class Inbox:
             return
         now = clock.monotonic()
         while self._timers and self._timers[0][0] <= now:
-            timer = heapq.heappop(self._timers)[2]
-            if timer.call is not None:
-                timer.call()
+            call = heapq.heappop(self._timers)[2].call  # once: another thread may call the timer off just now
+            if call is not None:
+                call()
 
     def _drain(self) -> None:
         try:

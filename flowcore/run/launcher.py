@@ -19,6 +19,7 @@ Messages to the launcher, and from it::
 from __future__ import annotations
 
 import contextlib
+import errno
 import gc
 import importlib
 import os
@@ -33,6 +34,7 @@ from flowcore.run.worker import Descriptors, live
 
 _WARM = ("numpy", "numpy.random", "cloudpickle", "blake3", "flowcore.run.workshop")
 _GRACE = 2.0  # seconds the workers have to end by themselves once the engine is gone
+_TRIES = 5  # removals of a spool: a run that asks whether it is abandoned makes its lock file anew
 
 
 class Launcher:
@@ -109,25 +111,38 @@ class Launcher:
 
     def _see_out(self) -> None:
         """Wait for the workers, whose lifelines have closed with our socket; end what hangs on."""
+        self._wait()
+        for child in self._children:
+            proc.kill_group(child)
+        self._wait()  # one that still writes would fill a spool while we empty it
+
+    def _wait(self) -> None:
         due = clock.monotonic() + _GRACE
         while self._children and (left := due - clock.monotonic()) > 0:
             select.select([self._woken], [], [], left)
             self._reap()
-        for child in self._children:
-            proc.kill_group(child)
 
 
 def remove_spool(path: str) -> None:
     """Remove a spool directory and the plain files in it; links and directories stop the removal."""
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-    with contextlib.suppress(OSError):
-        directory = os.open(path, flags)
+    for _ in range(_TRIES):
         try:
-            for name in os.listdir(directory):
+            _empty(path)
+            os.rmdir(path)
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                continue
+        return
+
+
+def _empty(path: str) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        for name in os.listdir(directory):
+            with contextlib.suppress(FileNotFoundError):  # a run that starts now tidies it too
                 os.unlink(name, dir_fd=directory)
-        finally:
-            os.close(directory)
-        os.rmdir(path)
+    finally:
+        os.close(directory)
 
 
 def main(control: int) -> NoReturn:

@@ -11,6 +11,7 @@ import contextlib
 import os
 import select
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flowcore.run import proc
@@ -43,14 +44,23 @@ class Ending:
 class LauncherProcess:
     """The engine's hold on a launcher.
 
+    Parameters
+    ----------
+    spools : iterable of str
+        Directories that it removes when we are gone. They are in its socket before it
+        starts, so there is no moment at which it lives and does not know them.
+
     Raises
     ------
     OSError
         If the system has no process or descriptor left.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, spools: Iterable[str] = ()) -> None:
         ours, theirs = pair()
+        self.control = Channel(ours, blocking=False)
+        for spool in spools:
+            self.control.send(["spool", spool])
         self._complaints = proc.anonymous_file("flowcore-launcher")
         self.ready = False
         try:
@@ -58,12 +68,11 @@ class LauncherProcess:
                 _CODE, [str(theirs.fileno()), *import_path()], passing=[theirs.fileno()], stderr=self._complaints
             )
         except OSError:
-            ours.close()
+            self.control.close()
             os.close(self._complaints)
             raise
         finally:
             theirs.close()
-        self.control = Channel(ours, blocking=False)
 
     @property
     def pid(self) -> int:

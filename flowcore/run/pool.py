@@ -81,6 +81,7 @@ class Pool:
     def attach(self, inbox: Inbox, holder: Holder) -> None:
         """Serve this run: watch everything in its inbox, and tell `holder`."""
         self._inbox, self._holder = inbox, holder
+        self._unguard(*(spool for spool in self._spools if not os.path.lexists(spool)))
         if self._launcher is not None:
             inbox.watch(self._launcher.control.fileno(), self._on_control)
         for worker in list(self.workers):
@@ -131,17 +132,15 @@ class Pool:
         worker.kill(why)
 
     def guard(self, spool: str) -> None:
-        """Have the launcher remove `spool` if we die."""
+        """Have the launcher remove `spool` if we die, until the run itself has removed it.
+
+        Its executors are closed before its spool is swept, and we may die in between: so
+        nobody takes this back. The next run here finds that the directory is gone.
+        """
         self._spools.add(spool)
         if self._launcher is not None:
             self._launcher.control.send(["spool", spool])
             self._watch_control()
-
-    def unguard(self, spool: str) -> None:
-        """Take :meth:`guard` back: the run has removed it, or will."""
-        self._spools.discard(spool)
-        if self._launcher is not None:
-            self._launcher.control.send(["kept", spool])
 
     def close(self) -> None:
         """End all processes and wait for the launcher."""
@@ -149,6 +148,7 @@ class Pool:
             self.detach()
         for worker in list(self.workers):
             self._drop(worker)
+        self._unguard(*self._spools)  # we live, and a run that has not swept its own will do so
         if self._launcher is not None:
             self._launcher.close()
             self._launcher = None
@@ -162,11 +162,15 @@ class Pool:
         self.workers, self._launcher, self._inbox, self._holder = [], None, None, None
 
     def _launch(self) -> LauncherProcess:
-        self._launcher = LauncherProcess()
-        for spool in self._spools:
-            self._launcher.control.send(["spool", spool])
+        self._launcher = LauncherProcess(self._spools)
         self._watch_control()
         return self._launcher
+
+    def _unguard(self, *spools: str) -> None:
+        self._spools.difference_update(spools)
+        if self._launcher is not None:
+            for spool in spools:
+                self._launcher.control.send(["kept", spool])
 
     # Watching
 
@@ -358,12 +362,14 @@ def acquire() -> Pool:
 
 
 def release(pool: Pool) -> None:
-    """Keep a pool for the next run; a second one ends."""
+    """Keep a pool for the next run; a second one ends, and the first sees to its spools."""
     pool.detach()
     with _lock:
         if not _kept and pool.launcher_pid and pool.owner == proc.pid():
             _kept.append(pool)
             return
+        for spool in pool._spools if _kept else ():
+            _kept[0].guard(spool)
     pool.close()
 
 

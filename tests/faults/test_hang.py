@@ -113,3 +113,23 @@ def test_the_second_signal_ends_what_runs(tmp_path: Path) -> None:
     assert SQUARES == value
     assert {f"cell {cell.facts['number']}" for cell in cells} <= set(rest)
     assert f"cell {done.facts['number']}" not in rest
+
+
+@pytest.mark.contract("F13", "P12", "P5")
+@pytest.mark.parametrize("way", ["inline", "thread", "coroutine"])
+def test_the_second_signal_ends_what_cannot_be_ended(way: str, tmp_path: Path) -> None:
+    """A cell in main's own process never ends, on whatever thread; the script does, as after any second Ctrl-C."""
+    with driver.start("endless", way, "store", folder=tmp_path) as script:
+        script.meet("cell")
+        script.kill("main", signal.SIGINT)
+        heard = [script.meet("heard")]
+        script.kill("main", signal.SIGINT)
+        heard.append(script.meet("heard"))
+        for meeting in heard:
+            meeting.answer()
+        status = script.died()
+        script.leaves_nobody()
+        output = script.output()
+
+    assert -signal.SIGINT == status
+    assert 1 == output.splitlines().count("KeyboardInterrupt")

@@ -95,6 +95,13 @@ def test_a_killed_run_goes_on(folder: Path, target: Target, seed: int, whole: Wh
     check_kill(folder, target, event_of(seed, target, whole.counts), whole)
 
 
+@pytest.mark.contract("F24", "P6")
+@pytest.mark.parametrize("back", [1, 4, 7, 10])
+def test_a_run_killed_while_it_closes_leaves_nothing(folder: Path, back: int, whole: Whole) -> None:
+    """Its workers' part is over and its spool is not yet swept: the launcher still sees to the spool."""
+    check_kill(folder, "main", f"fs {whole.counts['fs'] - back}", whole)
+
+
 @pytest.mark.contract("F35", "P7")
 @pytest.mark.parametrize("kind", ["record", "message"])
 def test_a_run_outlives_its_launcher(folder: Path, kind: str, whole: Whole) -> None:

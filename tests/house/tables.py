@@ -117,6 +117,7 @@ FILES = Seam(
     ),
     own=re.compile(r"(?i)disk$"),
     allowed={
+        "flowcore.run.pool": (r"os\.path\.lexists", "whether a spool that the launcher guards is still there to guard"),
         "flowcore.run.blas": ("open", "/proc/self/maps: which BLAS is loaded is asked of the kernel, not of a disk"),
         "flowcore.testing.check": (
             r"tempfile\.\w+",

@@ -72,6 +72,95 @@ def test_a_coroutine_that_blocks_holds_up_no_other_executor(store: Path) -> None
     assert run[blocked]
 
 
+@pytest.mark.contract("F12", "P5")
+def test_a_coroutine_that_blocks_over_its_time_is_given_up(store: Path) -> None:
+    """The loop stands still; its cells are told nevertheless, those it never came to as well, and the run ends."""
+    go = threading.Event()
+
+    async def block(x: int) -> bool:
+        return go.wait(60.0) and x > 0
+
+    flow = fc.Flow()
+    grid = flow.add(fc.io(timeout=0.1)(block), fc.each(x=range(3)))
+    run = flow.start(store=store, on_error="continue", progress=False)
+    with pytest.raises(fc.RunFailed, match="cancelled"):
+        run.wait(30.0)
+    go.set()
+
+    assert {} == dict(run[grid])
+    assert ["CellTimeout"] * 3 == [type(failure.error).__name__ for failure in run.failures]
+
+
+@pytest.mark.contract("P12", "P5")
+def test_cancel_lets_go_of_a_coroutine_that_blocks(store: Path) -> None:
+    """The run ends while the loop stands still; what ended just before has its value."""
+    begun, go = threading.Event(), threading.Event()
+
+    async def block(x: int) -> int:
+        if x:
+            begun.set()
+            go.wait(60.0)
+        return x
+
+    flow = fc.Flow()
+    grid = flow.add(block, fc.each(x=[0, 1]), kind="io")
+    run = flow.start(store=store, progress=False)
+    begun.wait(60.0)
+    run.cancel()
+    run.cancel()
+    ended = run.wait(30.0)
+    go.set()
+
+    assert ended
+    assert ("interrupted", {0: 0}) == (run.status, dict(run[grid]))
+
+
+def test_cancelled_coroutines_may_clean_up(store: Path) -> None:
+    """What they await about it is awaited, for a while."""
+    begun, cleaned = threading.Event(), threading.Event()
+
+    async def wait() -> None:
+        try:
+            begun.set()
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(10):
+                await asyncio.sleep(0)
+            cleaned.set()
+
+    flow = fc.Flow()
+    node = flow.add(wait, kind="io")
+    run = flow.start(node, store=store, progress=False)
+    begun.wait(60.0)
+    run.cancel()
+    run.cancel()
+    run.wait(60.0)
+
+    assert cleaned.is_set()
+
+
+@pytest.mark.contract("F8")
+def test_a_task_of_a_coroutine_that_exits_ends_no_loop(store: Path) -> None:
+    """SystemExit is the failure of the cell that awaits it; others go on."""
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    async def wait(x: int) -> int:
+        if x == 0:
+            await asyncio.create_task(leave())
+        await asyncio.sleep(0.01)
+        return x
+
+    flow = fc.Flow()
+    grid = flow.add(wait, fc.each(x=[0, 1]), kind="io")
+    run = flow.start(store=store, on_error="continue", progress=False)
+    with pytest.raises(fc.RunFailed, match="SystemExit"):
+        run.wait(30.0)
+
+    assert {1: 1} == dict(run[grid])
+
+
 def test_runs_inside_a_running_loop(store: Path) -> None:
     """As in a notebook, awaited or not."""
 

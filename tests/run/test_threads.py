@@ -48,6 +48,50 @@ def test_a_late_result_is_dropped(store: Path) -> None:
     assert 1 == len(run.failures)
 
 
+@pytest.mark.contract("F12", "P5")
+def test_abandoned_threads_hold_no_place(store: Path) -> None:
+    """As many hang as there may be, twice over; what comes after them runs, whether they end by then or not."""
+    release = threading.Event()
+
+    def wait(x: int) -> int:
+        if x < 2 * MOST:
+            release.wait(60.0)
+        return x
+
+    flow = fc.Flow()
+    grid = flow.add(fc.io(timeout=0.5)(wait), fc.each(x=range(2 * MOST + 2)))
+    run = flow.start(grid, store=store, on_error="continue", progress=False)
+    with pytest.raises(fc.RunFailed, match="abandoned"):
+        run.wait(30.0)
+    release.set()
+
+    assert {2 * MOST: 2 * MOST, 2 * MOST + 1: 2 * MOST + 1} == dict(run[grid])
+    assert 2 * MOST == len(run.failures)
+
+
+@pytest.mark.contract("F40")
+def test_threads_that_end_at_their_deadline_end_once(store: Path) -> None:
+    """Each cell has a value or is late, never both; the places of either are free for the next ones."""
+    cells = 10 * MOST
+
+    def wait(x: int) -> int:
+        threading.Event().wait(0.02)
+        return x
+
+    flow = fc.Flow()
+    grid = flow.add(fc.io(timeout=0.02)(wait), fc.each(x=range(cells)))
+    run = flow.start(grid, store=store, on_error="continue", progress=False)
+    try:
+        ended = run.wait(30.0)
+    except fc.RunFailed:
+        ended = True
+    counts = run.counts("wait")
+
+    assert ended
+    assert (0, cells) == (counts.started, counts.done + counts.failed)
+    assert (counts.done, counts.failed) == (len(dict(run[grid])), len(run.failures))
+
+
 def test_cancel_lets_go_of_threads(store: Path) -> None:
     """The run ends while the thread goes on."""
     begun, release = threading.Event(), threading.Event()

@@ -5,17 +5,23 @@ never touches it, and a user's coroutine that blocks stalls its peers but never 
 engine. Decoding arguments that refer to arrays, and encoding results that hold some,
 happens on a few side threads, not on the loop.
 
-Threads: `room`, `start`, `stop`, `cancel`, `close` on the engine's thread; everything
-with an underscore on the loop's. An attempt is ended by whoever takes it out of
-`_tasks`, which only the loop's thread touches.
+Threads: `room`, `start`, `stop`, `cancel`, `close` and the deadlines (`_overdue`) are on
+the engine's thread, `_claim` and `_flush` on either, everything else with an underscore
+on the loop's. Nothing that ends an attempt waits for the loop, which a coroutine may
+block for ever: whoever takes it out of `_live` ends it (dict.pop is atomic), and what
+the coroutine says later is dropped. `_tasks` belongs to the loop's thread. A cell's time
+counts from when it was handed over, so it passes on a blocked loop, too.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable
+from collections import deque
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from flowcore.clock import monotonic
@@ -24,7 +30,7 @@ from flowcore.plan.encode import ValueGone
 from flowcore.plan.records import references
 from flowcore.run.call import Stage
 from flowcore.run.failure import describe
-from flowcore.run.inbox import Inbox
+from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Failed, Interrupted, Job, Lost, Result, Skipped, TaskSpec, TimedOut
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Context, Workplace, current, keep_result
@@ -35,6 +41,8 @@ MOST = 10_000  # coroutines at once
 _SIDE_THREADS = 4
 _LIGHT = frozenset({type(None), bool, int, float, str, bytes})
 _PATIENCE = 5.0  # seconds that closing waits for the loop's thread
+_HASTE = 0.5  # the same once a cell was given up, which may be what blocks the loop
+_FAREWELL = 0.2  # seconds that cancelled coroutines have for what they do about it
 
 
 class EventLoopExecutor:
@@ -47,12 +55,12 @@ class EventLoopExecutor:
         self._inbox = inbox
         self._place = Workplace(codec=codec, slot=LocalSlot(), pages=pages)
         self._side = ThreadPoolExecutor(_SIDE_THREADS, thread_name_prefix="flowcore-side")
+        self._live: dict[int, Timer | None] = {}  # attempts that nobody has ended, and their deadlines
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._outcomes: list[Result] = []
-        self._held = 0  # cells handed over and not posted; counted down by the loop's thread only
-        self._given = 0  # cells handed over; counted by the engine's thread only
+        self._outcomes: deque[tuple[int, Result]] = deque()  # of one turn of the loop, not claimed yet
         self._stopping = False
-        self._cancelled = False
+        self._closing = False
+        self._patience = _PATIENCE
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="flowcore-loop", daemon=True)
         self._thread.start()
@@ -63,11 +71,15 @@ class EventLoopExecutor:
 
     def room(self, task: TaskSpec, ready: int) -> int:
         """Tell how many cells to hand over now."""
-        return 0 if self._stopping else max(0, min(ready, MOST - (self._given - self._held)))
+        return 0 if self._stopping else max(0, min(ready, MOST - len(self._live)))
 
     def start(self, job: Job) -> None:
         """Make a coroutine of each cell."""
-        self._given += len(job.attempts)
+        seconds = job.task.timeout
+        due = monotonic() + (seconds or 0.0)
+        for attempt in job.attempts:
+            timer = None if seconds is None else self._inbox.at(due, partial(self._overdue, attempt, seconds))
+            self._live[attempt] = timer
         self._loop.call_soon_threadsafe(self._begin, job)
 
     def stop(self) -> None:
@@ -75,35 +87,63 @@ class EventLoopExecutor:
         self._stopping = True
 
     def cancel(self) -> None:
-        """Cancel every coroutine."""
+        """Give up on every coroutine, and cancel it if the loop still turns."""
         self._stopping = True
-        self._loop.call_soon_threadsafe(self._cancel_all)
+        self._flush()
+        unfinished = [attempt for attempt in list(self._live) if self._claim(attempt)]
+        if unfinished:
+            self._inbox.post([Interrupted(attempts=unfinished)])
+            self._give_up(unfinished)
 
     def close(self) -> None:
         """End the loop and its threads; a coroutine that will not end is left behind with them."""
-        self._stopping = True
+        self._stopping = self._closing = True
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(_PATIENCE)
+        self._thread.join(self._patience)
         self._side.shutdown(wait=False, cancel_futures=True)
+
+    def _overdue(self, attempt: int, seconds: float) -> None:
+        self._flush()
+        if self._claim(attempt):  # whatever it does about the cancellation, its end is told here
+            self._inbox.post([TimedOut(attempt=attempt, seconds=seconds, did="cancelled")])
+            self._give_up([attempt])
+
+    def _give_up(self, attempts: Sequence[int]) -> None:
+        self._patience = _HASTE
+        self._loop.call_soon_threadsafe(self._drop, attempts)
+
+    def _claim(self, attempt: int) -> bool:
+        """Take the right to end an attempt; False if it has ended."""
+        missing = object()
+        timer = self._live.pop(attempt, missing)
+        if isinstance(timer, Timer):
+            self._inbox.call(timer.cancel)  # timers belong to the engine's thread
+        return timer is not missing
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_forever()
-            for task in asyncio.all_tasks(self._loop):
+            while not self._closing:
+                with suppress(SystemExit, KeyboardInterrupt):  # of a task that a coroutine made: asyncio lets them pass
+                    self._loop.run_forever()
+            left = asyncio.all_tasks(self._loop)
+            for task in left:
                 task.cancel()
-            self._loop.run_until_complete(asyncio.sleep(0))
+            if left:
+                self._loop.run_until_complete(asyncio.wait(left, timeout=_FAREWELL))
         finally:
             self._loop.close()
 
     def _begin(self, job: Job) -> None:
         for i, attempt in enumerate(job.attempts):
-            if self._cancelled:
-                self._post(Interrupted(attempts=[attempt]))
-                continue
-            self._tasks[attempt] = self._loop.create_task(self._attend(job, i))
-            if job.task.timeout is not None:
-                self._loop.call_later(job.task.timeout, self._overdue, attempt, job.task.timeout)
+            if attempt in self._live:  # if it is given up only now, _drop comes after this
+                self._tasks[attempt] = self._loop.create_task(self._attend(job, i))
+
+    def _drop(self, attempts: Sequence[int]) -> None:
+        for attempt in attempts:
+            task = self._tasks.pop(attempt, None)
+            if task is not None:
+                task.cancel()
 
     async def _attend(self, job: Job, i: int) -> None:
         attempt, pages = job.attempts[i], self._place.pages
@@ -112,8 +152,8 @@ class EventLoopExecutor:
         result = await self._outcome(job, i)
         if pages is not None:
             pages.flush(attempt)
-        if self._tasks.pop(attempt, None) is not None and result is not None:
-            self._post(result)
+        if self._tasks.pop(attempt, None) is not None:
+            self._post(attempt, result)
 
     async def _outcome(self, job: Job, i: int) -> Result:
         """Run one cell to its end, whatever that is."""
@@ -129,7 +169,7 @@ class EventLoopExecutor:
         except ValueGone as gone:
             return Lost(attempt=attempt, digest=gone.digest)
         except asyncio.CancelledError as error:
-            if self._cancelled:
+            if attempt not in self._live:  # its end was told when it was given up
                 return Interrupted(attempts=[attempt])
             return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
         except BaseException as error:  # noqa: BLE001 - becomes a result
@@ -146,26 +186,19 @@ class EventLoopExecutor:
             return keep_result(job, attempt, value, seconds, self._place)
         return await self._loop.run_in_executor(self._side, keep_result, job, attempt, value, seconds, self._place)
 
-    def _overdue(self, attempt: int, seconds: float) -> None:
-        task = self._tasks.pop(attempt, None)
-        if task is not None:  # whatever it does about the cancellation, its end is told here
-            task.cancel()
-            self._post(TimedOut(attempt=attempt, seconds=seconds, did="cancelled"))
-
-    def _cancel_all(self) -> None:
-        self._cancelled = True
-        for attempt, task in list(self._tasks.items()):
-            del self._tasks[attempt]
-            task.cancel()
-            self._post(Interrupted(attempts=[attempt]))
-
-    def _post(self, result: Result) -> None:
-        """Collect what ends in one turn of the loop, and hand it over together."""
+    def _post(self, attempt: int, result: Result) -> None:
+        """Collect what ends in one turn of the loop, to be handed over together."""
         if not self._outcomes:
             self._loop.call_soon(self._flush)
-        self._outcomes.append(result)
+        self._outcomes.append((attempt, result))
 
     def _flush(self) -> None:
-        outcomes, self._outcomes = self._outcomes, []
-        self._held += len(outcomes)
-        self._inbox.post(outcomes)
+        """Hand over what has ended; the engine does it where a turn of the loop may never end. Either thread."""
+        outcomes: list[Result] = []
+        with suppress(IndexError):  # empty: the other thread may be taking from it as well
+            while True:
+                attempt, result = self._outcomes.popleft()
+                if self._claim(attempt):
+                    outcomes.append(result)
+        if outcomes:
+            self._inbox.post(outcomes)

@@ -18,16 +18,15 @@ to run it elsewhere (F35). While other workers live, it goes on with fewer.
 from __future__ import annotations
 
 import itertools
-import pickle
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from flowcore import clock
-from flowcore.errors import CodeChanged
+from flowcore.run.comparing import changed
 from flowcore.run.hiring import Hiring
 from flowcore.run.inbox import Inbox, Timer
-from flowcore.run.job import Died, Failed, Failure, Interrupted, Job, Result, TaskSpec, TimedOut, unpack_result
+from flowcore.run.job import Died, Failed, Interrupted, Job, Result, TaskSpec, TimedOut, unpack_result
 from flowcore.run.launching import Ending, WorkerProcess
 from flowcore.run.parcels import Pace, Parcel, attempts_of, narrowed, seconds_of, settle
 from flowcore.run.pool import acquire, release
@@ -82,7 +81,6 @@ class ProcessExecutor:
         self._wanted = max(1, workers)
         self._inbox = inbox
         self._run: list[object] = ["run", surroundings.pack(), workshop]
-        self._spool = surroundings.spool
         self._pace = Pace()
         self._desks: dict[int, _Desk] = {}
         self._backlog: deque[_Waiting] = deque()
@@ -92,8 +90,8 @@ class ProcessExecutor:
         self._pool = acquire()
         self._hiring = Hiring(self._pool, inbox, self._wanted)
         self._pool.attach(inbox, self)
-        if self._spool:
-            self._pool.guard(self._spool)
+        if surroundings.spool:
+            self._pool.guard(surroundings.spool)
         self._take_over()
         self._hiring.staff()
 
@@ -150,8 +148,6 @@ class ProcessExecutor:
             if desk.deadline is not None:
                 desk.deadline.cancel()
         self._hiring.close()
-        if self._spool:
-            self._pool.unguard(self._spool)
         release(self._pool)
 
     def take_back(self) -> list[Job]:
@@ -255,13 +251,16 @@ class ProcessExecutor:
                 self._again(parcel.job.pick(at))
 
     def _take_stale(self, worker: WorkerProcess, serial: int, module: str) -> None:
-        """A worker's code is not the engine's: an older worker is replaced, a new one cannot be helped (F32)."""
-        if worker.runs > 1:
+        """A worker's code is not the engine's: a used worker is replaced, a new one cannot be helped (F32).
+
+        A worker is used from its first cell on: that may have filled a module's own table.
+        """
+        desk = self._desk(worker)
+        if worker.runs > 1 or desk.warm:
             self._dismiss(worker, "replaced: it has older code")
             return
-        desk = self._desk(worker)
         for parcel in [parcel for parcel in desk.parcels if parcel.serial == serial]:
-            failure = _code_changed(parcel.job.task.name, module)
+            failure = changed(parcel.job.task.name, module)
             self._inbox.post([Failed(attempt=attempt, failure=failure) for attempt in sorted(parcel.open)])
             desk.parcels.remove(parcel)
         self._dispatch()
@@ -369,11 +368,3 @@ class ProcessExecutor:
         attempts = [attempt for job in jobs for attempt in job.attempts]
         if attempts:
             self._inbox.post([Interrupted(attempts=attempts)])
-
-
-def _code_changed(node: str, module: str) -> Failure:
-    error = CodeChanged(node=node, module=module)
-    return Failure(
-        type="flowcore.errors.CodeChanged", text=str(error), traceback="",
-        bases=("flowcore.errors.FlowcoreError", "builtins.RuntimeError"), pickled=pickle.dumps(error),
-    )  # fmt: skip

@@ -8,12 +8,14 @@ from ending.
 Threads: `room`, `start`, `stop`, `cancel`, `close` and the timers run on the engine's
 thread. Carriers (the pool's threads) take work from a queue, and claim an attempt by
 taking it out of `_live` before they post: dict.pop is atomic, so exactly one of carrier,
-timer and cancel ends an attempt.
+timer and cancel ends an attempt. Carriers ask the engine's thread to set a timer and to
+call it off, in this order, so none outlives its attempt.
 """
 
 from __future__ import annotations
 
 import threading
+from functools import partial
 from queue import SimpleQueue
 
 from flowcore import clock
@@ -41,9 +43,10 @@ class ThreadExecutor:
         self._most = most
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._slots: list[LocalSlot] = []
-        self._live: dict[int, Timer | None] = {}  # attempts that nobody has ended
+        self._live: dict[int, bool] = {}  # attempts that nobody has ended, and whether they have a deadline
+        self._timers: dict[int, Timer] = {}  # of the engine's thread alone
         self._carriers = 0  # threads that have not been abandoned
-        self._busy = 0  # pieces of work queued or running
+        self._busy = 0  # pieces of work queued, or running on threads that have not been abandoned
         self._lock = threading.Lock()  # of the two counters
         self._stopping = False
 
@@ -64,11 +67,10 @@ class ThreadExecutor:
         pieces = [job] if together else [job.part(i, i + 1) for i in range(len(job.attempts))]
         for piece in pieces:
             for attempt in piece.attempts:
-                self._live[attempt] = None
+                self._live[attempt] = piece.task.timeout is not None
             with self._lock:
                 self._busy += 1
-                if self._busy > self._carriers and self._carriers < self._most:
-                    self._launch()
+                self._launch()
             self._queue.put(piece)
 
     def stop(self) -> None:
@@ -91,6 +93,9 @@ class ThreadExecutor:
             self._queue.put(None)
 
     def _launch(self) -> None:
+        """Make another thread if there is work for it; the lock is held."""
+        if self._busy <= self._carriers or self._carriers >= self._most:
+            return
         slot = LocalSlot()
         if self._stopping:
             slot.ask_to_stop()
@@ -110,38 +115,45 @@ class ThreadExecutor:
             abandoned = self._watch(job)
             perform(job, place, self._report)
             with self._lock:
+                if abandoned is not None and abandoned.is_set():
+                    return  # another thread has this one's place, and counts for it
                 self._busy -= 1
-            if abandoned is not None and abandoned.is_set():
-                return  # another thread has this one's place
 
     def _watch(self, job: Job) -> threading.Event | None:
         """Set a deadline for a piece of work that has one."""
         if job.task.timeout is None:
             return None
-        seconds, attempt, abandoned = job.task.timeout, job.attempts[0], threading.Event()
-        started = clock.monotonic()
-
-        def overdue() -> None:
-            if self._claim(attempt):
-                abandoned.set()
-                with self._lock:
-                    self._carriers -= 1
-                self._inbox.post([TimedOut(attempt=attempt, seconds=seconds, did="abandoned in its thread")])
-
-        def arm() -> None:
-            if attempt in self._live:
-                self._live[attempt] = self._inbox.at(started + seconds, overdue)
-
-        self._inbox.call(arm)
+        abandoned = threading.Event()
+        due = clock.monotonic() + job.task.timeout
+        self._inbox.call(partial(self._arm, job.attempts[0], due, job.task.timeout, abandoned))
         return abandoned
+
+    def _arm(self, attempt: int, due: float, seconds: float, abandoned: threading.Event) -> None:
+        if attempt in self._live:  # who ends it from now on has the timer called off after this
+            self._timers[attempt] = self._inbox.at(due, partial(self._overdue, attempt, seconds, abandoned))
+
+    def _overdue(self, attempt: int, seconds: float, abandoned: threading.Event) -> None:
+        """Abandon the thread that has an attempt; it holds no place any more, whatever it does."""
+        with self._lock:  # the thread, should it end just now, looks at `abandoned` under the lock
+            if not self._claim(attempt):
+                return
+            abandoned.set()
+            self._carriers -= 1
+            self._busy -= 1
+            self._inbox.post([TimedOut(attempt=attempt, seconds=seconds, did="abandoned in its thread")])
+            self._launch()  # for what is queued, where threads are few
+
+    def _disarm(self, attempt: int) -> None:
+        timer = self._timers.pop(attempt, None)
+        if timer is not None:
+            timer.cancel()
 
     def _claim(self, attempt: int) -> bool:
         """Take the right to end an attempt; False if it has ended."""
-        missing = object()
-        timer = self._live.pop(attempt, missing)
-        if isinstance(timer, Timer):
-            timer.cancel()
-        return timer is not missing
+        timed = self._live.pop(attempt, None)
+        if timed:
+            self._inbox.call(partial(self._disarm, attempt))
+        return timed is not None
 
     def _report(self, result: Result) -> None:
         match result:
