@@ -15,7 +15,6 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import dask
 import pytest
 
 import flowcore as fc
@@ -63,6 +62,8 @@ def stores(tmp_path: Path) -> Stores:
 
 def test_fan_out_beside_dask_processes(stores: Stores, row: Row) -> None:
     """10,000 no-ops through our pool, kept and journalled, cost a tenth of Dask's process scheduler."""
+    import dask  # peers are installed by the bench extra alone
+
     with fc.Flow("fan-out") as flow:
         tasks.nothing_cell(fc.each(x=range(CELLS)))
     delayed = [dask.delayed(tasks.nothing)(x) for x in range(CELLS)]
