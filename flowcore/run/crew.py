@@ -31,8 +31,6 @@ from flowcore.run.surroundings import Surroundings
 from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
 
-_OWN = ("process", "thread", "async", "inline")
-
 
 @dataclass(slots=True, kw_only=True)
 class Crew:

@@ -27,12 +27,12 @@ from flowcore.notices import notice
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
 from flowcore.plan.records import combine
 from flowcore.plan.stations import BROKEN
-from flowcore.run.books import Books, CellFailure
+from flowcore.run.books import Books
 from flowcore.run.choice import chosen, truth
 from flowcore.run.crew import Crew
 from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
-from flowcore.run.job import Died, Failure, Interrupted, Job, Keep, Record, joined
+from flowcore.run.job import Died, Interrupted, Job, Keep, Record, joined
 from flowcore.run.landing import Landing
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes
@@ -350,7 +350,7 @@ class Engine:
         books, work, numbers = self._books, batch.work, batch.numbers
         first = next(self._ids)
         attempts = [first, *itertools.islice(self._ids, len(numbers) - 1)]
-        flight = Flight(batch=batch, first=first, left=len(numbers))
+        flight = Flight(batch=batch, first=first)
         books.attempts.update(dict.fromkeys(attempts, flight))
         if work.planned.node.options.limit is not None:
             books.running[work.limit_name] = books.running.get(work.limit_name, 0) + len(numbers)
@@ -367,6 +367,3 @@ class Engine:
         names = self._books.values.class_names.union(work.classes)
         kinds = [kind for kind in map(find_class, names) if kind is not None]
         return tuple(sorted({kind.__module__ for kind in kinds} - {"__main__"}))
-
-
-__all__ = ["CellFailure", "Engine", "Failure"]

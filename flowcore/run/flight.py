@@ -39,7 +39,6 @@ class Flight:
 
     batch: Batch
     first: int
-    left: int  # attempts that have not ended
 
     def number(self, attempt: int) -> int:
         """Give the cell number of an attempt."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from flowcore.declare.node import Along, Element, Gathered, Plain
+from flowcore.declare.node import Element, Gathered, Plain
 from flowcore.plan.cells import Link, Space
 from flowcore.plan.graph import Moving, span_of
 from flowcore.plan.records import combine, join_dict, join_list
@@ -195,6 +195,3 @@ def feeder(form: Moving, space: Space, spaces: Callable[[int], Space], label: La
     assert isinstance(form, Element), f"a slot of kind {type(form).__name__} is fed by its axis"
     source = span_of(form.axis).source
     return FromElement(source, Link(spaces(source), space), form.axis.name)
-
-
-__all__ = ["Along", "Feeder", "FromAxis", "feeder", "places"]

@@ -367,7 +367,6 @@ class Landing:
 
     def _leave(self, flight: Flight, count: int) -> None:
         """So many attempts of a flight have ended."""
-        flight.left -= count
         work = flight.batch.work
         self.books.count(work.number).started -= count
         if work.planned.node.options.limit is not None:
