@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 import weakref
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from flowcore.declare.drawing import Drawing
-from flowcore.declare.node import Node, Ref, cell_id, node_of
+from flowcore.declare.node import Node, Ref, cell_id
 from flowcore.declare.site import at_users_line
 from flowcore.errors import (
-    AxisMismatch,
     FlowcoreError,
     RunFailed,
     UnknownNode,
@@ -25,38 +23,17 @@ from flowcore.inspect.recorded import Recorded
 from flowcore.inspect.run_network import live_network
 from flowcore.inspect.summary import summary
 from flowcore.plan.encode import BadRecord, ValueGone
-from flowcore.plan.graph import Graph
 from flowcore.plan.stations import State
 from flowcore.progress import observers
 from flowcore.run.books import CellFailure, Counts
-from flowcore.run.session import Asked, Session, Status
+from flowcore.run.session import Session, Status
 from flowcore.run.signals import Signals
 from flowcore.settings import Settings
 from flowcore.store.directory import Store, open_store
-from flowcore.targets import Target, split_id, target
+from flowcore.targets import Drawn, asked_of, split_id, target
 
 if TYPE_CHECKING:
     import networkx as nx
-
-
-class Drawn(Protocol):
-    """A flow, as far as its runs need to know it."""
-
-    name: str
-    drawing: Drawing
-
-    @property
-    def result(self) -> Any:
-        """What the flow gives."""
-        ...
-
-    @property
-    def nodes(self) -> tuple[Node, ...]:
-        """All nodes in the order of drawing."""
-        ...
-
-    def __getitem__(self, name: str, /) -> Node: ...
-    def __contains__(self, name: object, /) -> bool: ...
 
 
 class Run:
@@ -286,83 +263,10 @@ class Run:
 
 def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run:
     """Put a run of a flow together, and begin it."""
-    nodes = flow.nodes
-    wanted = [target(flow, key) for key in targets]
-    graph = Graph(nodes, [found.node for found in wanted] if wanted else None)
+    graph, asked = asked_of(flow, targets, settings)
     store = settings.store if isinstance(settings.store, Store) else open_store(str(settings.store))
-    supplied = [(target(flow, key).node, value) for key, value in settings.given.items()]
-    given = {node.number: _given(node, value) for node, value in supplied}
-    asked = Asked(
-        wants=_wants(wanted),
-        held=_held(flow.result, [t.node for t in wanted]),
-        refresh=_named(flow, nodes, settings.refresh),
-        trust=_named(flow, nodes, settings.trust),
-        given={number: values for number, values in given.items() if number in graph.nodes},
-    )
     told = observers(settings.progress)
     session = Session(graph, settings=settings, store=store, name=flow.name, asked=asked, observers=told)
     run = Run(flow, session)
     session.start()
     return run
-
-
-def _named(flow: Drawn, nodes: Sequence[Node], keys: object) -> dict[int, Sequence[int] | None]:
-    """Give the nodes that an option names, True being all of them, and which of their cells; None: all."""
-    if keys is True:
-        return {node.number: None for node in nodes}
-    listed = keys if isinstance(keys, list | tuple | set | frozenset) else [keys] if keys else ()
-    return _wants([target(flow, key) for key in listed])
-
-
-def _wants(targets: Sequence[Target]) -> dict[int, Sequence[int] | None]:
-    """Give the cells wanted of each node that was asked for; None: all."""
-    wants: dict[int, Sequence[int] | None] = {}
-    for found in targets:
-        known = wants.get(found.node.number, ())
-        both = known is not None and found.numbers is not None
-        wants[found.node.number] = [*known, *found.numbers] if both else None  # type: ignore[misc]
-    return wants
-
-
-def _held(result: object, targets: Sequence[Node]) -> set[int]:
-    """Give the nodes whose values live as long as the run: what was asked for, and what the flow gives."""
-    held = {node.number for node in targets}
-    waiting = [result]
-    while waiting:
-        part = waiting.pop()
-        node = node_of(part)
-        if node is not None:
-            held.add(node.number)
-        elif isinstance(part, list | tuple):
-            waiting.extend(part)
-        elif isinstance(part, dict):
-            waiting.extend(part.values())
-    return held
-
-
-def _given(node: Node, value: object) -> list[object]:
-    """Give the values supplied for a node's cells, row-major."""
-    if not node.axes:
-        return [value]
-    labels = [axis.labels for axis in node.axes]
-    if any(known is None for known in labels):
-        raise AxisMismatch(
-            node=node.name, axis=node.axes[-1].name, found="an axis whose length is known only in the run",
-            expected="axes with labels", at="given=", remedy="Give the node that the axis iterates over.",
-        )  # fmt: skip
-    if isinstance(value, Grid | Mapping):
-        return [value[key[0] if len(key) == 1 else key] for key in _product(labels)]  # type: ignore[arg-type]
-    values = list(value) if isinstance(value, Sequence) else [value]
-    if len(values) != len(_product(labels)):  # type: ignore[arg-type]
-        raise AxisMismatch(
-            node=node.name, axis=node.axes[-1].name, found=f"{len(values)} values",
-            expected=f"{len(_product(labels))}, one a cell", at="given=", remedy="Give a dict by label.",  # type: ignore[arg-type]
-        )  # fmt: skip
-    return values
-
-
-def _product(labels: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
-    keys: list[tuple[object, ...]] = [()]
-    for along in labels:
-        keys = [(*key, label) for key in keys for label in along]
-    return keys

@@ -1,15 +1,20 @@
-"""What a user asks for: a node, its name, or the readable id of cells, turned to numbers."""
+"""What a user asks for, turned to numbers: nodes, their names, the readable ids of cells, and options naming them."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Protocol
+from typing import Any, Protocol
 
+from flowcore.declare.drawing import Drawing
 from flowcore.declare.node import Node, fragments, node_of
-from flowcore.errors import ForeignReference, UnknownNode
+from flowcore.errors import AxisMismatch, ForeignReference, UnknownNode
+from flowcore.grid import Grid
+from flowcore.plan.graph import Graph
+from flowcore.run.asked import Asked
+from flowcore.settings import Settings
 
 
 class Nodes(Protocol):
@@ -20,6 +25,26 @@ class Nodes(Protocol):
     @property
     def drawing(self) -> object:
         """What its nodes belong to."""
+        ...
+
+    def __getitem__(self, name: str, /) -> Node: ...
+    def __contains__(self, name: object, /) -> bool: ...
+
+
+class Drawn(Protocol):
+    """A flow, as far as its runs need to know it."""
+
+    name: str
+    drawing: Drawing
+
+    @property
+    def result(self) -> Any:
+        """What the flow gives."""
+        ...
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """All nodes in the order of drawing."""
         ...
 
     def __getitem__(self, name: str, /) -> Node: ...
@@ -109,3 +134,82 @@ def _numbers(node: Node, places: list[Sequence[int]]) -> tuple[int, ...] | None:
             number = number * length + at
         found.append(number)
     return tuple(found)
+
+
+def asked_of(flow: Drawn, targets: Sequence[object], settings: Settings) -> tuple[Graph, Asked]:
+    """Turn what a user asked for to numbers: the nodes that it takes, and which of their cells."""
+    nodes = flow.nodes
+    wanted = [target(flow, key) for key in targets]
+    graph = Graph(nodes, [found.node for found in wanted] if wanted else None)
+    supplied = [(target(flow, key).node, value) for key, value in settings.given.items()]
+    given = {node.number: _given(node, value) for node, value in supplied}
+    asked = Asked(
+        wants=_wants(wanted),
+        held=_held(flow.result, [t.node for t in wanted]),
+        refresh=_named(flow, nodes, settings.refresh),
+        trust=_named(flow, nodes, settings.trust),
+        given={number: values for number, values in given.items() if number in graph.nodes},
+    )
+    return graph, asked
+
+
+def _named(flow: Drawn, nodes: Sequence[Node], keys: object) -> dict[int, Sequence[int] | None]:
+    """Give the nodes that an option names, True being all of them, and which of their cells; None: all."""
+    if keys is True:
+        return {node.number: None for node in nodes}
+    listed = keys if isinstance(keys, list | tuple | set | frozenset) else [keys] if keys else ()
+    return _wants([target(flow, key) for key in listed])
+
+
+def _wants(targets: Sequence[Target]) -> dict[int, Sequence[int] | None]:
+    """Give the cells wanted of each node that was asked for; None: all."""
+    wants: dict[int, Sequence[int] | None] = {}
+    for found in targets:
+        known = wants.get(found.node.number, ())
+        both = known is not None and found.numbers is not None
+        wants[found.node.number] = [*known, *found.numbers] if both else None  # type: ignore[misc]
+    return wants
+
+
+def _held(result: object, targets: Sequence[Node]) -> set[int]:
+    """Give the nodes whose values live as long as the run: what was asked for, and what the flow gives."""
+    held = {node.number for node in targets}
+    waiting = [result]
+    while waiting:
+        part = waiting.pop()
+        node = node_of(part)
+        if node is not None:
+            held.add(node.number)
+        elif isinstance(part, list | tuple):
+            waiting.extend(part)
+        elif isinstance(part, dict):
+            waiting.extend(part.values())
+    return held
+
+
+def _given(node: Node, value: object) -> list[object]:
+    """Give the values supplied for a node's cells, row-major."""
+    if not node.axes:
+        return [value]
+    labels = [axis.labels for axis in node.axes]
+    if any(known is None for known in labels):
+        raise AxisMismatch(
+            node=node.name, axis=node.axes[-1].name, found="an axis whose length is known only in the run",
+            expected="axes with labels", at="given=", remedy="Give the node that the axis iterates over.",
+        )  # fmt: skip
+    if isinstance(value, Grid | Mapping):
+        return [value[key[0] if len(key) == 1 else key] for key in _product(labels)]  # type: ignore[arg-type]
+    values = list(value) if isinstance(value, Sequence) else [value]
+    if len(values) != len(_product(labels)):  # type: ignore[arg-type]
+        raise AxisMismatch(
+            node=node.name, axis=node.axes[-1].name, found=f"{len(values)} values",
+            expected=f"{len(_product(labels))}, one a cell", at="given=", remedy="Give a dict by label.",  # type: ignore[arg-type]
+        )  # fmt: skip
+    return values
+
+
+def _product(labels: Sequence[Sequence[object]]) -> list[tuple[object, ...]]:
+    keys: list[tuple[object, ...]] = [()]
+    for along in labels:
+        keys = [(*key, label) for key in keys for label in along]
+    return keys

@@ -185,7 +185,7 @@ class Recorded:
 
     def state(self, node: int, number: int) -> str:
         """Tell where a cell stands, in one word."""
-        event = self._event(node, number)[0]
+        event = self.event(node, number)[0]
         match event:
             case Trace():
                 return "given" if node in self.facts.get("given", ()) else "done"
@@ -201,17 +201,17 @@ class Recorded:
 
     def key(self, node: int, number: int) -> bytes:
         """Give a cell's key; empty if it has none, or none is known."""
-        event, row = self._event(node, number)
+        event, row = self.event(node, number)
         return event.keys[row] if isinstance(event, Trace | Answered) else b""
 
     def seconds(self, node: int, number: int) -> float:
         """Give the wall time inside the user's function; 0 where it was not called, or is not known."""
-        event, row = self._event(node, number)
+        event, row = self.event(node, number)
         return event.seconds[row] if isinstance(event, Trace) else 0.0
 
     def attempts(self, node: int, number: int) -> int:
         """Give how often a cell was tried; while the run goes on, without those that came to nothing."""
-        event, _ = self._event(node, number)
+        event, _ = self.event(node, number)
         failed = self.ledgers[node].tried.get(number, 0)
         if isinstance(event, CellFailed):
             attempts = event.facts.get("attempts", 1)
@@ -231,7 +231,7 @@ class Recorded:
             If the cell gave none, or the store does not have it any more.
         """
         try:
-            return decode(self._record(node, number), fetch=self._fetch)
+            return decode(self.record(node, number), fetch=self._fetch)
         except ValueGone as gone:
             reason = f"array {gone.digest.hex()[:12]} is not in the store any more"
         except BadRecord as bad:
@@ -243,8 +243,9 @@ class Recorded:
         """The older runs, which may have given values to this one."""
         return self.store.archive(before=self.id)
 
-    def _record(self, node: int, number: int) -> bytes:
-        event, row = self._event(node, number)
+    def record(self, node: int, number: int) -> bytes:
+        """Give the record of a cell; ValueReleased or ValueLost if there is none."""
+        event, row = self.event(node, number)
         if isinstance(event, Trace) and event.records[row]:
             return event.records[row]
         if isinstance(event, Answered) and event.keys[row]:
@@ -276,7 +277,8 @@ class Recorded:
 
     # ---- inside ----------------------------------------------------------------------
 
-    def _event(self, node: int, number: int) -> tuple[object, int]:
+    def event(self, node: int, number: int) -> tuple[object, int]:
+        """Give the last that was told of a cell, and the place in it."""
         return self.ledgers[node].index().get(number, (None, 0))
 
     def _take(self, told: Told) -> None:  # noqa: PLR0912 - one arm a kind

@@ -233,12 +233,8 @@ class Engine:
 
     def _answer(self, work: Work, numbers: list[int]) -> None:
         """Key cells; hits are done, equal ones park, the rest has to run."""
-        assert work.keys is not None, "asked for keyed nodes only"
         books, node = self._books, work.number
-        own = work.own_components(numbers, books.values)
-        keys = work.keys.keys(own) if own else work.keys.keys([]) * len(numbers)
-        if len(keys) == 1 and len(numbers) > 1:
-            keys = keys * len(numbers)
+        keys, own = work.keyed(numbers, books.values)
         hits: list[int] = []
         misses: list[int] = []
         fresh = books.fresh(node, numbers)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Literal, TypeAlias
 
@@ -25,6 +25,7 @@ from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.records import combine
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
+from flowcore.run.asked import Asked
 from flowcore.run.books import Books, CellFailure
 from flowcore.run.chronicle import tell_beginning, tell_end
 from flowcore.run.crew import Crew
@@ -49,31 +50,6 @@ from flowcore.store.history import older_commons
 Status: TypeAlias = Literal["running", "done", "failed", "interrupted", "broken"]
 _PATIENCE = 5.0  # seconds that a dropped run is waited for
 _TICK = 0.2  # seconds between two events about the same node
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a user asked of a run besides its settings.
-
-    Attributes
-    ----------
-    wants : mapping
-        Node number to the cells that are wanted, None for all; targets not named are wanted whole.
-    held : container of int
-        Nodes whose values live as long as the run, whoever has used them.
-    given : mapping
-        Node number to the values supplied for its cells, in the order of their numbers.
-    refresh : mapping
-        Node number to the cells whose older results do not count, None for all.
-    trust : container of int
-        Nodes whose older results count although their code has changed.
-    """
-
-    wants: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
-    held: Container[int] = ()
-    given: Mapping[int, Sequence[object]] = field(default_factory=dict)
-    refresh: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
-    trust: Iterable[int] = ()
 
 
 class Session:

@@ -45,6 +45,7 @@ class Surround:
     run_id: str
     leaves_process: Callable[[str], bool]  # whether a runner's cells leave this process
     depth: int = 0  # how many runs this one is nested in
+    tell: Callable[[NotKeyable, str], None] = notice  # told of a node that is not kept, and its place
     packed: dict[int, tuple[object, Packed]] = field(default_factory=dict)  # functions, by id, as they travel
 
 
@@ -96,6 +97,13 @@ class Work:
     def columns(self, numbers: Sequence[int], values: Values) -> list[list[Record]]:
         """Give the records in each slot, for these cells."""
         return [feed.records(numbers, values) for feed in self.feeders]
+
+    def keyed(self, numbers: Sequence[int], values: Values) -> tuple[list[bytes], list[list[Component]]]:
+        """Give the key of each of these cells, and what entered it besides what all share."""
+        assert self.keys is not None, "asked for keyed nodes only"
+        own = self.own_components(numbers, values)
+        keys = self.keys.keys(own) if own else self.keys.keys([])
+        return (keys * len(numbers) if len(keys) == 1 and len(numbers) > 1 else keys), own
 
     def own_components(self, numbers: Sequence[int], values: Values) -> list[list[Component]]:
         """Give the identities that enter these cells' keys, a column a parameter."""
@@ -252,6 +260,7 @@ class _Encoder:
         self._codec = surround.codec
         self._cached = _cached(planned)
         self._unkeyed = surround.run_id.encode()
+        self._tell = surround.tell
         self._known: dict[int, tuple[object, Record, Component]] = {}
         self.classes: dict[str, bytes] = {}
         self.held: list[Record] = []
@@ -291,7 +300,7 @@ class _Encoder:
         if raised:
             raise trouble
         if self._cached and not self.refused:
-            notice(trouble, node.site)
+            self._tell(trouble, node.site)
         self.refused = True
 
     def part(self, shape: Shape, path: str) -> Part:
