@@ -10,7 +10,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.store.directory import open_store
-from tests.store.faulty import CALLS, FaultyDisk
+from flowcore.testing import FaultyDisk
 
 LESS, MORE = 10_000, 100_000
 SLACK = 1.15  # of the cost of a cell
@@ -28,7 +28,7 @@ def how_many(values: list[int]) -> int:
 
 def cost(cells: int, path: Path) -> tuple[int, int]:
     """Give the calls of the filesystem, and the bytes of the journal, of a cold run of a grid."""
-    disk = FaultyDisk(only=CALLS)
+    disk = FaultyDisk()
     flow = fc.Flow()
     grid = flow.add(one_more, fc.each(x=range(cells)))
     run = flow.run(store=open_store(path, disk=disk), executor="inline", progress=False)

@@ -157,8 +157,8 @@ def _claim(disk: Disk, parent: str, name: str) -> tuple[str, RunLock]:
     """Make a directory that was not there, and lock it.
 
     1. We make it. 2. A run that starts now sees a spool whose lock nobody holds, takes it
-    for a leftover and removes it. 3. Our lock fails, for want of the directory or because
-    the other one is holding it. So we make another, under another name.
+    for a leftover and removes it. 3. Our lock fails because the other one is holding it, or
+    it makes the directory anew, without our mode. So we make another, under another name.
     """
     for _ in range(_TRIES):
         path = f"{parent}/{name or PREFIX + disk.token()}"
@@ -168,6 +168,9 @@ def _claim(disk: Disk, parent: str, name: str) -> tuple[str, RunLock]:
             taken = lock.take()
         except OSError:
             taken = exists(disk, path)  # locks do not work here, so nobody will take it for a leftover
-        if taken and exists(disk, path):
+        if taken and exists(disk, path) and _private(disk, path):
             return path, lock
+        if taken:
+            lock.release()
+            empty_directory(disk, path, SPOOL_NAME)
     raise BlockingIOError(errno.EAGAIN, "a spool could not be locked", parent)

@@ -7,8 +7,9 @@ failure. Needs no test framework: what does not hold is an AssertionError.
 from __future__ import annotations
 
 from flowcore.testing.check import check_executor
+from flowcore.testing.disks import FaultyDisk
 from flowcore.testing.fakes import FakeClock, RefusingExecutor
 from flowcore.testing.ledger import Ledger
 from flowcore.testing.scripted import Held, ScriptedExecutor
 
-__all__ = ["FakeClock", "Held", "Ledger", "RefusingExecutor", "ScriptedExecutor", "check_executor"]
+__all__ = ["FakeClock", "FaultyDisk", "Held", "Ledger", "RefusingExecutor", "ScriptedExecutor", "check_executor"]

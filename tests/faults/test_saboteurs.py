@@ -10,7 +10,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.run.pool import shutdown
-from tests.faults import inside, saboteurs, test_bystanders, test_hang, test_kill, test_store_trouble
+from tests.faults import inside, saboteurs, test_bystanders, test_crash, test_hang, test_kill, test_store_trouble
 from tests.faults.test_kill import Whole, check_kill, check_orphans
 
 SOON = 3.0  # seconds: the sound engine takes far less, and the broken one for ever
@@ -88,6 +88,21 @@ def test_a_store_of_any_version_is_seen(tmp_path: Path, store: Path, sabotage: C
     sabotage("any_format")
     with pytest.raises(AssertionError):
         test_store_trouble.test_a_newer_store_is_left_alone(tmp_path, store)
+
+
+@pytest.mark.contract("H7", "F2", "P6")
+@pytest.mark.parametrize(
+    ("name", "operation"), [("write_at_the_final_name", "put"), ("no_tidying", "tidy"), ("no_tidying", "put durable")]
+)
+def test_a_broken_store_fails_the_crashes(name: str, operation: str, tmp_path: Path) -> None:
+    """A partial array under a final name, and what dead runs leave, are found by the enumerator."""
+    assert [] != test_crash.crashes(tmp_path, [operation], sabotage=name)[operation]["wrong"]
+
+
+@pytest.mark.contract("H7", "H2")
+def test_a_call_round_the_seam_is_seen(tmp_path: Path) -> None:
+    """A file that is opened without the disk is found by the onlooker."""
+    assert [] != test_crash.onlook(tmp_path, sabotage="round_the_seam")["strange"]
 
 
 @pytest.mark.contract("H7", "F13")

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import errno
-import itertools
-import os
 import warnings
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +14,16 @@ from flowcore.run.pool import shutdown
 from flowcore.store.directory import open_store
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.history import run_paths
+from flowcore.testing import FaultyDisk
+from flowcore.testing.disks import WRITING
 from tests.faults import driver, inside, works
 from tests.faults.works import ANSWER, CELLS, LATER
-from tests.store.faulty import WRITING, FaultyDisk, in_child
 
 FIELDS = [f"field {number}" for number in range(CELLS)]
 MEANS = [f"mean {number}" for number in range(CELLS)]
 ALL = sorted([*FIELDS, *MEANS, "total "])
 RUNNERS = ("process", "thread")
+FILLING = ("write", "pwrite", "reserve", "mkdir", "link")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -72,7 +71,7 @@ def test_a_read_only_store_answers(runner: str, error: int, tmp_path: Path, stor
     run(store)
     blob(store, 3).unlink()
     before = sorted(str(path) for path in store.rglob("*"))
-    disk = TroubledStore(store, 1, error=error, only=(*WRITING, "may_write"))
+    disk = FaultyDisk(1, error=error, lasting=True, only=(*WRITING, "may_write"), under=str(store))
     seen = len(driver.tally(tmp_path))
     value, told = run(store, disk, runner=runner)
 
@@ -87,7 +86,7 @@ def test_a_read_only_store_answers(runner: str, error: int, tmp_path: Path, stor
 @pytest.mark.parametrize("at", [1, 5, 20, 40])
 def test_a_full_disk_costs_no_result(runner: str, at: int, tmp_path: Path, store: Path) -> None:
     """ENOSPC from some write on: each cell runs once, the values are right, one warning, nothing half-written."""
-    disk = TroubledStore(store, at, error=errno.ENOSPC, only=("write", "pwrite", "reserve", "mkdir", "link"))
+    disk = FaultyDisk(at, error=errno.ENOSPC, lasting=True, only=FILLING, under=str(store))
     value, told = run(store, disk, runner=runner)
 
     assert ANSWER == value
@@ -97,31 +96,11 @@ def test_a_full_disk_costs_no_result(runner: str, at: int, tmp_path: Path, store
     assert [] == driver.leftovers(store)
 
 
-class TroubledStore(FaultyDisk):
-    """All is well but in the store: there every call of these kinds fails, from one on."""
-
-    def __init__(self, store: Path, at: int, *, error: int, only: tuple[str, ...], lasting: bool = True) -> None:
-        super().__init__(at, error=error, lasting=lasting, only=only)
-        self._store = str(store)
-        self.failed = 0
-
-    def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
-        target = arguments[0]
-        path = os.readlink(f"/proc/self/fd/{target}") if isinstance(target, int) else str(target)
-        if not path.startswith(self._store):
-            return getattr(Disk, name)(self, *arguments, **options)
-        return super()._call(name, *arguments, **options)
-
-    def _fail(self, name: str, *arguments: Any, **options: Any) -> Any:
-        self.failed += 1
-        return super()._fail(name, *arguments, **options)
-
-
 @pytest.mark.contract("F20", "P8")
 @pytest.mark.parametrize("call", ["fsync", "pwrite", "write"])
 def test_an_input_output_error_ends_keeping_only(call: str, tmp_path: Path, store: Path) -> None:
     """EIO once: the run goes on with right values and one warning, and so does the next one."""
-    disk = TroubledStore(store, 5 if call == "write" else 1, error=errno.EIO, only=(call,), lasting=False)
+    disk = FaultyDisk(5 if call == "write" else 1, error=errno.EIO, only=(call,), under=str(store))
     value, told = run(store, disk, runner="thread")
     again, later = run(store)
 
@@ -243,24 +222,3 @@ def test_a_newer_store_is_left_alone(tmp_path: Path, store: Path) -> None:
     assert ["StoreUnavailable"] == told
     assert ALL == executed(tmp_path, since=seen)
     assert before == {path: path.read_bytes() for path in store.rglob("*") if path.is_file()}
-
-
-@pytest.mark.contract("F2", "P6")
-@pytest.mark.parametrize(("dies", "only"), [("after", (*WRITING, "open")), ("half", ("write", "pwrite"))])
-def test_a_death_while_a_store_is_made_leaves_nothing(dies: Any, only: tuple[str, ...], tmp_path: Path) -> None:
-    """Killed after any call that makes something, or half-way through a write, a run leaves nothing in `tmp/`."""
-    for number in itertools.count(1):
-        store = tmp_path / str(number)
-        status = in_child(partial(_begin, store, FaultyDisk(number, dies=dies, only=only)))
-        later = open_store(store).begin()
-        left = driver.leftovers(store)
-        later.release()
-
-        assert [later.id] == left
-        if status == 0:
-            break
-    assert number > 3
-
-
-def _begin(store: Path, disk: Disk) -> None:
-    open_store(store, disk=disk).begin()

@@ -14,13 +14,14 @@ from blake3 import blake3
 
 from flowcore.errors import DamagedEntry, FlowcoreWarning, StoreUnavailable
 from flowcore.plan.encode import ValueGone
-from flowcore.store import arrayfile, blobs
-from flowcore.store.arrayfile import write_draft
+from flowcore.store import arrayfile
 from flowcore.store.blobs import Blobs
 from flowcore.store.directory import Attached, Store, StoreRun
-from flowcore.store.fs import CREATE, DISK, Disk, write_all
+from flowcore.store.fs import DISK, Disk
+from flowcore.testing import FaultyDisk
+from flowcore.testing.disks import WRITING
+from tests.store.children import in_child, in_children
 from tests.store.conftest import Begin
-from tests.store.faulty import WRITING, Death, FaultyDisk, deaths, in_child, in_children
 
 HEADER = b"H" * 128
 SMALL, LARGE = 3000, (1 << 20) + 5000
@@ -433,53 +434,7 @@ def test_a_store_removed_during_the_run_is_made_again(run: StoreRun, store: Path
     assert data + b"more" == value_of(attach(run), digest, len(data) + 4)
 
 
-@pytest.mark.contract("F2")
-@pytest.mark.parametrize("dies", ["before", "half", "after"])
-def test_a_kill_at_any_call_leaves_no_partial_array(begin: Begin, store: Path, dies: Death) -> None:
-    """Files under final names are whole, earlier ones readable, and a retry gives the same name."""
-    run = begin()
-    earlier, data = os.urandom(SMALL), os.urandom(LARGE)
-    first = run.blobs.put(HEADER, memoryview(earlier))
-    whole = {HEADER + earlier, HEADER + data}
-
-    def act(disk: FaultyDisk) -> None:
-        for file in files(store):
-            assert file.read_bytes() in whole
-            if file.name != f"{first.hex()}.npy":
-                file.unlink()  # so that every child has all the calls to make
-        attach(run, disk, durable=True).put(HEADER, memoryview(data))
-
-    died = deaths(act, dies)
-    digest = attach(run).put(HEADER, memoryview(data))
-
-    assert died > 10
-    assert earlier == value_of(attach(run), first, SMALL)
-    assert data == value_of(attach(run), digest, LARGE)
-    assert {file.read_bytes() for file in files(store)} == whole
-    assert 2 == len(files(store))
-
-
 # What the tests above must not accept.
-
-
-def write_at_the_final_name(disk: Disk, path: str, pieces: list[memoryview], *, durable: bool) -> bytes:
-    """Write where the array is to be, as np.save does."""
-    digest = arrayfile.digest_of(pieces)
-    root = Path(path).parents[2]
-    final = f"{root}/arrays/{digest.hex()[:2]}/{digest.hex()}.npy"
-    os.makedirs(os.path.dirname(final), exist_ok=True)
-    fd = disk.open(final, CREATE, 0o600)
-    for piece in pieces:
-        write_all(disk, fd, piece)
-    disk.close(fd)
-    return write_draft(disk, path, pieces, durable=durable)
-
-
-def test_writing_at_the_final_name_is_caught(begin: Begin, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The saboteur of F2."""
-    monkeypatch.setattr(blobs, "write_draft", write_at_the_final_name)
-    with pytest.raises(AssertionError):
-        test_a_kill_at_any_call_leaves_no_partial_array(begin, store, "half")
 
 
 def no_check(self: Blobs, buffer: bytearray, digest: bytes, header: bytes) -> None:

@@ -22,8 +22,9 @@ from flowcore.store.directory import StoreRun, open_store
 from flowcore.store.fs import DISK
 from flowcore.store.history import Answered, CellFailed, Ended, NodeFacts, RunFacts, read_run, run_paths
 from flowcore.store.trace import TraceRows, pack_trace
+from flowcore.testing import FaultyDisk
+from tests.store.children import in_child
 from tests.store.conftest import Begin
-from tests.store.faulty import Death, FaultyDisk, deaths, in_child
 
 Claim = Callable[..., None]
 
@@ -334,33 +335,6 @@ def test_a_frame_that_changed_since_the_index_was_made_is_a_miss(begin: Begin, s
     path.write_bytes(content)
 
     assert ["value gone", "value gone"] == reasons(reader, range(2))
-
-
-@pytest.mark.contract("F2", "F1")
-@pytest.mark.parametrize("dies", ["before", "half", "after"])
-def test_a_kill_at_any_call_keeps_what_was_recorded_before(begin: Begin, store: Path, dies: Death) -> None:
-    """Append and sync: earlier records answer, and no answer is a wrong one."""
-    first = begin()
-    first.cache.record(trace_of(first, range(2), array))
-    expected = first.cache.judge([key(0), key(1)])
-    first.close("done")
-
-    def act(disk: FaultyDisk) -> None:
-        for path in (store / "v1" / "journals").iterdir():
-            if path.stem != first.id:
-                path.unlink()  # so that every child has the same calls to make
-        run = open_store(store, disk=disk, durable=True).begin()
-        run.cache.record(trace_of(run, range(2, 4), array))
-        run.cache.record(trace_of(run, range(4, 6)))
-        run.close("done")
-        run.release()
-
-    died = deaths(act, dies, only=("pwrite", "fsync", "link", "chmod"))
-    answers = begin().cache.judge([key(i) for i in range(6)])
-
-    assert died > 12
-    assert expected == answers[:2]
-    assert all(isinstance(answer, Hit) for answer in answers)
 
 
 @pytest.mark.contract("F1")

@@ -20,8 +20,10 @@ from flowcore.store.directory import Store, StoreRun, new_run_id, open_store
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.layout import RUN_ID, Layout
 from flowcore.store.leftovers import AGE
+from flowcore.testing import FaultyDisk
+from flowcore.testing.disks import WRITING
+from tests.store.children import in_child
 from tests.store.conftest import Begin
-from tests.store.faulty import WRITING, FaultyDisk, in_child
 
 KEY = b"k" * 32
 
@@ -263,6 +265,9 @@ def test_a_directory_without_write_permission_is_found_out(store: Path, begin: B
     assert not open_store(store).writable
 
 
+MAKING = ("mkdir", "link", "open", "fsync", "write", "pwrite", "rename")
+
+
 @pytest.mark.contract("F19")
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO, errno.EROFS])
 def test_a_run_begins_whatever_call_fails(store: Path, told: list[FlowcoreWarning], code: int) -> None:
@@ -272,7 +277,7 @@ def test_a_run_begins_whatever_call_fails(store: Path, told: list[FlowcoreWarnin
     while calls >= n:
         n += 1
         told.clear()
-        disk = Below(store, n, code)
+        disk = FaultyDisk(n, error=code, only=MAKING, under=str(store))
         run = open_store(store, disk=disk).begin(tell=told.append)
         keep_one(run)
         try:
@@ -288,21 +293,6 @@ def test_a_run_begins_whatever_call_fails(store: Path, told: list[FlowcoreWarnin
         assert len(told) <= 1, f"call {n}"
         assert run.writable or told, f"call {n}"
     assert n > 15
-
-
-class Below(FaultyDisk):
-    """Fails at the n-th writing call that names something in one directory."""
-
-    def __init__(self, root: Path, n: int, code: int) -> None:
-        super().__init__(n, error=code, only=("mkdir", "link", "open", "fsync", "write", "pwrite", "rename"))
-        self.root = str(root)
-
-    def _call(self, name: str, *arguments: object, **options: object) -> object:
-        first = arguments[0] if arguments else ""
-        path = os.readlink(f"/proc/self/fd/{first}") if isinstance(first, int) and name != "close" else str(first)
-        if path.startswith(self.root):
-            return super()._call(name, *arguments, **options)
-        return getattr(DISK, name)(*arguments, **options)
 
 
 def test_values_stay_readable_until_the_run_is_released(store: Path, begin: Begin) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from flowcore.store.fs import CREATE, DISK, READ, Disk, read_all, write_all
-from tests.store.faulty import CALLS, FaultyDisk
+from flowcore.testing import FaultyDisk
+from flowcore.testing.disks import CALLS
 
 
 class Hesitant(Disk):

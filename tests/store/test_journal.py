@@ -17,7 +17,8 @@ from flowcore.store.frames import FRAME_MAGIC, FRAME_SIZE, Damage
 from flowcore.store.fs import DISK
 from flowcore.store.journal import JournalWriter, Record, pack, read_frames, unpack
 from flowcore.store.lock import RunLock
-from tests.store.faulty import Death, FaultyDisk, deaths, in_child
+from flowcore.testing import FaultyDisk
+from tests.store.children import in_child
 
 GROUPS: list[list[Record]] = [
     [["run", {"flow": "landscape"}]],
@@ -146,34 +147,6 @@ def test_the_next_frame_follows_behind_the_debris(tmp_path: Path) -> None:
 
     assert GROUPS == found
     assert 0 < damage.lost < FRAME_SIZE + len(pack(GROUPS[1]))
-
-
-@pytest.mark.contract("F2")
-@pytest.mark.parametrize("dies", ["before", "half", "after"])
-def test_a_kill_at_any_call_costs_at_most_the_last_group(tmp_path: Path, dies: Death) -> None:
-    """What was appended before is there, in order."""
-    path = tmp_path / "j"
-    lengths = set()
-
-    def act(disk: FaultyDisk) -> None:
-        path.unlink(missing_ok=True)
-        writer = JournalWriter(str(path), f"{path}.lock", "run", disk)
-        for group in GROUPS:
-            writer.append(group)
-            writer.sync()
-
-    def check(disk: FaultyDisk) -> None:
-        if path.exists():
-            found = read(path)
-            assert GROUPS[: len(found)] == found
-            os.utime(path)
-        act(disk)
-
-    died = deaths(check, dies)
-    lengths.add(len(read(path)))
-
-    assert died > 8
-    assert {len(GROUPS)} == lengths
 
 
 @pytest.mark.contract("F17")

@@ -1,0 +1,294 @@
+"""What a store does, one operation at a time, for the harnesses that make it fail in the middle.
+
+Each operation is carried out in a folder that holds the store and what stands for shared
+memory and temporary files. `prepare` makes what was there before, `act` does it through
+a given disk and answers what the caller would learn, the same each time it is done.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+
+from flowcore.errors import FlowcoreWarning
+from flowcore.plan.encode import ValueGone
+from flowcore.store import directory, spool
+from flowcore.store.cache import Hit, Trace
+from flowcore.store.codecs import Codec
+from flowcore.store.directory import StoreRun, new_run_id, open_store
+from flowcore.store.fs import DISK, Disk
+from flowcore.store.journal import JournalWriter, Record
+from flowcore.store.layout import Layout
+
+EARLIER = {b"a" * 32: np.arange(2500.0), b"b" * 32: 1.5, b"c" * 32: np.arange(3000, dtype=np.int32)}
+LATER = {b"d" * 32: np.arange(4000.0) + 0.5, b"e" * 32: "text", b"f" * 32: np.arange(2600.0) - 1}
+LARGE = np.arange((1 << 17) + 700, dtype=np.float64)  # above the sizes from which room is claimed and files are mapped
+HEADER = b"H" * 128
+GROUPS: list[list[Record]] = [[["run", {"flow": "landscape"}]], [["beat", {"at": [1, 2]}]], [["end", "done", {}]]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """Something that may be cut short."""
+
+    name: str
+    prepare: Callable[[Path], None]
+    act: Callable[[Path, Disk], object]
+    earlier: bool = True  # whether the earlier entries are there, and are sound
+    bare: bool = False  # whether no run begins in it, which would remove what dead ones left
+    debris: bool = False  # whether something damaged was there before, which lies there until it is found
+
+
+@contextmanager
+def at_home(folder: Path) -> Iterator[None]:
+    """Let directories of the folder stand for shared memory and temporary files."""
+    before = spool.SHARED_MEMORY, tempfile.tempdir
+    for name in ("memory", "temporary"):
+        (folder / name).mkdir(exist_ok=True)
+    try:
+        for room in (spool, directory):
+            room.SHARED_MEMORY = str(folder / "memory")  # type: ignore[misc]
+        tempfile.tempdir = str(folder / "temporary")
+        yield
+    finally:
+        for room in (spool, directory):
+            room.SHARED_MEMORY = before[0]  # type: ignore[misc]
+        tempfile.tempdir = before[1]
+
+
+def begin(folder: Path, disk: Disk = DISK, *, durable: bool = False, told: list[FlowcoreWarning] | None = None) -> Any:
+    """Begin a run; warnings go to `told`, and are an error without it."""
+    heard: list[FlowcoreWarning] = [] if told is None else told
+    return open_store(folder / "store", disk=disk, durable=durable).begin(tell=heard.append)
+
+
+def keep(run: StoreRun, values: dict[bytes, Any]) -> list[str]:
+    """Keep values, in one frame each; give the digests of their records."""
+    codec = Codec(kept=run.blobs, passed=run.spool)
+    made = []
+    for number, (key, value) in enumerate(values.items()):
+        encoded = codec.encode(value, keep=True)
+        run.cache.record(
+            Trace(node=1, numbers=[number], keys=[key], components=[encoded.component], records=[encoded.record],
+                  seconds=[0.5])
+        )  # fmt: skip
+        made.append(blake3(encoded.record).hexdigest())
+    return made
+
+
+def read(folder: Path, keys: dict[bytes, Any], disk: Disk = DISK) -> tuple[dict[bytes, Any], list[FlowcoreWarning]]:
+    """Ask a fresh reader for keys; give the values that it has, and what it was told."""
+    told: list[FlowcoreWarning] = []
+    archive = open_store(folder / "store", disk=disk).archive(before=new_run_id(), tell=told.append)
+    codec = Codec(kept=archive.blobs, passed=archive.blobs)
+    found = {}
+    for key, answer in zip(keys, archive.cache.judge(list(keys)), strict=True):
+        if isinstance(answer, Hit):
+            try:
+                found[key] = codec.decode(answer.record)
+            except ValueGone:
+                continue
+    return found, told
+
+
+def equal(one: object, other: object) -> bool:
+    """Tell whether two values are the same to the bit."""
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+    return type(one) is type(other) and one == other
+
+
+def wrong(found: dict[bytes, Any], values: dict[bytes, Any]) -> list[bytes]:
+    """Name the keys whose value is another than it should be."""
+    return [key for key, value in found.items() if not equal(value, values[key])]
+
+
+def unverified(folder: Path) -> list[str]:
+    """Name what lies among the arrays and is not what its name says."""
+    files = [path for path in (folder / "store" / "v1" / "arrays").rglob("*") if not path.is_dir() or path.is_symlink()]
+    return [f.name for f in files if f"{blake3(f.read_bytes()).hexdigest()}.npy" != f.name]
+
+
+def litter(folder: Path) -> list[str]:
+    """Name what no run that has ended may leave."""
+    places = [folder / "store" / "v1" / "tmp", folder / "memory", folder / "temporary"]
+    return sorted(str(path.relative_to(folder)) for place in places for path in place.rglob("*"))
+
+
+def finish(run: StoreRun) -> None:
+    """End a run."""
+    run.close("done")
+    run.release()
+
+
+def _unheard(_: FlowcoreWarning) -> None:
+    pass
+
+
+def _nothing(folder: Path) -> None:
+    pass
+
+
+def _earlier(folder: Path) -> None:
+    run = begin(folder)
+    keep(run, EARLIER)
+    finish(run)
+
+
+def _put(folder: Path, disk: Disk, value: Any = LARGE, *, durable: bool = False) -> object:
+    """Put an array into the store of a run that began soundly."""
+    run = begin(folder)
+    worker = directory.Store.attach(
+        run.root, run.id, run.spool.path, durable=durable, writable=True, disk=disk, tell=_unheard
+    )
+    digest = worker.blobs.put(HEADER, memoryview(value).cast("B"))
+    buffer, at = worker.blobs.map(digest, HEADER, value.nbytes)
+    same = bytes(buffer[at:]) == value.tobytes()
+    worker.blobs.verified.close()
+    finish(run)
+    return digest.hex(), same
+
+
+def _put_durable(folder: Path, disk: Disk) -> object:
+    return _put(folder, disk, EARLIER[b"a" * 32] + 7, durable=True)
+
+
+def _put_again(folder: Path, disk: Disk) -> object:
+    run = begin(folder)
+    worker = directory.Store.attach(run.root, run.id, run.spool.path, durable=True, writable=True, disk=disk)
+    digest = Codec(kept=worker.blobs, passed=worker.blobs).encode(EARLIER[b"a" * 32], keep=True).record
+    worker.blobs.verified.close()
+    finish(run)
+    return digest.hex()
+
+
+def _put_over_debris(folder: Path, disk: Disk) -> object:
+    return _put(folder, disk, EARLIER[b"c" * 32] + 3)
+
+
+def _debris(folder: Path) -> None:
+    """Leave a file of another size at the name that an array is going to have."""
+    _earlier(folder)
+    digest = blake3(HEADER + (EARLIER[b"c" * 32] + 3).tobytes()).digest()
+    path = Path(Layout(folder / "store").blob(digest))
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    path.write_bytes(b"short")
+
+
+def _pass_on(folder: Path, disk: Disk) -> object:
+    run = begin(folder)
+    place = spool.Spool(run.spool.path, fallback="", disk=disk)
+    data = EARLIER[b"a" * 32].tobytes()
+    digest = place.put(HEADER, memoryview(data))
+    same = bytes(place.map(digest, HEADER, len(data))[0]) == HEADER + data
+    finish(run)
+    return digest.hex(), same
+
+
+def _write_journal(folder: Path, disk: Disk) -> object:
+    layout = Layout(folder / "store")
+    run_id = new_run_id()
+    writer = JournalWriter(layout.journal(run_id), layout.lock(run_id), run_id, disk)
+    offsets = []
+    for group in GROUPS:
+        offsets.append(writer.append(group))
+        writer.sync()
+    writer.release()
+    return offsets
+
+
+def _run(folder: Path, disk: Disk) -> object:
+    run = begin(folder, disk)
+    made = keep(run, LATER)
+    finish(run)
+    return made
+
+
+def _durable_run(folder: Path, disk: Disk) -> object:
+    run = begin(folder, disk, durable=True)
+    made = keep(run, LATER)
+    finish(run)
+    return made
+
+
+def _hit(folder: Path, disk: Disk) -> object:
+    """Answer from what is there, and pass a value on."""
+    run = begin(folder, disk)
+    codec = Codec(kept=run.blobs, passed=run.spool)
+    found = [codec.decode(a.record) for a in run.cache.judge(list(EARLIER)) if isinstance(a, Hit)]
+    codec.encode(LATER[b"d" * 32], keep=False)
+    finish(run)
+    return [equal(value, expected) for value, expected in zip(found, EARLIER.values(), strict=True)]
+
+
+def _dead_runs(folder: Path) -> None:
+    """Leave what runs leave that were killed: parts of tmp/, and spools."""
+    _earlier(folder)
+    for _ in range(2):
+        pid = os.fork()
+        if pid == 0:
+            run = begin(folder)
+            run.spool.put(HEADER, memoryview(b"passed on"))
+            Path(run._store.layout.workplace(run.id), "d" * 32).write_bytes(b"draft")
+            os._exit(9)
+        os.waitpid(pid, 0)
+
+
+def _tidy(folder: Path, disk: Disk) -> object:
+    run = begin(folder, disk)
+    left = len([name for name in os.listdir(folder / "store" / "v1" / "tmp") if name != run.id])
+    spools = len(os.listdir(folder / "memory"))
+    finish(run)
+    return left, spools
+
+
+def _damaged(folder: Path) -> None:
+    """Flip a bit of every kept array of the earlier run."""
+    _earlier(folder)
+    for path in (folder / "store" / "v1" / "arrays").rglob("*.npy"):
+        content = bytearray(path.read_bytes())
+        content[-5] ^= 1
+        path.chmod(0o600)
+        path.write_bytes(content)
+
+
+def _mend(folder: Path, disk: Disk) -> object:
+    """Find the damage, and make the values again."""
+    run = begin(folder, disk, told=[])
+    codec = Codec(kept=run.blobs, passed=run.spool)
+    for answer in run.cache.judge(list(EARLIER)):
+        if isinstance(answer, Hit):
+            try:
+                codec.decode(answer.record)
+            except ValueGone:
+                continue
+    made = keep(run, EARLIER)
+    finish(run)
+    return made
+
+
+OPERATIONS = {
+    each.name: each
+    for each in (
+        Operation(name="put", prepare=_earlier, act=_put),
+        Operation(name="put durable", prepare=_earlier, act=_put_durable),
+        Operation(name="put again", prepare=_earlier, act=_put_again),
+        Operation(name="put over debris", prepare=_debris, act=_put_over_debris, debris=True),
+        Operation(name="pass on", prepare=_earlier, act=_pass_on),
+        Operation(name="journal", prepare=_earlier, act=_write_journal, bare=True),
+        Operation(name="first run", prepare=_nothing, act=_run, earlier=False),
+        Operation(name="run", prepare=_earlier, act=_run),
+        Operation(name="durable run", prepare=_earlier, act=_durable_run),
+        Operation(name="warm run", prepare=_earlier, act=_hit),
+        Operation(name="tidy", prepare=_dead_runs, act=_tidy),
+        Operation(name="mend", prepare=_damaged, act=_mend, earlier=False, debris=True),
+    )
+}

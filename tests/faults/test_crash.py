@@ -1,0 +1,76 @@
+"""H2: whatever file call a process dies at, the store is sound, and doing it again gives the same."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.operations import OPERATIONS
+
+LEAST = 6  # deaths, of the operation with the fewest calls
+
+
+def crashes(folder: Path, operations: Iterable[str], *, ways: str = "distinct", sabotage: str = "") -> dict[str, Any]:
+    """Enumerate the deaths in some operations; give how many there were in each, and what was wrong."""
+    line = [sys.executable, "-m", "tests.faults.nursery", str(folder), ways, sabotage, *operations]
+    answer: dict[str, Any] = json.loads(output_of(line))
+    return answer
+
+
+def output_of(line: list[str]) -> str:
+    """Run a program of ours; give what it says."""
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Give what came of all of them, from one warm parent."""
+    return crashes(tmp_path_factory.mktemp("crashes"), OPERATIONS)
+
+
+@pytest.mark.contract("H2", "F1", "F2", "P2", "P6")
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_death_at_any_call_costs_nothing_that_was_there(operation: str, found: dict[str, Any]) -> None:
+    """Right after every call that changes something, and half-way through every write.
+
+    What has a final name is whole, earlier entries are readable, doing it again gives the
+    same names, and the next run removes what is left.
+    """
+    assert [] == found[operation]["wrong"]
+    assert found[operation]["died"] >= LEAST
+
+
+@pytest.mark.contract("H2")
+def test_no_call_goes_round_the_seam(tmp_path: Path) -> None:
+    """What the harnesses cannot make fail would be a hole in all of them: none is seen in stores and whole flows."""
+    found = onlook(tmp_path)
+
+    assert [] == found["strange"]
+    assert found["seen"] > 300
+
+
+def onlook(folder: Path, *, sabotage: str = "") -> dict[str, Any]:
+    """Give how many file calls the interpreter told of in whole runs, and those that no Disk made."""
+    runs = ["first run", "run", "durable run", "warm run", "tidy", "mend"]
+    line = [sys.executable, "-m", "tests.faults.onlooker", str(folder), sabotage, *runs]
+    answer: dict[str, Any] = json.loads(output_of(line))
+    return answer
+
+
+@pytest.mark.slow
+@pytest.mark.contract("H2", "F2")
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_a_death_before_or_after_any_call_at_all(operation: str, tmp_path: Path) -> None:
+    """The long form: before and after every call, those that only read included."""
+    found = crashes(tmp_path, [operation], ways="all")[operation]
+
+    assert [] == found["wrong"]
+    assert found["died"] >= LEAST
