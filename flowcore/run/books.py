@@ -16,6 +16,7 @@ from flowcore.run.job import Failure, Record
 from flowcore.run.values import Values
 from flowcore.run.work import Work
 from flowcore.store.cache import Cache, Hit, Trace
+from flowcore.store.neighbours import Neighbours
 from flowcore.store.spool import Spool
 
 _POINTING = 40  # bytes; no record shorter than this points to an array
@@ -72,6 +73,7 @@ class Books:
     spool: Spool
     inbox: Inbox
     run_id: str
+    neighbours: Neighbours | None = None  # other live runs that cells may wait for; None: they may not
     refresh: Mapping[int, frozenset[int] | None] = field(default_factory=dict)  # cells whose older results do not count
     works: dict[int, Work] = field(default_factory=dict)
     attempts: dict[int, Flight] = field(default_factory=dict)  # those that have not ended

@@ -34,13 +34,13 @@ from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record, joined
 from flowcore.run.landing import Landing
+from flowcore.run.parking import FIRST_BEAT, HEARTBEAT, Parking
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes
 from flowcore.run.work import Surround, Work, prepare
 from flowcore.store.cache import Hit
 
 _BATCH = 512  # cells keyed and judged together
-_HEARTBEAT = 5.0  # seconds
 _GRACE = 2.0  # seconds that running cells have to finish once a run is interrupted
 _AHEAD = 1024  # judged cells of a node that may wait for an executor
 
@@ -80,6 +80,7 @@ class Engine:
         self._given = given
         self._trust = trust
         self._tick = tick
+        self._parking = Parking(books, landing)
         self._backlog = Backlog()
         self._ids = itertools.count(1)
         self._ending: Ending | None = None
@@ -99,7 +100,7 @@ class Engine:
     def run(self) -> None:
         """Carry the run to its end, whatever that is."""
         books = self._books
-        books.inbox.at(clock.monotonic() + _HEARTBEAT, self._beat)
+        books.inbox.at(clock.monotonic() + FIRST_BEAT, self._beat)
         try:
             while True:
                 if self._ending is None:
@@ -158,8 +159,8 @@ class Engine:
 
     def _beat(self) -> None:
         """Write down now and then that the run lives, and what waits for company (contract J8, T2)."""
-        self._books.cache.beat({"cells": len(self._books.attempts)})
-        self._books.inbox.at(clock.monotonic() + _HEARTBEAT, self._beat)
+        self._books.cache.beat(self._parking.facts())
+        self._books.inbox.at(clock.monotonic() + HEARTBEAT, self._beat)
 
     # ---- judging ---------------------------------------------------------------------
 
@@ -255,25 +256,12 @@ class Engine:
             refusal.did = 'These cells did not run: their task says cache="required".'
             self._landing.fail_all(node, [numbers[i] for i in misses], refusal)
             return
-        misses = self._leaders(node, numbers, keys, misses)
+        misses = self._parking.leaders(node, numbers, keys, misses)
         if misses:
             picked = [column if len(column) == 1 else [column[i] for i in misses] for column in own]
             self._wait(
                 Batch(work=work, numbers=[numbers[i] for i in misses], keys=[keys[i] for i in misses], own=picked)
             )
-
-    def _leaders(self, node: int, numbers: Sequence[int], keys: Sequence[bytes], misses: list[int]) -> list[int]:
-        """Give those of the misses that compute their key; cells equal to one that does are parked."""
-        computing, before = self._books.computing, len(self._books.computing)
-        for i in misses:
-            computing.setdefault(keys[i], (node, numbers[i]))
-        if len(computing) == before + len(misses):
-            return misses
-        leaders = [i for i in misses if computing[keys[i]] == (node, numbers[i])]
-        for i in set(misses).difference(leaders):
-            self._books.parked.setdefault(keys[i], []).append((node, numbers[i]))
-            self._books.schedule.parked(node, [numbers[i]])
-        return leaders
 
     def _wait(self, batch: Batch) -> None:
         node = batch.work.number
@@ -319,8 +307,8 @@ class Engine:
                     if free:
                         return started  # the executor is full, for whatever comes
                     break
-                batch = self._backlog.take(lane, node, room)
-                if not (self._books.remade and self._outdated(batch)):
+                batch = self._parking.sift(self._backlog.take(lane, node, room))
+                if batch is not None and not (self._books.remade and self._outdated(batch)):
                     executor.start(self._job(batch))
                 started = True
                 if self._backlog.waiting(node) < _AHEAD // 2:
@@ -346,7 +334,7 @@ class Engine:
         books, work, numbers = self._books, batch.work, batch.numbers
         first = next(self._ids)
         attempts = [first, *itertools.islice(self._ids, len(numbers) - 1)]
-        flight = Flight(batch=batch, first=first)
+        flight = Flight(batch=batch, first=first, began=clock.monotonic())
         books.attempts.update(dict.fromkeys(attempts, flight))
         if work.planned.node.options.limit is not None:
             books.running[work.limit_name] = books.running.get(work.limit_name, 0) + len(numbers)

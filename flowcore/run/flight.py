@@ -27,6 +27,13 @@ class Batch:
         """Give the first `count` cells, and the rest."""
         return self._part(0, count), self._part(count, len(self.numbers))
 
+    def at(self, places: list[int]) -> Batch:
+        """Give the cells at these places."""
+        own = [column if len(column) == 1 else [column[i] for i in places] for column in self.own]
+        return Batch(
+            work=self.work, numbers=[self.numbers[i] for i in places], keys=[self.keys[i] for i in places], own=own
+        )
+
     def _part(self, first: int, last: int) -> Batch:
         whole = len(self.numbers)
         own = [column if len(column) == 1 and whole > 1 else column[first:last] for column in self.own]
@@ -39,6 +46,7 @@ class Flight:
 
     batch: Batch
     first: int
+    began: float  # clock.monotonic
 
     def number(self, attempt: int) -> int:
         """Give the cell number of an attempt."""

@@ -22,6 +22,7 @@ from flowcore.store.fs import DISK, Disk
 from flowcore.store.journal import JournalWriter
 from flowcore.store.layout import Layout, exists, make_directory, resolve, run_stamp
 from flowcore.store.leftovers import WORK_NAME, empty_directory, tidy_spools, tidy_workplaces
+from flowcore.store.neighbours import Neighbours
 from flowcore.store.output import OutputLog
 from flowcore.store.records import Records
 from flowcore.store.spool import SHARED_MEMORY, Spool
@@ -64,6 +65,7 @@ class StoreRun:
         self.spool = spool
         self.cache = cache
         self.writable = writing is not None
+        self.neighbours: Neighbours | None = None  # None: nothing is written here, so nobody is waited for (J7)
         self.output = OutputLog(store.layout, run_id, disk=store.disk, trouble=trouble, writable=self.writable)
         self.closed = False
         self._store = store
@@ -173,7 +175,10 @@ class Store:
             records, blobs, journal=writing.journal if writing else None, sync=writing.sync if writing else None,
             trouble=trouble, durable=self.durable,
         )  # fmt: skip
-        return StoreRun(run_id, store=self, blobs=blobs, spool=spool, cache=cache, trouble=trouble, writing=writing)
+        run = StoreRun(run_id, store=self, blobs=blobs, spool=spool, cache=cache, trouble=trouble, writing=writing)
+        if writing is not None:
+            run.neighbours = Neighbours(self.layout, run_id, records=records, disk=self.disk)
+        return run
 
     def archive(self, *, before: str, tell: Tell = warn) -> Archive:
         """Give what a reader of run `before` has: values by key from older runs, and the kept arrays."""

@@ -68,11 +68,13 @@ class Index:
         self._blocks.extend((len(keys) // KEY_SIZE, rank, journal, offset, first_row))
         self._joined += keys
 
-    def add(self, journal: int, offset: int, keys: Sequence[bytes], *, refresh: bool = False) -> None:
-        """Take the keys of the one trace of a frame; they are found at once."""
+    def add(
+        self, journal: int, offset: int, keys: Sequence[bytes], *, first_row: int = 0, refresh: bool = False
+    ) -> None:
+        """Take the keys of a trace of a frame; they are found at once."""
         joined = [key or NO_KEY for key in keys]
         start = self._added
-        self.load(journal, offset, b"".join(joined), refresh=refresh)
+        self.load(journal, offset, b"".join(joined), first_row=first_row, refresh=refresh)
         if self._added >= max(_MERGE_FROM, len(self._prefixes) // 2):
             self.settle()
             return

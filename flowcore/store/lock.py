@@ -49,6 +49,17 @@ class RunLock:
         if lock is not None:
             lock.release(force=True)
 
+    def held(self) -> bool:
+        """Tell whether another certainly holds it; False where locks do not work here (J7)."""
+        try:
+            self._disk.stat(self.path)
+            if not self.take():
+                return True
+            self.release()
+        except OSError:
+            return False
+        return False
+
     def abandoned(self) -> bool:
         """Tell whether the file is there, and certainly held by nobody."""
         try:

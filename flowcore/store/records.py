@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowcore.errors import DamagedEntry
-from flowcore.store.frames import Damage, Header, open_journal, read_frame, scan
+from flowcore.store.frames import HEADER_SIZE, Damage, Header, open_journal, read_frame, scan
 from flowcore.store.fs import Disk
 from flowcore.store.index import Index
 from flowcore.store.journal import Record, unpack
@@ -49,6 +49,8 @@ class Records:
         self._layout = layout
         self._tell = tell
         self._paths: list[str] = []
+        self._numbers: dict[str, int] = {}
+        self._ends: dict[str, int] = {}  # how far each journal was read
         self._frames: OrderedDict[tuple[int, int], Decoded] = OrderedDict()
         self._held = 0
 
@@ -77,8 +79,40 @@ class Records:
 
     def number(self, path: str) -> int:
         """Give a journal its number."""
-        self._paths.append(path)
-        return len(self._paths) - 1
+        number = self._numbers.setdefault(path, len(self._paths))
+        if number == len(self._paths):
+            self._paths.append(path)
+        return number
+
+    def more(self, path: str, *, back: int = 0) -> Iterator[list[Record]]:
+        """Yield the records of the frames written to a journal since it was last read; what has a key answers now.
+
+        With `back`, also those of frames that begin up to so many bytes before. What others
+        make under `refresh=` while we run comes last here: our own cells have used what was first.
+        """
+        opened = open_journal(self._disk, path)
+        if opened is None:
+            return
+        fd, header = opened
+        known = self._ends.get(path, HEADER_SIZE)
+        try:
+            for frame in scan(self._disk, fd, header, damage=Damage(), offset=max(HEADER_SIZE, known - back)):
+                records = unpack(frame.payload) or []
+                if frame.offset >= known:
+                    self._ends[path] = frame.end
+                    self._add(self.number(path), frame.offset, records)
+                yield records
+        except OSError:
+            return  # the next look goes on from there
+        finally:
+            self._disk.close(fd)
+
+    def _add(self, journal: int, offset: int, records: list[Record]) -> None:
+        row = 0
+        for trace in traces_of(records):
+            if trace.keys:
+                self.index.add(journal, offset, [trace.key(i) for i in range(trace.count)], first_row=row)
+            row += trace.count
 
     def frame(self, journal: int, offset: int) -> Decoded | None:
         """Give the traces of a frame; None if it is not there any more, or does not verify."""
@@ -121,6 +155,7 @@ class Records:
             for trace in traces_of(records):
                 self.index.load(number, frame.offset, trace.keys, first_row=row, refresh=trace.refresh)
                 row += trace.count
+            self._ends[self._paths[number]] = frame.end
 
     def _decode(self, path: str, offset: int) -> Decoded | None:
         opened = open_journal(self._disk, path)

@@ -1,0 +1,146 @@
+"""Cells that wait for an equal one: in this run, or in another live run of the store (contract J8).
+
+Owns who waits for whom, and what a beat says so that others can wait for us. Of cells of
+this run with one key, one is computed and the others are parked behind it; if another
+run computes that key, it is parked as well. Parked cells hold no worker. A cell that
+waits for another run goes on once that run has recorded a result, and then is a hit, or
+once nothing more is to be expected of it, and then is computed here. Promises that a run
+alone in its store pays a clock reading a batch and a listing a second, and that only
+cells that are being computed are waited for: they wait for nobody, so no two runs wait
+for each other.
+
+A cell in flight is named by the beats of its run from its first second on. Two runs that
+begin a cell within that time both compute it: double work, and nothing worse (P3).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import Final
+
+from flowcore import clock
+from flowcore.run.books import Books, Cell
+from flowcore.run.flight import Batch
+from flowcore.run.inbox import Timer
+from flowcore.run.landing import Landing
+from flowcore.store.cache import Hit
+from flowcore.store.neighbours import PAUSE
+
+HEARTBEAT: Final = 5.0  # seconds between two beats
+FIRST_BEAT: Final = 1.0  # seconds before the first one
+_LONG: Final = 1.0  # seconds in flight from which on a cell is worth waiting for
+_NAMED: Final = 4096  # keys that a beat names at most
+
+
+class Parking:
+    """Parks and releases cells of one run. The engine's thread.
+
+    Parameters
+    ----------
+    books : Books
+        The run's tables.
+    landing : Landing
+        Releases cells that are parked behind another one of this run.
+    """
+
+    def __init__(self, books: Books, landing: Landing) -> None:
+        self._books = books
+        self._landing = landing
+        self._neighbours = books.neighbours
+        self._waiting: dict[bytes, Cell] = {}  # key -> the cell here that waits for another run's
+        self._timer: Timer | None = None
+
+    def leaders(self, node: int, numbers: Sequence[int], keys: Sequence[bytes], misses: list[int]) -> list[int]:
+        """Give those of the misses that compute their key; cells equal to one that does are parked."""
+        computing, before = self._books.computing, len(self._books.computing)
+        for i in misses:
+            computing.setdefault(keys[i], (node, numbers[i]))
+        if len(computing) != before + len(misses):
+            leaders = [i for i in misses if computing[keys[i]] == (node, numbers[i])]
+            for i in set(misses).difference(leaders):
+                self._books.parked.setdefault(keys[i], []).append((node, numbers[i]))
+                self._books.schedule.parked(node, [numbers[i]])
+            misses = leaders
+        if self._neighbours is None or not self._neighbours.claims:
+            return misses
+        return [i for i in misses if not self._wait_elsewhere(node, numbers[i], keys[i])]
+
+    def sift(self, batch: Batch) -> Batch | None:
+        """Give the cells that are to be computed here after all; None if there are none.
+
+        Some may have waited long for an executor: what others have recorded by now, or are
+        computing, is judged anew.
+        """
+        neighbours = self._neighbours
+        if neighbours is None:
+            return batch
+        if neighbours.look():
+            self._release()
+        if not (neighbours.claims or neighbours.recorded):
+            return batch
+        stale = self._stale(batch)
+        if not stale:
+            return batch
+        for i in sorted(stale):
+            self._landing.release_parked(batch.keys[i])
+        self._books.schedule.again(batch.work.number, [batch.numbers[i] for i in sorted(stale)])
+        left = [i for i in range(len(batch.numbers)) if i not in stale]
+        return batch.at(left) if left else None
+
+    def facts(self) -> dict[str, object]:
+        """Give what a beat says: how many cells are in flight, which for long, and how many wait for other runs."""
+        attempts, since = self._books.attempts, clock.monotonic() - _LONG
+        long = (flight.key(attempt) for attempt, flight in attempts.items() if flight.began <= since)
+        keys = b"".join(islice(filter(None, long), _NAMED))
+        facts: dict[str, object] = {"cells": len(attempts)}
+        return facts | ({"computing": keys} if keys else {}) | ({"parked": told} if (told := self.awaited()) else {})
+
+    def awaited(self) -> dict[str, int]:
+        """Count the cells that wait for each other run."""
+        if self._neighbours is None:
+            return {}
+        return Counter(run for key in self._waiting if (run := self._neighbours.claims.get(key)) is not None)
+
+    def _wait_elsewhere(self, node: int, number: int, key: bytes) -> bool:
+        """Park a cell whose key another run is computing."""
+        assert self._neighbours is not None, "asked for with neighbours only"
+        if key not in self._neighbours.claims or self._books.fresh(node, [number]) == [True]:
+            return False
+        self._waiting[key] = (node, number)
+        self._books.schedule.parked(node, [number])
+        self._watch()
+        return True
+
+    def _stale(self, batch: Batch) -> set[int]:
+        """Give the places of the cells that another run has answered, or is computing."""
+        books, node = self._books, batch.work.number
+        assert self._neighbours is not None, "asked for with neighbours only"
+        if node in books.refresh:
+            return set()
+        stale = {i for i, key in enumerate(batch.keys) if key in self._neighbours.claims}
+        if self._neighbours.recorded and batch.work.keys is not None:
+            answers = books.cache.judge(batch.keys, younger_than=batch.work.answers_for)
+            stale |= {i for i, answer in enumerate(answers) if isinstance(answer, Hit)}
+        return stale
+
+    def _watch(self) -> None:
+        """Look again in a second, as long as cells wait."""
+        if self._waiting and self._timer is None:
+            self._timer = self._books.inbox.at(clock.monotonic() + PAUSE, self._look)
+
+    def _look(self) -> None:
+        assert self._neighbours is not None, "cells wait for neighbours only"
+        self._timer = None
+        self._neighbours.look()
+        self._release()
+        self._watch()
+
+    def _release(self) -> None:
+        """Let cells go on whose key nobody else computes any more: to a hit, or to be computed here."""
+        assert self._neighbours is not None, "cells wait for neighbours only"
+        for key in [key for key in self._waiting if key not in self._neighbours.claims]:
+            node, number = self._waiting.pop(key)
+            self._landing.release_parked(key)
+            self._books.schedule.again(node, [number])

@@ -1,0 +1,245 @@
+"""Claims about run/parking.py: cells that another live run computes wait for it, and never in vain."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowcore as fc
+from flowcore.errors import FlowcoreError
+from flowcore.plan.stations import State
+from flowcore.store.directory import StoreRun, open_store
+from flowcore.store.history import QUIET, Beat, read_run, run_paths
+from flowcore.store.neighbours import PAUSE
+from flowcore.store.trace import Trace
+from flowcore.testing import FakeClock, ScriptedExecutor
+from flowcore.testing.cells import plus
+
+CELLS = 3
+
+
+def drawn(**options: Any) -> tuple[fc.Flow, Any]:
+    """Draw cells that are equal in every run."""
+    flow = fc.Flow("shared")
+    return flow, flow.add(fc.compute(**options)(plus), fc.each(x=range(CELLS)), name="cell")
+
+
+@dataclass
+class Scene:
+    """Another run, played by hand, and the records it would make."""
+
+    store: Path
+    clock: FakeClock
+    other: StoreRun
+    made: Trace
+
+    def beat(self, *cells: int) -> None:
+        """Let the other run be computing these cells."""
+        self.other.cache.beat({"cells": len(cells), "computing": b"".join(self.made.keys[i] for i in cells)})
+
+    def record(self, *cells: int) -> None:
+        """Let the other run have computed these cells."""
+        of = self.made
+        self.other.cache.record(Trace(
+            node=0, numbers=list(cells), keys=[of.keys[i] for i in cells],
+            components=[of.components[i] for i in cells], records=[of.records[i] for i in cells],
+            seconds=[0.0] * len(cells),
+        ))  # fmt: skip
+
+    def start(self, **options: Any) -> tuple[fc.Run, Any, ScriptedExecutor]:
+        """Begin a run of ours."""
+        flow, cell = drawn(**options.pop("task", {}))
+        script = ScriptedExecutor()
+        run = flow.start(store=self.store, executor=script, progress=False, **options)
+        script.settle()
+        return run, cell, script
+
+    def later(self, script: ScriptedExecutor, seconds: float = PAUSE) -> list[int]:
+        """Let time pass, and give the cells of ours that are held then."""
+        self.clock.advance(seconds)
+        script.settle()
+        return [held.number for held in script.held]
+
+
+@pytest.fixture
+def scene(store: Path, tmp_path: Path) -> Iterator[Scene]:
+    """Give a store in which another run lives."""
+    flow, _ = drawn()
+    flow.run(store=tmp_path / "elsewhere", executor="inline", progress=False)
+    (path,) = run_paths(tmp_path / "elsewhere").values()
+    (made,) = [told for told in read_run(path) if isinstance(told, Trace)]
+    with FakeClock() as clock:
+        other = open_store(store).begin()
+        yield Scene(store, clock, other, made)
+        other.release()
+
+
+def finished(run: fc.Run, script: ScriptedExecutor) -> fc.Run:
+    """Carry out whatever comes, and wait for the end."""
+    script.run_all(lambda: False)
+    with contextlib.suppress(fc.RunFailed):
+        assert run.wait(60.0)
+    return run
+
+
+@pytest.mark.contract("J8", "F16", "P10")
+def test_a_cell_computed_elsewhere_is_awaited_and_then_a_hit(scene: Scene) -> None:
+    """It is not started here, others are; with the record of the other run it is done."""
+    scene.beat(0, 2)
+    run, cell, script = scene.start()
+    begun = [held.number for held in script.held]
+    script.held[0].run()
+    script.settle()
+    waiting = [run._session.state(0, n) for n in range(CELLS)]
+    scene.record(0)
+    scene.later(script)
+    partly = [run._session.state(0, n) for n in range(CELLS)]
+    scene.record(2)
+    scene.later(script)
+
+    assert run.wait(60.0)
+    assert [1] == begun == [number for _, number in script.started]
+    assert [State.PARKED, State.DONE, State.PARKED] == waiting
+    assert [State.DONE, State.DONE, State.PARKED] == partly
+    assert {n: plus(n) for n in range(CELLS)} == dict(run[cell])
+
+
+@pytest.mark.contract("J8", "F17", "P5")
+@pytest.mark.parametrize("how", ["a beat without it", "an end", "no lock", "silence"])
+def test_a_cell_that_nobody_else_computes_any_more_is_computed_here(how: str, scene: Scene) -> None:
+    """After the other run failed at it, ended, died or fell silent."""
+    scene.beat(0, 1, 2)
+    run, cell, script = scene.start()
+    before = scene.later(script)
+    match how:
+        case "a beat without it":
+            scene.beat()
+        case "an end":
+            scene.other.end("failed", {})
+        case "no lock":
+            assert scene.other._writing is not None
+            scene.other._writing.journal._lock.release()
+        case "silence":
+            before += scene.later(script, QUIET - 3 * PAUSE)
+            scene.clock.advance(2 * PAUSE)
+    after = scene.later(script)
+
+    assert ([], [0, 1, 2]) == (before, after)
+    assert {n: plus(n) for n in range(CELLS)} == dict(finished(run, script)[cell])
+
+
+@pytest.mark.contract("J8", "P10")
+def test_a_cell_that_waits_for_an_executor_is_judged_once_more(scene: Scene) -> None:
+    """What others recorded or began while it waited is neither computed here nor begun."""
+    flow, cell = drawn()
+    script = ScriptedExecutor(most=1)
+    run = flow.start(store=scene.store, executor=script, progress=False)
+    script.settle()
+    scene.record(1)
+    scene.beat(2)
+    scene.clock.advance(PAUSE)
+    script.held[0].run()
+    script.settle()
+    states = [run._session.state(0, n) for n in range(CELLS)]
+    scene.record(2)
+    scene.later(script)
+
+    assert run.wait(60.0)
+    assert [State.DONE, State.DONE, State.PARKED] == states
+    assert [0] == [number for _, number in script.started]
+    assert {n: plus(n) for n in range(CELLS)} == dict(run[cell])
+
+
+@pytest.mark.contract("J8")
+def test_equal_cells_here_wait_together(scene: Scene) -> None:
+    """Behind one that waits for another run, and are released with it."""
+    flow = fc.Flow("shared")
+    for name in ("cell", "twin"):
+        flow.add(plus, fc.each(x=range(CELLS)), name=name)
+    scene.beat(0)
+    script = ScriptedExecutor()
+    run = flow.start(store=scene.store, executor=script, progress=False)
+    script.settle()
+    begun = sorted(held.number for held in script.held)
+    scene.beat()
+    scene.later(script)
+    finished(run, script)
+
+    assert [1, 2] == begun
+    assert [0, 1, 2] == sorted(number for _, number in script.started)
+
+
+@pytest.mark.contract("K26", "J8")
+def test_a_refreshed_cell_waits_for_nobody(scene: Scene) -> None:
+    """It is to be computed anew, whatever others are at."""
+    scene.beat(0, 1, 2)
+    scene.record(1)
+    run, _, script = scene.start(refresh=["cell"])
+    begun = [held.number for held in script.held]
+    finished(run, script)
+
+    assert [0, 1, 2] == begun
+
+
+@pytest.mark.contract("P12", "P5")
+@pytest.mark.parametrize("how", ["cancel", "stop on error"])
+def test_a_run_whose_cells_all_wait_ends_when_it_is_told_to(how: str, scene: Scene) -> None:
+    """At once, with nothing started."""
+    scene.beat(0, 1, 2) if how == "cancel" else scene.beat(0, 1)
+    run, _, script = scene.start(on_error="stop")
+    if how == "cancel":
+        run.cancel()
+    else:
+        script.held[0].fail(ValueError("on purpose"))
+    with contextlib.suppress(FlowcoreError, KeyboardInterrupt):
+        assert run.wait(60.0)
+
+    assert ("interrupted" if how == "cancel" else "failed") == run.status
+    assert ([] if how == "cancel" else [2]) == [number for _, number in script.started]
+
+
+@pytest.mark.contract("J8", "T2")
+def test_a_beat_names_what_is_in_flight_for_long(store: Path) -> None:
+    """The first comes after a second; keys of cells that began less than a second before are not in it."""
+    with FakeClock() as clock:
+        flow, _ = drawn()
+        script = ScriptedExecutor(most=2)
+        run = flow.start(store=store, executor=script, progress=False)
+        script.settle()
+        clock.advance(0.5)
+        script.held[0].run()
+        script.settle()
+        clock.advance(0.6)
+        script.settle()
+        clock.advance(5.0)
+        script.settle()
+        (path,) = run_paths(store).values()
+        told = list(read_run(path))
+        finished(run, script)
+    (made,) = [told for told in read_run(path) if isinstance(told, Trace) and 0 not in told.numbers and
+               set(told.numbers) == {1}]  # fmt: skip
+    beats = [beat.facts for beat in told if isinstance(beat, Beat)]
+
+    assert [2, 2] == [facts["cells"] for facts in beats]
+    assert made.keys[0] == beats[0]["computing"]
+    assert 64 == len(beats[1]["computing"])  # type: ignore[arg-type]
+
+
+@pytest.mark.contract("J8")
+def test_a_beat_tells_who_waits_for_whom(scene: Scene) -> None:
+    """So that whoever looks at the run sees why nothing happens."""
+    scene.beat(0, 1, 2)
+    run, _, script = scene.start()
+    scene.later(script, 2 * PAUSE)
+    path = list(run_paths(scene.store).values())[-1]
+    beats = [told.facts for told in read_run(run_paths(scene.store)[run.id]) if isinstance(told, Beat)]
+    run.cancel()
+    with contextlib.suppress(FlowcoreError, KeyboardInterrupt):
+        run.wait(60.0)
+
+    assert [{"cells": 0, "parked": {scene.other.id: CELLS}}] == beats, path
