@@ -34,7 +34,7 @@ from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record, joined
 from flowcore.run.landing import Landing
-from flowcore.run.parking import FIRST_BEAT, HEARTBEAT, Parking
+from flowcore.run.parking import BEATS, Parking
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes
 from flowcore.run.work import Surround, Work, prepare
@@ -81,6 +81,7 @@ class Engine:
         self._trust = trust
         self._tick = tick
         self._parking = Parking(books, landing)
+        self._beats = 0
         self._backlog = Backlog()
         self._ids = itertools.count(1)
         self._ending: Ending | None = None
@@ -100,7 +101,7 @@ class Engine:
     def run(self) -> None:
         """Carry the run to its end, whatever that is."""
         books = self._books
-        books.inbox.at(clock.monotonic() + FIRST_BEAT, self._beat)
+        books.inbox.at(clock.monotonic() + BEATS[0], self._beat)
         try:
             while True:
                 if self._ending is None:
@@ -160,7 +161,8 @@ class Engine:
     def _beat(self) -> None:
         """Write down now and then that the run lives, and what waits for company (contract J8, T2)."""
         self._books.cache.beat(self._parking.facts())
-        self._books.inbox.at(clock.monotonic() + HEARTBEAT, self._beat)
+        self._beats += 1
+        self._books.inbox.at(clock.monotonic() + BEATS[min(self._beats, len(BEATS) - 1)], self._beat)
 
     # ---- judging ---------------------------------------------------------------------
 

@@ -28,8 +28,7 @@ from flowcore.run.landing import Landing
 from flowcore.store.cache import Hit
 from flowcore.store.neighbours import PAUSE
 
-HEARTBEAT: Final = 5.0  # seconds between two beats
-FIRST_BEAT: Final = 1.0  # seconds before the first one
+BEATS: Final = (1.0, 1.0, 3.0, 5.0)  # seconds before the first beats, and before all later ones
 _LONG: Final = 1.0  # seconds in flight from which on a cell is worth waiting for
 _NAMED: Final = 4096  # keys that a beat names at most
 

@@ -8,6 +8,7 @@ in its own process hands in `monkeypatch.setattr`, and begins with no workers.
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -15,13 +16,16 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
+import filelock
+
 from flowcore.run import engine, landing, launching, perform, proc
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.job import Died
-from flowcore.store import arrayfile, blobs, directory
+from flowcore.store import arrayfile, blobs, directory, fs
 from flowcore.store.blobs import Blobs
 from flowcore.store.fs import Disk
 from flowcore.store.layout import Layout, make_directory
+from flowcore.store.lock import RunLock
 from flowcore.store.trace import Trace
 
 Put = Callable[[Any, str, Any], None]
@@ -133,6 +137,33 @@ def any_format(put: Put) -> None:
     put(Layout, "_check_format", lambda *_: None)
 
 
+def fixed_tmp_name(put: Put) -> None:
+    """Write every draft under one name, whoever writes (F16)."""
+    real = fs.Disk.open
+
+    def opened(self: fs.Disk, path: Any, flags: int = fs.READ, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
+        return real(self, path, flags & ~os.O_EXCL if "/tmp/" in str(path) else flags, mode, dir_fd=dir_fd)
+
+    put(fs.Disk, "open", opened)
+    put(fs.Disk, "token", lambda _: "0" * 32)
+    put(Layout, "workplace", lambda self, _: f"{self.tmp}/{'0' * 32}")
+
+
+def block_on_the_lock(put: Put) -> None:
+    """Wait for the lock of a run that computes what we want (F17)."""
+
+    def held(self: RunLock) -> bool:
+        filelock.FileLock(self.path, mode=0o600).acquire()
+        return False
+
+    put(RunLock, "held", held)
+
+
+def never_park(put: Put) -> None:
+    """Compute what another run is computing (J8)."""
+    put(RunLock, "held", lambda _: False)
+
+
 def _rewrite(module: Any, name: str, old: str, new: str, put: Put) -> None:
     """Replace text in a function."""
     real: FunctionType = getattr(module, name)
@@ -160,5 +191,8 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
         trust_the_judgement,
         deaf_engine,
         any_format,
+        fixed_tmp_name,
+        block_on_the_lock,
+        never_park,
     )
 }

@@ -10,7 +10,16 @@ import pytest
 
 import flowcore as fc
 from flowcore.run.pool import shutdown
-from tests.faults import inside, saboteurs, test_bystanders, test_crash, test_hang, test_kill, test_store_trouble
+from tests.faults import (
+    inside,
+    saboteurs,
+    test_bystanders,
+    test_crash,
+    test_hang,
+    test_kill,
+    test_neighbours,
+    test_store_trouble,
+)
 from tests.faults.test_kill import Whole, check_kill, check_orphans
 
 SOON = 3.0  # seconds: the sound engine takes far less, and the broken one for ever
@@ -110,3 +119,24 @@ def test_an_engine_that_goes_on_is_seen(tmp_path: Path) -> None:
     """Cells that start after Ctrl-C fail the test of it."""
     with pytest.raises(AssertionError):
         test_hang.check_first_signal(tmp_path, signal.SIGINT, sabotage="deaf_engine")
+
+
+@pytest.mark.contract("H7", "F16")
+def test_one_name_for_all_drafts_is_seen(tmp_path: Path, store: Path) -> None:
+    """Arrays that runs write into each other fail the test of the crowd."""
+    with pytest.raises(AssertionError):
+        test_neighbours.check_crowd(tmp_path, store, "some", sabotage="fixed_tmp_name")
+
+
+@pytest.mark.contract("H7", "F17", "J8")
+@pytest.mark.parametrize("name", ["block_on_the_lock", "never_park"])
+def test_waiting_for_a_lock_or_for_nobody_is_seen(name: str, tmp_path: Path, store: Path) -> None:
+    """A run that is stuck in a lock call, and one that does what another does, never say that their cells wait."""
+    with (
+        test_neighbours.start(tmp_path, store) as owner,
+        pytest.raises(AssertionError, match="all cells wait"),
+    ):
+        test_neighbours.cells(owner, 4)
+        test_neighbours.names(store, 4)
+        with test_neighbours.start(tmp_path, store, sabotage=name):
+            test_neighbours.waits(store, within=2 * SOON)

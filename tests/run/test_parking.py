@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +206,7 @@ def test_a_run_whose_cells_all_wait_ends_when_it_is_told_to(how: str, scene: Sce
 
 @pytest.mark.contract("J8", "T2")
 def test_a_beat_names_what_is_in_flight_for_long(store: Path) -> None:
-    """The first comes after a second; keys of cells that began less than a second before are not in it."""
+    """One comes after a second; keys of cells that began less than a second before are not in it."""
     with FakeClock() as clock:
         flow, _ = drawn()
         script = ScriptedExecutor(most=2)
@@ -243,3 +244,28 @@ def test_a_beat_tells_who_waits_for_whom(scene: Scene) -> None:
         run.wait(60.0)
 
     assert [{"cells": 0, "parked": {scene.other.id: CELLS}}] == beats, path
+
+
+def noise(x: int) -> float:
+    """Give another value each time."""
+    return x + random.random()
+
+
+@pytest.mark.contract("F33", "P1")
+def test_two_values_for_one_key_never_mix(store: Path) -> None:
+    """Of two runs at once, each goes on with its own values; the next run is all hits, and of one of them."""
+    flow = fc.Flow("noisy")
+    made = flow.add(noise, fc.each(x=range(CELLS)), name="noise")
+    after = flow.add(plus, made, b=100, name="after")
+    scripts = [ScriptedExecutor() for _ in range(2)]
+    runs = [flow.start(made, after, store=store, executor=script, progress=False) for script in scripts]
+    for script in scripts:
+        script.wait(CELLS)
+    for run, script in zip(runs, scripts, strict=True):
+        finished(run, script)
+    third = flow.run(made, after, store=store, executor="refuse", progress=False)
+    found = [(list(run[made].values()), list(run[after].values())) for run in (*runs, third)]
+
+    assert all([plus(value, 100) for value in values] == later for values, later in found)
+    assert set(found[0][0]).isdisjoint(found[1][0])
+    assert found[2] == found[min((run.id, i) for i, run in enumerate(runs))[1]]
