@@ -17,9 +17,8 @@ from flowcore.store.directory import StoreRun
 from flowcore.store.history import QUIET
 from flowcore.store.neighbours import PAUSE, Neighbours
 from flowcore.store.trace import Trace
-from flowcore.testing import FakeClock
+from flowcore.testing import FakeClock, FaultyDisk
 from tests.store.conftest import Begin
-from tests.store.faulty import FaultyDisk
 
 KEYS = [hashlib.blake2s(bytes([i])).digest() for i in range(4)]
 ONE = b"\x01"  # the record of 1
