@@ -18,7 +18,9 @@ from flowcore import clock
 from flowcore.errors import FlowcoreWarning, StoreUnavailable
 from flowcore.store.blobs import Blobs
 from flowcore.store.cache import Cache
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.fs import DISK, Disk
+from flowcore.store.generations import Home
 from flowcore.store.journal import JournalWriter
 from flowcore.store.layout import Layout, exists, make_directory, resolve, run_stamp
 from flowcore.store.leftovers import WORK_NAME, empty_directory, tidy_spools, tidy_workplaces
@@ -37,6 +39,7 @@ class Attached:
 
     blobs: Blobs
     spool: Spool
+    checkpoints: Checkpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,7 @@ class Archive:
 class StoreRun:
     """The store as one run uses it, in the engine's process.
 
-    `blobs`, `spool`, `cache` and `output` are its parts; `writable` says whether anything is kept,
+    `blobs`, `spool`, `cache`, `checkpoints` and `output` are its parts; `writable` says whether anything is kept,
     `trouble` has the reason if not. :meth:`close` is called once, after the last worker
     has ended, and :meth:`release` once nobody will read the run's values any more.
     """
@@ -68,6 +71,9 @@ class StoreRun:
         self.neighbours: Neighbours | None = None  # None: nothing is written here, so nobody is waited for (J7)
         self.output = OutputLog(store.layout, run_id, disk=store.disk, trouble=trouble, writable=self.writable)
         self.closed = False
+        self.checkpoints = Checkpoints(
+            Home(layout=store.layout, run_id=run_id, disk=store.disk, trouble=trouble, mapped=store.mapped)
+        )
         self._store = store
         self._trouble = trouble
         self._writing = writing
@@ -140,6 +146,11 @@ class Store:
         self.writable = True
         self._look()
 
+    @property
+    def mapped(self) -> bool:
+        """Whether files may be mapped: not on a network filesystem."""
+        return not _remote(self.disk, str(self.root))
+
     def begin(self, run_id: str | None = None, *, tell: Tell = warn) -> StoreRun:
         """Make ready for one run, and remove what dead ones left.
 
@@ -187,7 +198,7 @@ class Store:
         records.read_older(than=before, last=before)
         blobs = Blobs(
             self.layout, before, disk=self.disk, trouble=trouble, verified=Verified("", disk=self.disk),
-            mapped=not _remote(self.disk, str(self.root)),
+            mapped=self.mapped,
         )  # fmt: skip
         return Archive(blobs=blobs, cache=Cache(records, blobs, journal=None, sync=None, trouble=trouble))
 
@@ -225,13 +236,14 @@ class Store:
             layout, run_id, disk=disk, trouble=trouble, verified=Verified(f"{spool}/verified", disk=disk),
             durable=durable, mapped=not _remote(disk, str(root)),
         )  # fmt: skip
-        return Attached(blobs=blobs, spool=place)
+        home = Home(layout=layout, run_id=run_id, disk=disk, trouble=trouble, mapped=not _remote(disk, str(root)))
+        return Attached(blobs=blobs, spool=place, checkpoints=Checkpoints(home))
 
     def _blobs(self, run_id: str, spool: Spool, trouble: Trouble) -> Blobs:
         return Blobs(
             self.layout, run_id, disk=self.disk, trouble=trouble,
             verified=Verified(f"{spool.path}/verified", disk=self.disk),
-            durable=self.durable, mapped=not _remote(self.disk, str(self.root)),
+            durable=self.durable, mapped=self.mapped,
         )  # fmt: skip
 
     def _look(self) -> None:

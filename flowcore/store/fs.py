@@ -27,6 +27,7 @@ PathLike: TypeAlias = str | Path
 READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK  # a planted FIFO must not block the open
 CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 APPEND = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
+UPDATE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "pvfs2"})
@@ -37,7 +38,7 @@ class Disk:
     """The operating system's files, one small method a call. Any thread."""
 
     def open(self, path: PathLike, flags: int = READ, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
-        """Open a file; `flags` are READ, CREATE, APPEND or DIRECTORY."""
+        """Open a file; `flags` are READ, CREATE, APPEND, UPDATE or DIRECTORY."""
         return os.open(path, flags, mode, dir_fd=dir_fd)
 
     def close(self, fd: int) -> None:

@@ -9,6 +9,7 @@ removes anything::
       v1/flowcore-store              marker: format number, digest algorithm
       v1/arrays/ab/<digest>.npy      ab = the first two hex digits
       v1/journals/<run>.journal, <run>.lock
+      v1/checkpoints/<key>/          <n>.state, <digest>.npy, <digest>.series: where a simulation stands
       v1/corrupt/                    what failed its check
       v1/logs/<run>/output.log       what its cells printed
       v1/tmp/<run>/                  files being written, and what did not fit the spool
@@ -36,7 +37,7 @@ _OTHERS_WRITE = 0o022
 class Layout:
     """The names of one store. Holds no descriptor and remembers nothing of the disk."""
 
-    __slots__ = ("arrays", "corrupt", "journals", "logs", "marker", "root", "tmp", "v1")
+    __slots__ = ("arrays", "checkpoints", "corrupt", "journals", "logs", "marker", "root", "tmp", "v1")
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -44,6 +45,7 @@ class Layout:
         self.marker = f"{self.v1}/flowcore-store"
         self.arrays = f"{self.v1}/arrays"
         self.journals = f"{self.v1}/journals"
+        self.checkpoints = f"{self.v1}/checkpoints"
         self.corrupt = f"{self.v1}/corrupt"
         self.logs = f"{self.v1}/logs"
         self.tmp = f"{self.v1}/tmp"
@@ -56,6 +58,10 @@ class Layout:
     def shard(self, digest: bytes) -> str:
         """Name the directory that file is in."""
         return f"{self.arrays}/{digest[:1].hex()}"
+
+    def checkpoint(self, key: bytes) -> str:
+        """Name the directory of a cell's saved states."""
+        return f"{self.checkpoints}/{key.hex()}"
 
     def journal(self, run_id: str) -> str:
         """Name a run's journal."""
@@ -113,7 +119,8 @@ class Layout:
 
     def check(self, disk: Disk) -> None:
         """Raise StoreUnavailable where another user could have had a hand in what is there (S5)."""
-        for path in (str(self.root), self.v1, self.arrays, self.journals, self.logs, self.corrupt, self.tmp):
+        inner = (self.arrays, self.checkpoints, self.journals, self.logs, self.corrupt, self.tmp)
+        for path in (str(self.root), self.v1, *inner):
             self._check_directory(disk, path)
         self._check_format(disk)
 

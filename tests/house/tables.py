@@ -14,6 +14,7 @@ FLOORS = (
         "flowcore.optionfiles",
         "flowcore.plugins",
         "flowcore.clock",
+        "flowcore.resuming",
         "flowcore.notices",
     },
     {"flowcore.declare"},
@@ -46,6 +47,7 @@ ORDERS = (
 # Who may import a heavy library at all ...
 OWNERS = {
     "numpy": {
+        "flowcore.declare.alone",  # series of a loop that nobody keeps
         "flowcore.plan",
         "flowcore.store",
         "flowcore.run",

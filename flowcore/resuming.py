@@ -1,0 +1,82 @@
+"""What can be wrong with a simulation that is to be interrupted and gone on with.
+
+Both kinds belong to the tree of `errors.py`: :class:`UnsavedState` is found while a flow
+is drawn, :class:`ResumeMismatch` when a cell begins. Facts are fields; the sentences are
+made from them here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flowcore.errors import FlowcoreError, FlowcoreWarning, GraphError
+
+_SHOWN = 8  # differences that a message shows before it counts the rest
+
+
+@dataclass(kw_only=True, eq=False)
+class UnsavedState(GraphError, ValueError):
+    """A loop over steps changes a variable that no checkpoint saves (E13)."""
+
+    task: str
+    names: tuple[str, ...]
+    lines_at: tuple[str, ...]  # file:line at which each is changed, and how
+    at: str = ""  # file:line of the loop
+
+    def lines(self) -> Iterator[str]:
+        """Yield the sentences of the message."""
+        several = len(self.names) > 1
+        verb = (
+            "are bound before the loop, change in it, and are"
+            if several
+            else "is bound before the loop, changes in it, and is"
+        )
+        where = f" ({self.at})" if self.at else ""
+        yield f"{', '.join(self.names)} of {self.task}() {verb} not in the saved state{where}."
+        yield from self.lines_at[:_SHOWN]
+        if len(self.lines_at) > _SHOWN:
+            yield f"and {len(self.lines_at) - _SHOWN} more"
+        yield "A resumed run would go on with the values from before the loop, and silently be wrong; nothing has run."
+        saved = ", ".join(f"{name}={name}" for name in self.names)
+        permitted = ", ".join(repr(name) for name in self.names) + ("," if not several else "")
+        yield (
+            f"Put {'them' if several else 'it'} into ckpt.state({saved}); or, if no step needs what an earlier one "
+            f"left in {'them' if several else 'it'}: unsaved=({permitted})."
+        )
+
+
+@dataclass(kw_only=True, eq=False)
+class ResumeMismatch(FlowcoreError, FlowcoreWarning):
+    """There is a saved state of this cell, and it is of other code or arguments (E12)."""
+
+    cell: str
+    step: int = 0  # of the state that is there
+    age: float = 0.0  # seconds since it was saved
+    differs: tuple[str, ...] = ()  # components, with what is known of both sides
+    reason: str = ""  # why it cannot be gone on from, where that was asked for
+    refused: bool = False  # raised: the cell was told to go on from it and cannot
+
+    def lines(self) -> Iterator[str]:
+        """Yield the sentences of the message."""
+        if self.reason:
+            yield f"{self.cell} cannot go on from the state that is there: {self.reason}."
+        else:
+            yield f"{self.cell} was interrupted at step {self.step}, {_ago(self.age)} ago, and is not what it was then."
+        for name in self.differs[:_SHOWN]:
+            yield f"differs: {name}"
+        if len(self.differs) > _SHOWN:
+            yield f"and {len(self.differs) - _SHOWN} more"
+        did = "The cell failed" if self.refused else "The cell starts at step 0"
+        yield f"{did}; the saved state is untouched."
+        yield (
+            "To go on from it, restore the code and the arguments as they were, or vouch for it with "
+            "`flowcore run --adopt`; to be rid of it: `flowcore run --discard`."
+        )
+
+
+def _ago(seconds: float) -> str:
+    for unit, size in (("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * size or (unit != "days" and seconds >= size):
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
