@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from flowcore.declare.task import Task as Task
     from flowcore.declare.task import compute as compute
     from flowcore.declare.task import io as io
+    from flowcore.doubts import NotReproducible as NotReproducible
+    from flowcore.doubts import RepeatedStream as RepeatedStream
+    from flowcore.doubts import Unseeded as Unseeded
     from flowcore.errors import AxisMismatch as AxisMismatch
     from flowcore.errors import BadOption as BadOption
     from flowcore.errors import CellTimeout as CellTimeout
@@ -52,6 +55,7 @@ if TYPE_CHECKING:
     from flowcore.grid import Grid as Grid
     from flowcore.history import open_run as open_run
     from flowcore.history import runs as runs
+    from flowcore.plan.streams import rng as rng
     from flowcore.result import Run as Run
     from flowcore.settings import Settings as Settings
     from flowcore.store.codecs import register_codec as register_codec
@@ -62,6 +66,7 @@ _ROOMS = {
     "flowcore.declare.drawing": ("choose",),
     "flowcore.declare.node": ("Node",),
     "flowcore.declare.task": ("Task", "compute", "io"),
+    "flowcore.doubts": ("NotReproducible", "RepeatedStream", "Unseeded"),
     "flowcore.errors": (
         "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName",
         "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument", "NoValueYet",
@@ -72,6 +77,7 @@ _ROOMS = {
     "flowcore.flow": ("Flow", "flow"),
     "flowcore.grid": ("Grid",),
     "flowcore.history": ("open_run", "runs"),
+    "flowcore.plan.streams": ("rng",),
     "flowcore.result": ("Run",),
     "flowcore.settings": ("Settings",),
     "flowcore.store.codecs": ("register_codec",),
@@ -80,12 +86,13 @@ _ROOMS = {
 _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - what is written most comes first
-    "compute", "io", "flow", "Flow", "each", "gather", "choose", "Skip", "Run", "Grid", "Settings", "Observer",
+    "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "Skip", "Run", "Grid", "Settings", "Observer",
     "runs", "open_run", "open_store", "register_codec", "Task", "Node", "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "ForeignReference", "MissingArgument", "NoValueYet",
     "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "TooDeeplyNested", "UnknownNode",
     "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
+    "NotReproducible", "RepeatedStream", "Unseeded",
 ]  # fmt: skip
 
 

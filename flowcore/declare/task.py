@@ -4,7 +4,8 @@ Owns: :class:`Task`, the decorators :func:`compute` and :func:`io`, and the vari
 that says which drawing calls of tasks go to.
 Promises: outside a drawing a task is the function it decorates; while drawing, a call
 of it becomes a node.
-Never: reads a signature before the first call is drawn (but for `ignore`).
+Never: reads a signature before the first call is drawn (but for `ignore`, and for
+parameters that ask to be supplied).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from types import FrameType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 from flowcore.declare.form import Form
+from flowcore.declare.injected import requests, supplied
 from flowcore.declare.options import GivenOptions, Kind, TaskOptions, read_options
 from flowcore.declare.placeholder import refuse
 from flowcore.declare.site import at_users_line, user_site
@@ -57,6 +59,8 @@ class Task(Generic[P, R_co]):
         What its nodes are called.
     is_async : bool
         Whether the function is a coroutine function.
+    injected : tuple of Request
+        The parameters that nobody passes, such as ``rng=fc.rng()``.
     """
 
     def __init__(self, function: Callable[..., Any], declared: TaskOptions) -> None:
@@ -65,6 +69,7 @@ class Task(Generic[P, R_co]):
         self.declared = declared
         self.name = _name_of(function)
         self.is_async = inspect.iscoroutinefunction(_innermost(function))
+        self.injected = requests(function)
         self._form: Form | None = None
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
@@ -74,6 +79,8 @@ class Task(Generic[P, R_co]):
             refuse(args)
             if kwargs:
                 refuse(tuple(kwargs.values()))
+            if self.injected:
+                return cast("R_co", self.function(*args, **supplied(self.injected, self.name, args, kwargs)))
             return cast("R_co", self.function(*args, **kwargs))
         try:
             return cast("R_co", canvas.draw(self, args, kwargs, sys._getframe(1)))

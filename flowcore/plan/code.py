@@ -37,11 +37,17 @@ class Fingerprint:
         What was reached, named for humans, sorted. Only for telling what changed.
     unfollowed : tuple of str
         What the digest cannot vouch for: computed names, `eval` and the like (K9).
+    asks : frozenset of str
+        Kinds of what the functions reached are supplied with: ``"rng"``, ... (K21).
+    draws : tuple of str
+        Functions reached that draw from the process's own random stream.
     """
 
     digest: bytes
     parts: tuple[tuple[str, bytes], ...] = ()
     unfollowed: tuple[str, ...] = ()
+    asks: frozenset[str] = frozenset()
+    draws: tuple[str, ...] = ()
 
 
 _pieces: dict[int, tuple[object, Piece]] = {}
@@ -106,7 +112,10 @@ def _fingerprint(bare: object, ignore: tuple[str, ...], tracks: tuple[object, ..
             roots.append((_described(tracked), _nothing))
     described = tuple((name, b"") for name, _ in roots if name not in ("", "tracked"))
     digest = walk.digest(roots)
-    return Fingerprint(digest=digest, parts=tuple(sorted(walk.parts() + described)), unfollowed=walk.unfollowed())
+    return Fingerprint(
+        digest=digest, parts=tuple(sorted(walk.parts() + described)), unfollowed=walk.unfollowed(),
+        asks=walk.asks(), draws=walk.draws(),
+    )  # fmt: skip
 
 
 def modules_read(

@@ -15,10 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from flowcore.declare.injected import kind_of
 from flowcore.plan.bytecode import code_form
 from flowcore.plan.encode import NoEncoding, class_name, identify
 from flowcore.plan.extension import digest_of, kind_name, pack
 from flowcore.plan.libraries import Origin, origin_of, origin_of_module
+from flowcore.plan.streams import RNG
 
 
 @dataclass(slots=True)
@@ -30,6 +32,8 @@ class Piece:
     values: list[tuple[str, bytes | NoEncoding]] = field(default_factory=list)
     edges: list[tuple[str, object]] = field(default_factory=list)  # how it is referred to, and the thing
     unfollowed: list[str] = field(default_factory=list)
+    asks: list[tuple[str, str]] = field(default_factory=list)  # a default that cells are supplied for, and its kind
+    draws: list[str] = field(default_factory=list)  # functions that draw from the process's own random stream
 
     def refer(self, name: str, thing: object, *, needed: bool = True, place: str = "") -> None:
         """Note something this piece refers to, as a value or as a thing of its own.
@@ -217,9 +221,19 @@ def _defaults(piece: Piece, function: types.FunctionType) -> None:
     defaults = function.__defaults__ or ()
     names = function.__code__.co_varnames[: function.__code__.co_argcount]
     for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True):
-        piece.refer(f"default {name}", default)
+        _default(piece, name, default, function.__name__)
     for name, default in sorted((function.__kwdefaults__ or {}).items()):
+        _default(piece, name, default, function.__name__)
+
+
+def _default(piece: Piece, name: str, default: object, function: str) -> None:
+    """Note a default; one that asks to be supplied by its kind alone, and a stream's by who asks for it (K21)."""
+    kind = kind_of(default)
+    if not kind:
         piece.refer(f"default {name}", default)
+        return
+    piece.asks.append((f"default {name}", kind))
+    piece.values.append((f"default {name}", digest_of(pack(["asks", kind, function if kind == RNG else ""]))))
 
 
 def _closure(piece: Piece, function: types.FunctionType, *, needed: bool) -> None:
@@ -242,7 +256,11 @@ def wrapper_piece(thing: Any) -> Piece:
     if isinstance(thing, (functools.partial, functools.partialmethod)):
         piece.refer("partial function", thing.func)
         piece.refer("partial args", thing.args)
-        piece.refer("partial keywords", dict(sorted(thing.keywords.items())))
+        keywords = sorted(thing.keywords.items())
+        piece.refer("partial keywords", {name: value for name, value in keywords if not kind_of(value)})
+        for name, value in keywords:
+            if kind_of(value):
+                _default(piece, name, value, getattr(thing.func, "__name__", ""))
     elif isinstance(thing, property):
         for name, accessor in (("get", thing.fget), ("set", thing.fset), ("delete", thing.fdel)):
             if accessor is not None:

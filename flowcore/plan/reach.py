@@ -26,6 +26,7 @@ from flowcore.plan.bytecode import Import, reads_of
 from flowcore.plan.classes import class_name
 from flowcore.plan.extension import NoEncoding, pack
 from flowcore.plan.functions import bare_function
+from flowcore.plan.globalrandom import global_draw
 from flowcore.plan.libraries import file_digest, origin_of, origin_of_module
 from flowcore.plan.pieces import (
     Piece,
@@ -106,6 +107,15 @@ class Walk:
         }
         return tuple(sorted(found))
 
+    def asks(self) -> frozenset[str]:
+        """Give the kinds of what the functions that were reached are supplied with."""
+        named = [(name, kind, number) for number, piece in enumerate(self._order) for name, kind in piece.asks]
+        return frozenset(kind for name, kind, number in named if not self._left_out(name, number))
+
+    def draws(self) -> tuple[str, ...]:
+        """Give the functions that were reached and draw from the process's own random stream."""
+        return tuple(sorted({name for piece in self._order for name in piece.draws}))
+
     def _left_out(self, name: str, number: int) -> bool:
         head = name.partition(" -> ")[0]
         return head in self._globals or (number == 0 and head in self._defaults)
@@ -184,6 +194,11 @@ def _follow(piece: Piece, name: str, thing: Any, attributes: list[str], *, doc: 
         piece.refer(f"{name}.{attributes[0]}", vars(thing)[attributes[0]])
     _read_said(piece, name, thing, ["__doc__"] if doc else [])
     _read_said(piece, name, thing, attributes)
+    drawn = global_draw(thing, attributes)
+    if drawn:
+        piece.draws.append(drawn)
+        if not isinstance(thing, types.ModuleType):  # bound to a hidden generator, whose state is no identity
+            thing = sys.modules[drawn.partition(".")[0].replace("np", "numpy")]
     piece.refer(name, thing)
 
 

@@ -69,7 +69,7 @@ class Schedule:
         spans: tuple[Span, ...],
         edges: Iterable[Edge] = (),
         *,
-        priority: int = 0,
+        priority: float = 0,
         held: bool = False,
         lane: str = "",
     ) -> None:

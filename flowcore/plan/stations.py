@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 from flowcore.plan.cells import Link, Numbers, Selection, Space, Span
 
 Mode: TypeAlias = Literal["need", "order", "drop", "drop-failed", "branch"]
-Rank: TypeAlias = tuple[int, int, int]
+Rank: TypeAlias = tuple[float, int, int]
 
 
 class State(IntEnum):
@@ -212,7 +212,9 @@ class Stations:
     def __getitem__(self, number: int) -> Station:
         return self._stations[number]
 
-    def add(self, number: int, spans: tuple[Span, ...], edges: Iterable[Edge], *, priority: int, lane: str) -> Station:
+    def add(
+        self, number: int, spans: tuple[Span, ...], edges: Iterable[Edge], *, priority: float, lane: str
+    ) -> Station:
         """Wire a new station to those that feed it, which must be there already."""
         station = Station(number, self.space(spans), lane)
         for edge in dict.fromkeys(edges):

@@ -16,7 +16,9 @@ from flowcore.plan import cut
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.extension import PASSED
 from flowcore.plan.records import references
+from flowcore.run.context import current
 from flowcore.run.job import Job, Part, Record, TaskSpec
+from flowcore.run.supply import supply
 from flowcore.store.codecs import Codec
 
 Reader = Callable[[int], Any]  # from a cell's place in the job to a value
@@ -70,7 +72,12 @@ class Stage:
         return [read(i) for read in self._positional], {name: read(i) for name, read in self._keywords}
 
     def run(self, positional: Sequence[Any], keywords: dict[str, Any]) -> object:
-        """Call the function."""
+        """Call the function, in the context of its cell."""
+        if self._call.task.injected:
+            context = current.get()
+            supplied = context.supplied if context is not None else None
+            assert supplied is not None, "the cells of such a task have what it needs"
+            keywords |= supply(self._call.task.injected, supplied)
         return self.function(*positional, **keywords)
 
     def _reader(self, part: Part, raw: bool = False) -> Reader:

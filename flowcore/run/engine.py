@@ -35,6 +35,7 @@ from flowcore.run.flight import Backlog, Batch, Flight
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record, joined
 from flowcore.run.landing import Landing
 from flowcore.run.parking import BEATS, Parking
+from flowcore.run.repeats import Repeats
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes
 from flowcore.run.work import Surround, Work, prepare
@@ -83,6 +84,7 @@ class Engine:
         self._parking = Parking(books, landing)
         self._beats = 0
         self._backlog = Backlog()
+        self._repeats = Repeats(landing.name)
         self._ids = itertools.count(1)
         self._ending: Ending | None = None
 
@@ -183,6 +185,8 @@ class Engine:
         work = self._work(node, numbers)
         if work is None:
             return True
+        if work.draws:
+            self._repeats.look(work, numbers, self._books.values)
         if work.lane == "engine":
             for number in numbers:
                 self._choose(work, number)
@@ -289,6 +293,8 @@ class Engine:
             self._landing.fail_all(node, [number], describe(error))
             return
         derived = combine("chosen", [books.run_id.encode(), str(node).encode(), str(number).encode()])
+        if not component:
+            books.values.nameless.add((node, number))
         books.put(node, number, record, component or derived, classes)
         books.note(node, [number])
         books.count(node).done += 1
@@ -346,6 +352,7 @@ class Engine:
             task=work.task, node=work.number, attempts=attempts, numbers=numbers,
             columns=work.columns(numbers, books.values), seconds=books.seconds.get(work.task.id, 0.0),
             modules=self._modules(work),
+            supplies={k: source.column(numbers, batch.keys, books.values) for k, source in work.supplies.items()},
         )  # fmt: skip
 
     def _modules(self, work: Work) -> tuple[str, ...]:

@@ -72,6 +72,9 @@ class TaskSpec:
     cores: int = 1
     gpus: int = 0
     depth: int = 0  # how many runs this one is nested in
+    injected: tuple[
+        tuple[str, str, dict[str, object]], ...
+    ] = ()  # what cells are supplied with: parameter, kind, options
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list, for a message."""
@@ -79,14 +82,14 @@ class TaskSpec:
             self.id, self.name, list(self.function) if isinstance(self.function, tuple) else self.function,
             list(self.buffers), self.mode, list(self.positional), [list(k) for k in self.keywords],
             int(self.keep), self.code, self.timeout, self.cores, self.gpus, self.depth,
-            self.modules, self.ignore, self.tracks,
+            self.modules, self.ignore, self.tracks, self.injected,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object]) -> TaskSpec:
         """Read what :meth:`pack` gave."""
         (id_, name, function, buffers, mode, positional, keywords, keep, code, timeout, cores, gpus, depth,
-         modules, ignore, tracks) = fields  # fmt: skip
+         modules, ignore, tracks, injected) = fields  # fmt: skip
         return cls(
             id=id_, name=name, function=function if isinstance(function, bytes) else tuple(function),  # type: ignore[arg-type]
             buffers=tuple(buffers), mode=mode, positional=tuple(positional),  # type: ignore[arg-type]
@@ -94,6 +97,7 @@ class TaskSpec:
             timeout=timeout, cores=cores, gpus=gpus, depth=depth,  # type: ignore[arg-type]
             modules=tuple((m, d) for m, d in modules), ignore=tuple(ignore),  # type: ignore[attr-defined,arg-type]
             tracks=tuple((f if isinstance(f, bytes) else tuple(f), tuple(b)) for f, b in tracks),  # type: ignore[attr-defined]
+            injected=tuple((p, k, o) for p, k, o in injected),  # type: ignore[attr-defined]
         )  # fmt: skip
 
 
@@ -108,6 +112,11 @@ class Job:
     columns: list[list[Record]]  # one a slot: a record a cell, or a single one that all share
     seconds: float = 0.0  # what one cell is expected to take; 0: not known
     modules: tuple[str, ...] = ()  # of user classes that the values may name; imported before they are decoded
+    supplies: dict[str, list[bytes]] = field(default_factory=dict)  # kind of request -> what its supplier needs, a cell
+
+    def supplied(self, i: int) -> dict[str, bytes]:
+        """Give what the suppliers of the i-th cell need, by kind of request."""
+        return {kind: column[i] for kind, column in self.supplies.items()}
 
     def part(self, first: int, last: int) -> Job:
         """Give the cells `first` up to `last` as a job of their own."""
@@ -115,6 +124,7 @@ class Job:
             task=self.task, node=self.node, attempts=self.attempts[first:last], numbers=self.numbers[first:last],
             columns=[c if len(c) == 1 and len(self.attempts) > 1 else c[first:last] for c in self.columns],
             seconds=self.seconds, modules=self.modules,
+            supplies={kind: column[first:last] for kind, column in self.supplies.items()},
         )  # fmt: skip
 
     def pick(self, places: Sequence[int]) -> Job:
@@ -125,19 +135,23 @@ class Job:
             numbers=[self.numbers[i] for i in places],
             columns=[c if len(c) == 1 and shared else [c[i] for i in places] for c in self.columns],
             seconds=self.seconds, modules=self.modules,
+            supplies={kind: [column[i] for i in places] for kind, column in self.supplies.items()},
         )  # fmt: skip
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list; the task goes by its id."""
-        return [self.task.id, self.node, self.attempts, self.numbers, self.columns, self.seconds, list(self.modules)]
+        return [
+            self.task.id, self.node, self.attempts, self.numbers, self.columns, self.seconds, list(self.modules),
+            self.supplies,
+        ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object], tasks: dict[int, TaskSpec]) -> Job:
         """Read what :meth:`pack` gave, with the tasks sent before."""
-        task, node, attempts, numbers, columns, seconds, modules = fields
+        task, node, attempts, numbers, columns, seconds, modules, supplies = fields
         return cls(
             task=tasks[task], node=node, attempts=attempts, numbers=numbers, columns=columns, seconds=seconds,  # type: ignore[index,arg-type]
-            modules=tuple(modules),  # type: ignore[arg-type]
+            modules=tuple(modules), supplies=supplies,  # type: ignore[arg-type]
         )  # fmt: skip
 
 

@@ -72,7 +72,7 @@ class Landing:
         warned: Callable[[NotStorable | Warned], None],
     ) -> None:
         self.books = books
-        self._name = name
+        self.name = name
         self._failed = failed
         self._printed = printed
         self._warned = warned
@@ -168,6 +168,7 @@ class Landing:
 
     def _derived(self, node: int, number: int, key: bytes) -> bytes:
         """Give what consumers of a value without identity are keyed by (contract K3)."""
+        self.books.values.nameless.add((node, number))
         if key:
             return combine("derived", [key])
         return combine("unkeyed", [self.books.run_id.encode(), str(node).encode(), str(number).encode()])
@@ -244,12 +245,12 @@ class Landing:
             case TimedOut():
                 tries.timed_out += 1
                 allowed = work.task.timeout or result.seconds
-                error = CellTimeout(cell=self._name(*cell), seconds=allowed, did=result.did)
+                error = CellTimeout(cell=self.name(*cell), seconds=allowed, did=result.did)
                 return error, retries, tries.timed_out
             case Died():
                 tries.crashed += 1
                 died = WorkerDied(
-                    cell=self._name(*cell), attempt=tries.crashed, attempts=CRASHES + 1, cause=result.cause,
+                    cell=self.name(*cell), attempt=tries.crashed, attempts=CRASHES + 1, cause=result.cause,
                     peak=result.peak, stderr=result.stderr, stack=users_stack(result.stack),
                 )  # fmt: skip
                 return died, CRASHES, tries.crashed
@@ -310,7 +311,7 @@ class Landing:
         self.release_parked(key)  # what is made again may differ, and then so does this cell's key
         makers = makers_of(digest, work, cell[1], books)
         if tries.lost > _LOSSES or not makers:
-            error = ValueLost(cell=self._name(*cell), reason=f"its input {digest.hex()[:12]} cannot be read")
+            error = ValueLost(cell=self.name(*cell), reason=f"its input {digest.hex()[:12]} cannot be read")
             self._fail(cell, error, tries, 0.0)
             return
         # The old record stays until the new one takes its place: cells that were judged by it and wait for an

@@ -8,7 +8,7 @@ context in which the cell runs, which is the same in a worker, a thread and inli
 from __future__ import annotations
 
 from flowcore.errors import TooDeeplyNested
-from flowcore.run.perform import current
+from flowcore.run.context import current
 
 DEEPEST = 3
 

@@ -16,55 +16,21 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Protocol, cast
+from typing import cast
 
 from flowcore.clock import monotonic
 from flowcore.errors import NotPicklable, NotStorable, Skip
 from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.run.call import Call
+from flowcore.run.context import Context, SlotLike, current
 from flowcore.run.failure import describe
 from flowcore.run.job import Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
 from flowcore.run.pages import Pages
+from flowcore.run.supply import Supplied
 from flowcore.store.codecs import Codec
 
 Report = Callable[[Result], None]
-
-
-class SlotLike(Protocol):
-    """Where a worker says which attempt it is on, and sees that it is to stop."""
-
-    @property
-    def stopping(self) -> bool:
-        """Whether no further cell may begin."""
-        ...
-
-    def begin(self, attempt: int) -> None:
-        """Name the attempt that is now running."""
-        ...
-
-    def clear(self) -> None:
-        """Name none."""
-        ...
-
-
-@dataclass(slots=True)
-class Context:
-    """What surrounds one running cell; user code reaches it through flowcore's own injected objects."""
-
-    cell: str  # the node's name
-    number: int
-    attempt: int
-    slot: SlotLike
-    depth: int = 0  # how many runs the cell's run is nested in
-    cores: int = 1  # what a run inside this cell may use
-    rng: object = None
-    checkpoint: object = None
-    pages: Pages | None = None  # where what it prints goes, in a process that runs other things as well
-
-
-current: ContextVar[Context | None] = ContextVar("flowcore cell", default=None)
 
 
 @dataclass(slots=True)
@@ -101,6 +67,8 @@ def perform(job: Job, place: Workplace, report: Report) -> None:
                 report(Interrupted(attempts=job.attempts[i:]))
                 return
             context.number, context.attempt = job.numbers[i], attempt
+            if job.supplies:
+                context.supplied = Supplied(node=job.task.name, given=job.supplied(i))
             slot.begin(attempt)
             result = perform_cell(job, i, place)
             if pages is not None:

@@ -20,8 +20,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TextIO, cast
 
+from flowcore.run.context import current
 from flowcore.run.pages import Stream
-from flowcore.run.perform import current
 
 _NAMES: tuple[Stream, Stream] = ("stdout", "stderr")
 

@@ -22,6 +22,7 @@ from enum import IntEnum
 from functools import partial
 from typing import cast
 
+from flowcore.doubts import NotReproducible
 from flowcore.errors import FlowcoreError, NotKeyable, NotPicklable
 from flowcore.plan.cells import Link, Space
 from flowcore.plan.code import forget
@@ -37,6 +38,7 @@ from flowcore.run.failure import describe
 from flowcore.run.inmemory import InMemory
 from flowcore.run.job import Component, Failure, Job, Record
 from flowcore.run.labels import Labels
+from flowcore.run.requests import cell_namer
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes, marked
 from flowcore.run.values import Values
@@ -93,6 +95,8 @@ class Rehearsal:
     remember : callable
         Gives what cells that run in any case gave last time; asked with this rehearsal's
         numbers, while `labels` knows their labels.
+    seed : int
+        What the run would be given as ``seed=``.
 
     Attributes
     ----------
@@ -112,7 +116,9 @@ class Rehearsal:
         By node: cells that older code answers, under ``trust=``.
     """
 
-    def __init__(self, graph: Graph, *, asked: Asked, store: Store, run_id: str, remember: Remember) -> None:
+    def __init__(
+        self, graph: Graph, *, asked: Asked, store: Store, run_id: str, remember: Remember, seed: int = 0
+    ) -> None:
         forget()  # globals are looked at anew, as in a run (contract K6)
         self.graph = graph
         self.store = store
@@ -135,7 +141,8 @@ class Rehearsal:
         self._trust = Trust(asked.trust, partial(older_commons, store.root, run_id, disk=store.disk))
         self._surround = Surround(
             codec=self.codec, spaces=self.space, label=self.labels.record, run_id=run_id,
-            leaves_process=lambda _: False, tell=self._not_kept,
+            leaves_process=lambda _: False, tell=self._not_kept, seed=seed,
+            named=cell_namer(graph, self.labels.record),
         )  # fmt: skip
         self._verdicts: dict[int, bytearray] = {}
         self._leaders: dict[bytes, tuple[int, int]] = {}
@@ -250,8 +257,10 @@ class Rehearsal:
             return work
         return None
 
-    def _not_kept(self, trouble: NotKeyable, site: str) -> None:  # noqa: ARG002 - the trouble has it
+    def _not_kept(self, trouble: NotKeyable | NotReproducible, site: str) -> None:  # noqa: ARG002 - the trouble has it
         """Note, once a node, why its results are not kept."""
+        if not isinstance(trouble, NotKeyable):
+            return
         number = next(n for n, planned in self.graph.nodes.items() if planned.name == trouble.node)
         self.unkept[number] = trouble
 

@@ -36,6 +36,7 @@ from flowcore.run.job import Warned
 from flowcore.run.labels import Labels
 from flowcore.run.landing import Landing
 from flowcore.run.nesting import nesting
+from flowcore.run.requests import cell_namer
 from flowcore.run.surroundings import Surroundings
 from flowcore.run.telling import Teller
 from flowcore.run.trust import Trust
@@ -173,7 +174,8 @@ class Session:
             trust=Trust(asked.trust, partial(older_commons, self.store.root, self.id, disk=self.store.disk)),
             surround=Surround(
                 codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
-                leaves_process=self._crew.leaves_process, depth=depth,
+                leaves_process=self._crew.leaves_process, depth=depth, seed=self.settings.seed,
+                named=cell_namer(self.graph, self.labels.record),
             ),
         )  # fmt: skip
 
@@ -182,7 +184,7 @@ class Session:
             supplied = planned.number in asked.given
             self.schedule.add(
                 planned.number, planned.spans, () if supplied else planned.edges,
-                priority=int(planned.node.options.priority), held=supplied or planned.number in asked.held,
+                priority=planned.node.options.priority, held=supplied or planned.number in asked.held,
                 lane=self._lane(planned),
             )  # fmt: skip
         for node in self.graph.targets:
@@ -202,6 +204,7 @@ class Session:
         try:
             encoded = self.codec.encode(value, keep=False)
         except NoEncoding:
+            self.values.nameless.add((node, number))
             record = self.codec.pass_on(value, name=self.graph[node].name)
             return record, combine("given", [self.id.encode(), str(node).encode(), str(number).encode()])
         return encoded.record, encoded.component

@@ -35,6 +35,7 @@ class Values:
 
     def __init__(self) -> None:
         self.class_names: set[str] = set()  # of all user classes met in this run
+        self.nameless: set[tuple[int, int]] = set()  # cells whose values have no identity of their own (K3)
         self._columns: dict[int, _Column] = {}
 
     def reserve(self, node: int, count: int) -> None:
@@ -63,6 +64,8 @@ class Values:
         column.reach(number)
         column.records[number] = source.records[of]
         column.components[number] = source.components[of]  # as it is: the classes met have entered it
+        if origin in self.nameless:
+            self.nameless.add((node, number))
         if of in source.classes:
             column.classes[number] = source.classes[of]
 

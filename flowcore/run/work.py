@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from flowcore.declare.node import Along
+from flowcore.doubts import NotReproducible
 from flowcore.errors import NotKeyable, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
@@ -24,15 +25,19 @@ from flowcore.plan.graph import Constant, Container, Place, Planned, Shape
 from flowcore.plan.keys import NodeKeys, common_components
 from flowcore.plan.modules import Modules
 from flowcore.plan.pieces import is_followed
-from flowcore.plan.records import combine, references
+from flowcore.plan.records import combine, component_of_form, references
+from flowcore.plan.streams import RNG
 from flowcore.run.inputs import Feeder, FromAxis, FromGather, LabelRecord, feeder
 from flowcore.run.job import Component, Keep, Part, Record, TaskSpec, Tracked
+from flowcore.run.parameters import Own, component_columns
+from flowcore.run.requests import Source, asked, draws, stream_sources
 from flowcore.run.values import Values
 from flowcore.store.codecs import Codec
 
 Packed: TypeAlias = tuple[tuple[str, ...] | bytes, tuple[Record, ...]]
 _ids = itertools.count(1)
-_REFUSED = frozenset({"Generator", "RandomState"})  # of numpy.random: live state is never an argument (K21)
+_LIVE = frozenset({"numpy.random._generator.Generator", "numpy.random.mtrand.RandomState", "random.Random"})
+_LIVE_REMEDY = "Leave it out of this call, and give the task a stream a cell: `rng: np.random.Generator = fc.rng()`."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,18 +49,13 @@ class Surround:
     label: LabelRecord
     run_id: str
     leaves_process: Callable[[str], bool]  # whether a runner's cells leave this process
+    named: Callable[[int, int], Component]  # from node and cell to what it is called, as an identity
+    seed: int = 0
     depth: int = 0  # how many runs this one is nested in
-    tell: Callable[[NotKeyable, str], None] = notice  # told of a node that is not kept, and its place
+    tell: Callable[[NotKeyable | NotReproducible, str], None] = (
+        notice  # told of what is wrong with a node, and its place
+    )
     packed: dict[int, tuple[object, Packed]] = field(default_factory=dict)  # functions, by id, as they travel
-
-
-@dataclass(slots=True)
-class _Own:
-    """A parameter that differs from cell to cell: how its component is made."""
-
-    name: str
-    slots: list[int]
-    skeleton: Component | None  # None: the parameter is one slot and nothing else
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,8 +68,10 @@ class Work:
     keys: NodeKeys | None  # None: its cells are not keyed
     keep: Keep
     feeders: list[Feeder]
-    own: list[_Own] = field(default_factory=list)
+    own: list[Own] = field(default_factory=list)
     classes: tuple[str, ...] = ()  # names of user classes in the call's constants
+    supplies: dict[str, Source] = field(default_factory=dict)  # by kind: what cells are supplied from
+    draws: bool = False  # whether its cells have random streams, which should not be the same
     held: tuple[Record, ...] = ()  # of constants, axis values and functions' buffers: they live as long as the run
 
     @property
@@ -107,19 +109,7 @@ class Work:
 
     def own_components(self, numbers: Sequence[int], values: Values) -> list[list[Component]]:
         """Give the identities that enter these cells' keys, a column a parameter."""
-        fed = {slot: self.feeders[slot].components(numbers, values) for own in self.own for slot in own.slots}
-        return [self._component_column(own, fed, len(numbers)) for own in self.own]
-
-    def _component_column(self, own: _Own, fed: dict[int, list[Component]], count: int) -> list[Component]:
-        if own.skeleton is None:
-            return fed[own.slots[0]]
-        columns = [fed[slot] for slot in own.slots]
-        if all(len(column) == 1 for column in columns):
-            return [combine("tree", [own.skeleton, *(column[0] for column in columns)])]
-        return [
-            combine("tree", [own.skeleton, *(column[0 if len(column) == 1 else i] for column in columns)])
-            for i in range(count)
-        ]
+        return component_columns(self.own, self.feeders, numbers, values)
 
 
 def prepare(planned: Planned, surround: Surround) -> Work:
@@ -144,13 +134,17 @@ def prepare(planned: Planned, surround: Surround) -> Work:
     cached = _cached(planned)
     code = _identify(planned, surround, encoder) if cached else None
     own = [encoder.own(name, shape) for name, shape in planned.arguments.items() if planned.slots_of(name)]
-    keys, keep = _keys(planned, encoder, own, code) if code is not None else (None, Keep.PASS_ON)
-    if keys is None and cached:
-        keep = Keep.PASS_ON
+    constants = _constants(planned, encoder) if node.task is not None else {}
+    own = [o for o in own if o.name not in node.options.ignore]
+    keys, keep = None, Keep.PASS_ON
+    if code is not None and not encoder.refused:
+        keep = Keep.REQUIRED if node.options.cache == "required" else Keep.KEEP
+        keys = NodeKeys(common=_common(planned, surround, encoder, code, constants), own=[o.name for o in own])
+    supplies = stream_sources(planned, code, surround, constants, own, feeders)
     return Work(
         planned=planned, lane=lane, keys=keys, keep=keep, feeders=feeders, own=own if keys is not None else [],
         task=_task(planned, surround, parts, keep, code), classes=tuple(encoder.classes),
-        held=tuple(encoder.held),
+        held=tuple(encoder.held), supplies=supplies, draws=draws(planned, code),
     )  # fmt: skip
 
 
@@ -176,7 +170,7 @@ def _task(
         positional=tuple(part for _, part in parts[:count]), keywords=tuple(parts[count:]),
         keep=keep, code=code.digest if code is not None and comparable else b"",
         modules=modules, ignore=options.ignore, tracks=tracks,
-        timeout=options.timeout, cores=options.cores, depth=surround.depth,
+        timeout=options.timeout, cores=options.cores, depth=surround.depth, injected=asked(node.task),
     )  # fmt: skip
 
 
@@ -224,20 +218,28 @@ def _identify(planned: Planned, surround: Surround, encoder: _Encoder) -> Finger
         return None
 
 
-def _keys(planned: Planned, encoder: _Encoder, own: list[_Own], code: Fingerprint) -> tuple[NodeKeys | None, Keep]:
+def _constants(planned: Planned, encoder: _Encoder) -> dict[str, Component]:
+    """Give the identities of what all cells of a node are called with, by parameter."""
     constants = {name: encoder.constant_component(shape, name) for name, shape in planned.arguments.items()
                  if not planned.slots_of(name)}  # fmt: skip
     constants.update(encoder.default_components(planned))
-    ignore = planned.node.options.ignore
-    constants = {name: component for name, component in constants.items() if name not in ignore}
-    own[:] = [o for o in own if o.name not in ignore]
-    if encoder.refused:
-        return None, Keep.PASS_ON
+    return {name: component for name, component in constants.items() if name not in planned.node.options.ignore}
+
+
+def _common(
+    planned: Planned, surround: Surround, encoder: _Encoder, code: Fingerprint, constants: dict[str, Component]
+) -> dict[str, bytes]:
+    """Give the components that the keys of a node's cells share."""
+    task, options = planned.node.task, planned.node.options
+    assert task is not None, "only tasks are keyed"
     common = common_components(
-        code, constants=constants, version=planned.node.options.version, classes=tuple(encoder.classes.items())
+        code, constants=constants, version=options.version, classes=tuple(encoder.classes.items())
     )
-    keep = Keep.REQUIRED if planned.node.options.cache == "required" else Keep.KEEP
-    return NodeKeys(common=common, own=[o.name for o in own]), keep
+    if RNG in code.asks:  # else a hit would have drawn other numbers (K21)
+        common |= {"seed": str(surround.seed).encode(), "task": task.name.encode("utf-8", "surrogatepass")}
+    if code.draws:
+        surround.tell(NotReproducible(node=planned.name, draws=code.draws, at=planned.node.site), planned.node.site)
+    return common
 
 
 def _feeders(planned: Planned, surround: Surround, encoder: _Encoder) -> list[Feeder]:
@@ -259,7 +261,6 @@ class _Encoder:
         self._planned = planned
         self._codec = surround.codec
         self._cached = _cached(planned)
-        self._unkeyed = surround.run_id.encode()
         self._tell = surround.tell
         self._known: dict[int, tuple[object, Record, Component]] = {}
         self.classes: dict[str, bytes] = {}
@@ -286,12 +287,13 @@ class _Encoder:
             self.refuse(f"{path}{refused.path}", refused)
             record = self._codec.pass_on(value, name=path)
             self.held.append(record)
-            return record, combine("unkeyed", [self._unkeyed, str(id(value)).encode()])
+            # A node with such an argument is not keyed; its random streams count it as the place where it stands.
+            return record, combine("unkeyed", [component_of_form(path.encode("utf-8", "surrogatepass"))])
 
     def refuse(self, path: str, refused: NoEncoding) -> None:
         """Say that the node is not kept, or raise where that is not acceptable (contract E6)."""
-        live = refused.kind.rsplit(".", 1)[-1] in _REFUSED
-        remedy = "Pass a seed and make the generator in the task: a live one would give another stream." if live else ""
+        live = refused.kind in _LIVE
+        remedy = _LIVE_REMEDY if live else ""
         node = self._planned.node
         raised = live or (self._cached and _must(self._planned))
         trouble = NotKeyable(
@@ -336,12 +338,12 @@ class _Encoder:
                 continue
         return found
 
-    def own(self, name: str, shape: Shape) -> _Own:
+    def own(self, name: str, shape: Shape) -> Own:
         """Say how the component of a parameter with slots is made."""
         slots = self._planned.slots_of(name)
         if isinstance(shape, Place):
-            return _Own(name, slots, None)
-        return _Own(name, slots, combine("shape", self._skeleton(shape, f"args.{name}")))
+            return Own(name, slots, None)
+        return Own(name, slots, combine("shape", self._skeleton(shape, f"args.{name}")))
 
     def _skeleton(self, shape: Shape, path: str) -> list[Component]:
         if isinstance(shape, Place):

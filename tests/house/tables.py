@@ -9,6 +9,7 @@ from tests.house.rules import Seam
 FLOORS = (
     {
         "flowcore.errors",
+        "flowcore.doubts",
         "flowcore.events",
         "flowcore.settings",
         "flowcore.optionfiles",

@@ -29,12 +29,14 @@ from flowcore.errors import Skip
 from flowcore.plan.encode import ValueGone
 from flowcore.plan.records import references
 from flowcore.run.call import Stage
+from flowcore.run.context import Context, current
 from flowcore.run.failure import describe
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Failed, Interrupted, Job, Lost, Result, Skipped, TaskSpec, TimedOut
 from flowcore.run.pages import Pages
-from flowcore.run.perform import Context, Workplace, current, keep_result
+from flowcore.run.perform import Workplace, keep_result
 from flowcore.run.slot import LocalSlot
+from flowcore.run.supply import Supplied
 from flowcore.store.codecs import Codec
 
 MOST = 10_000  # coroutines at once
@@ -148,7 +150,10 @@ class EventLoopExecutor:
     async def _attend(self, job: Job, i: int) -> None:
         attempt, pages = job.attempts[i], self._place.pages
         slot, depth = self._place.slot, job.task.depth
-        current.set(Context(job.task.name, job.numbers[i], attempt, slot, depth=depth, pages=pages))
+        context = Context(job.task.name, job.numbers[i], attempt, slot, depth=depth, pages=pages)
+        if job.supplies:
+            context.supplied = Supplied(node=job.task.name, given=job.supplied(i))
+        current.set(context)
         result = await self._outcome(job, i)
         if pages is not None:
             pages.flush(attempt)

@@ -1,0 +1,62 @@
+"""What makes a result doubtful: random numbers that repeat, or that nothing determines.
+
+A part of the tree in `flowcore.errors` (``w`` marks kinds that are issued as warnings)::
+
+    FlowcoreError
+    ├── RepeatedStream         w    two cells of a run draw the same numbers
+    ├── NotReproducible        w    a task draws from the process's global stream
+    └── Unseeded                    (RuntimeError) a stream that the key does not know of
+
+None of them changes a value: they tell that one cannot be relied upon as it looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from flowcore.errors import FlowcoreError, FlowcoreWarning
+
+
+@dataclass(kw_only=True, eq=False)
+class RepeatedStream(FlowcoreError, FlowcoreWarning):
+    """Two cells of a run have the same task and arguments, and so draw the same random numbers."""
+
+    task: str
+    first: str  # readable ids of the cells
+    second: str
+    at: str = ""  # file:line where the second one is drawn
+
+    def lines(self) -> Iterator[str]:
+        where = f" ({self.at})" if self.at else ""
+        yield f"{self.first} and {self.second} draw the same random numbers{where}."
+        yield f"A cell's stream comes from the run's seed, the task ({self.task}) and the arguments: all are equal."
+        yield "For several samples give the task a parameter `replica`, and call it with fc.each(replica=range(10))."
+
+
+@dataclass(kw_only=True, eq=False)
+class NotReproducible(FlowcoreError, FlowcoreWarning):
+    """A task that is kept draws from the process's global stream of random numbers."""
+
+    node: str
+    draws: tuple[str, ...]  # the functions it reaches, as written: "np.random.normal"
+    at: str = ""  # file:line where the node is drawn
+
+    def lines(self) -> Iterator[str]:
+        where = f" ({self.at})" if self.at else ""
+        yield f"{self.node} is not reproducible: its code draws from {', '.join(self.draws[:3])}{where}."
+        yield "Its results are kept, but depend on which process ran it, and on what ran there before."
+        yield "Take a stream instead: a parameter `rng: np.random.Generator = fc.rng()`, and rng.normal() and the like."
+
+
+@dataclass(kw_only=True, eq=False)
+class Unseeded(FlowcoreError, RuntimeError):
+    """A task that asks for a stream was called inside a cell whose key does not know of it."""
+
+    node: str  # whose cell it is
+    task: str  # the one that was called
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.task}() asks for fc.rng(), but it could not be seen that {self.node}() calls it."
+        yield "So the run's seed is not in the key of this cell, and a result for one seed would answer for another."
+        yield f"Call it by its name, or say so: @fc.compute(tracks=({self.task},))."

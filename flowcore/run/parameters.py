@@ -1,0 +1,40 @@
+"""Parameters whose arguments differ from cell to cell: their identities, in columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowcore.plan.records import combine
+from flowcore.run.inputs import Feeder
+from flowcore.run.job import Component
+from flowcore.run.values import Values
+
+
+@dataclass(slots=True)
+class Own:
+    """A parameter that differs from cell to cell: how its component is made."""
+
+    name: str
+    slots: list[int]
+    skeleton: Component | None  # None: the parameter is one slot and nothing else
+
+
+def component_columns(
+    parameters: Sequence[Own], feeders: Sequence[Feeder], numbers: Sequence[int], values: Values
+) -> list[list[Component]]:
+    """Give the identities of parameters that differ from cell to cell, a column each."""
+    fed = {slot: feeders[slot].components(numbers, values) for own in parameters for slot in own.slots}
+    return [_component_column(own, fed, len(numbers)) for own in parameters]
+
+
+def _component_column(own: Own, fed: dict[int, list[Component]], count: int) -> list[Component]:
+    if own.skeleton is None:
+        return fed[own.slots[0]]
+    columns = [fed[slot] for slot in own.slots]
+    if all(len(column) == 1 for column in columns):
+        return [combine("tree", [own.skeleton, *(column[0] for column in columns)])]
+    return [
+        combine("tree", [own.skeleton, *(column[0 if len(column) == 1 else i] for column in columns)])
+        for i in range(count)
+    ]

@@ -1,0 +1,77 @@
+"""What running cells are supplied with, by kind of request (`declare/injected.py`).
+
+Owns the table of suppliers: a new kind is one class here, one column that the engine
+gives its jobs (`run/requests.py`), and nothing else. Runs wherever cells run, and makes
+things in the cell's own thread or coroutine, just before its function is called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from flowcore.declare.injected import Injected, kind_of
+from flowcore.doubts import Unseeded
+from flowcore.plan.entropy import another, spawned
+from flowcore.plan.streams import RNG, generator
+
+
+@dataclass(slots=True, kw_only=True)
+class Supplied:
+    """What one cell has of its own. Of the thread or coroutine that runs it."""
+
+    node: str  # the cell's, by name
+    given: Mapping[str, bytes] = field(default_factory=dict)  # by kind: what the engine gave for it
+    made: dict[str, object] = field(default_factory=dict)  # by parameter: what its task was supplied with
+    calls: dict[str, int] = field(default_factory=dict)  # by task: how often this cell has called it plainly
+
+
+class Supplier(Protocol):
+    """Makes what one kind of request asks for."""
+
+    def supply(self, options: Mapping[str, object], cell: Supplied) -> object:
+        """Give what a cell of the task that asks gets."""
+        ...
+
+    def inner(self, asked: Injected, task: str, cell: Supplied) -> object:
+        """Give what a task called plainly inside a cell gets."""
+        ...
+
+
+class Streams:
+    """Random streams."""
+
+    def supply(self, options: Mapping[str, object], cell: Supplied) -> object:
+        """Give the cell's stream; a second parameter gets another one."""
+        place = options["place"]
+        assert isinstance(place, int), "the engine counts a task's streams"
+        return generator(another(self._entropy(cell, cell.node), place))
+
+    def inner(self, asked: Injected, task: str, cell: Supplied) -> object:  # noqa: ARG002
+        """Give a stream spawned from the cell's, by task and count of calls."""
+        call = cell.calls[task] = cell.calls.get(task, 0) + 1
+        return generator(spawned(self._entropy(cell, task), task, call))
+
+    @staticmethod
+    def _entropy(cell: Supplied, task: str) -> bytes:
+        entropy = cell.given.get(RNG, b"")
+        if not entropy:
+            raise Unseeded(node=cell.node, task=task)
+        return entropy
+
+
+SUPPLIERS: dict[str, Supplier] = {RNG: Streams()}
+
+
+def supply(requests: tuple[tuple[str, str, dict[str, object]], ...], cell: Supplied) -> dict[str, object]:
+    """Give what the parameters of the task of a cell ask for."""
+    for parameter, kind, options in requests:
+        cell.made[parameter] = SUPPLIERS[kind].supply(options, cell)
+    return cell.made
+
+
+def inner(asked: Injected, task: str, cell: Supplied) -> object:
+    """Give what the parameter of a task called plainly inside a cell gets."""
+    supplier = SUPPLIERS.get(kind_of(asked))
+    return asked.__alone__() if supplier is None else supplier.inner(asked, task, cell)
