@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flowcore.declare.axes import each as each
     from flowcore.declare.axes import gather as gather
     from flowcore.declare.drawing import choose as choose
+    from flowcore.declare.files import File as File
     from flowcore.declare.node import Node as Node
     from flowcore.declare.task import Task as Task
     from flowcore.declare.task import compute as compute
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from flowcore.errors import CycleError as CycleError
     from flowcore.errors import DamagedEntry as DamagedEntry
     from flowcore.errors import DuplicateName as DuplicateName
+    from flowcore.errors import FileChanged as FileChanged
     from flowcore.errors import FlowcoreError as FlowcoreError
     from flowcore.errors import FlowcoreWarning as FlowcoreWarning
     from flowcore.errors import ForeignReference as ForeignReference
     from flowcore.errors import GraphError as GraphError
     from flowcore.errors import MissingArgument as MissingArgument
+    from flowcore.errors import MissingFile as MissingFile
     from flowcore.errors import NotKeyable as NotKeyable
     from flowcore.errors import NotPicklable as NotPicklable
     from flowcore.errors import NotStorable as NotStorable
@@ -64,12 +67,14 @@ if TYPE_CHECKING:
 _ROOMS = {
     "flowcore.declare.axes": ("Axis", "each", "gather"),
     "flowcore.declare.drawing": ("choose",),
+    "flowcore.declare.files": ("File",),
     "flowcore.declare.node": ("Node",),
     "flowcore.declare.task": ("Task", "compute", "io"),
     "flowcore.doubts": ("NotReproducible", "RepeatedStream", "Unseeded"),
     "flowcore.errors": (
         "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName",
-        "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument", "NoValueYet",
+        "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument",
+        "MissingFile", "NoValueYet",
         "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "Skip", "StoreUnavailable", "TooDeeplyNested",
         "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
     ),
@@ -86,10 +91,12 @@ _ROOMS = {
 _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - what is written most comes first
-    "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "Skip", "Run", "Grid", "Settings", "Observer",
+    "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "File", "Skip", "Run", "Grid", "Settings",
+    "Observer",
     "runs", "open_run", "open_store", "register_codec", "Task", "Node", "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
-    "CycleError", "DamagedEntry", "DuplicateName", "ForeignReference", "MissingArgument", "NoValueYet",
+    "CycleError", "DamagedEntry", "DuplicateName", "FileChanged", "ForeignReference", "MissingArgument", "MissingFile",
+    "NoValueYet",
     "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "TooDeeplyNested", "UnknownNode",
     "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
     "NotReproducible", "RepeatedStream", "Unseeded",

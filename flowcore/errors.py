@@ -17,6 +17,8 @@ The tree (``w`` marks kinds that are normally issued as warnings)::
     ├── NotKeyable             w    (TypeError) an argument or global has no canonical encoding
     ├── NotStorable            w    (TypeError) a result has no canonical encoding
     ├── NotPicklable                (TypeError) something cannot reach another process
+    ├── MissingFile                 (FileNotFoundError) a file given or returned cannot be read
+    ├── FileChanged            w    (RuntimeError) a file changed while a cell had it
     ├── DamagedEntry           w    a stored value failed its check
     ├── ValueLost                   (LookupError) a value asked for after the run is gone
     ├── ValueReleased               (LookupError) a value nobody wanted was let go
@@ -330,6 +332,46 @@ class NotPicklable(FlowcoreError, TypeError):
             yield shorten(self.reason.splitlines()[0])
         verb = "Return" if self.path.startswith("result") else "Pass"
         yield f'{verb} something that can travel (a path, plain data), or run the task with runner="thread".'
+
+
+@dataclass(kw_only=True, eq=False)
+class MissingFile(FlowcoreError, FileNotFoundError):
+    """A file that a cell is to be given, or has returned, cannot be read."""
+
+    path: str
+    reason: str
+    node: str = ""
+    parameter: str = ""  # args.mask, or result
+    at: str = ""  # file:line where the node is drawn
+
+    def lines(self) -> Iterator[str]:
+        of = f"{self.node}: " if self.node else ""
+        yield f"{of}the file {shorten(self.path)} cannot be read: {self.reason}{_where(self.at)}."
+        if self.parameter == "result":
+            yield "It was returned as the result, so the cell failed."
+            yield "Write the file before it is returned, or return its right path."
+            return
+        if self.parameter:
+            yield f"It was given as {self.parameter}; no cell of {self.node} ran."
+        yield "Mend the path, or have the file written by a task that returns fc.File."
+
+
+@dataclass(kw_only=True, eq=False)
+class FileChanged(FlowcoreError, FlowcoreWarning, RuntimeError):
+    """A file changed while a cell had it, so nobody can tell what its result was made from."""
+
+    node: str
+    path: str
+    at: str = ""  # file:line where the node is drawn
+    refused: bool = False  # raised: the cell failed, since its result had to be kept
+
+    def lines(self) -> Iterator[str]:
+        yield f"The file {shorten(self.path)} changed while {self.node} had it{_where(self.at)}."
+        if self.refused:
+            yield 'The cell failed, since its task says cache="required".'
+        else:
+            yield "The result is passed on to its consumers, but not kept; the next run computes it again."
+        yield "Let nothing write to the file during a run, and run again."
 
 
 @dataclass(kw_only=True, eq=False)

@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import PurePath
 from typing import Any, Protocol, TypeAlias, cast
 
+from flowcore.declare.files import File
 from flowcore.declare.options import TaskOptions
 from flowcore.declare.placeholder import Placeholder, no_value
 from flowcore.declare.task import Task, runner_of
@@ -265,7 +266,7 @@ _MORE_LABELS = {("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUI
 def label_of(value: object) -> object | None:
     """Give what `value` is called along an axis, or None if it is called by its position.
 
-    Scalars, text, paths and enum members label themselves; numpy's scalars are called
+    Scalars, text, paths and enum members label themselves; a file is called by its path; numpy's scalars are called
     by the Python number that they are.
     """
     kind = type(value)
@@ -276,6 +277,8 @@ def label_of(value: object) -> object | None:
             return None  # an array without dimensions, or a structured scalar
         item: Callable[[], object] = getattr(value, "item")  # noqa: B009 - numpy may not be loaded here
         return value if kind.__name__ in ("datetime64", "timedelta64") else item()
+    if kind is File:
+        return str(value)
     if isinstance(value, _LABELS) or (kind.__module__, kind.__name__) in _MORE_LABELS:
         return value
     return None

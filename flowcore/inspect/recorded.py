@@ -18,6 +18,7 @@ from flowcore.declare.node import label_of, label_told, told_cell
 from flowcore.errors import ValueLost, ValueReleased
 from flowcore.plan.cells import Space, Span
 from flowcore.plan.encode import BadRecord, ValueGone, decode
+from flowcore.plan.files import Filed
 from flowcore.plan.stations import Stations
 from flowcore.run.books import Counts
 from flowcore.store.cache import Hit
@@ -231,7 +232,7 @@ class Recorded:
             If the cell gave none, or the store does not have it any more.
         """
         try:
-            return decode(self.record(node, number), fetch=self._fetch)
+            return decode(self.record(node, number), fetch=self._fetch, locate=self._locate)
         except ValueGone as gone:
             reason = f"array {gone.digest.hex()[:12]} is not in the store any more"
         except BadRecord as bad:
@@ -274,6 +275,9 @@ class Recorded:
         if place != self.archive.blobs.place:
             raise ValueGone(digest)
         return self.archive.blobs.map(digest, header, nbytes)
+
+    def _locate(self, filed: Filed) -> str:
+        return self.archive.blobs.locate(filed.name, filed.size)
 
     # ---- inside ----------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from flowcore.plan.extension import (
     pack,
     pack_scalar,
 )
+from flowcore.plan.files import Locate, Look, files_in
 from flowcore.plan.kinds import LEAF_READERS, READERS, WRITERS, forget_kinds
 from flowcore.plan.reading import FindClass, Reading, ReadPassed
 from flowcore.plan.records import (
@@ -50,10 +51,10 @@ from flowcore.plan.records import (
 from flowcore.plan.writing import PLAIN, Writing
 
 __all__ = [
-    "INLINE_LIMIT", "NESTING_LIMIT", "ArrayFacts", "BadRecord", "Encoded", "Fetch", "NoEncoding", "PlainRecord", "Put",
-    "ValueGone", "class_name", "combine", "component_of", "decode", "elements", "encode", "find_class",
-    "forget_kinds", "identify", "item", "join_dict", "join_list", "join_tuple", "main_stem", "no_fetch", "references",
-    "register_classes", "set_main_stem",
+    "INLINE_LIMIT", "NESTING_LIMIT", "ArrayFacts", "BadRecord", "Encoded", "Fetch", "Locate", "Look", "NoEncoding",
+    "PlainRecord", "Put", "ValueGone", "class_name", "combine", "component_of", "decode", "elements", "encode",
+    "files_in", "find_class", "forget_kinds", "identify", "item", "join_dict", "join_list", "join_tuple", "main_stem",
+    "no_fetch", "references", "register_classes", "set_main_stem",
 ]  # fmt: skip
 
 
@@ -72,6 +73,7 @@ def encode(
     place: int = 0,
     class_identity: Callable[[type], bytes] | None = None,
     function_identity: Callable[[object], bytes] | None = None,
+    look: Look | None = None,
 ) -> Encoded:
     """Give the record and the component of `value`.
 
@@ -88,6 +90,8 @@ def encode(
     function_identity : callable, optional
         Gives the code identity of a function inside the value; without it functions have
         no encoding. A record made with it identifies a value and cannot be decoded.
+    look : callable, optional
+        Finds out what a file is; without it files have no encoding.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def encode(
             return Encoded(record, component_of_form(record))
     writing = Writing(
         WRITERS, put=put, place=place, inline=INLINE_LIMIT,
-        class_identity=class_identity, function_identity=function_identity,
+        class_identity=class_identity, function_identity=function_identity, look=look,
     )  # fmt: skip
     return finish(_plain_parts(value, writing), writing)
 
@@ -141,8 +145,9 @@ def _spill(record: bytes, writing: Writing) -> bytes:
 
 
 def decode(
-    record: bytes, *, fetch: Fetch, find_class: FindClass = find_class, passed: ReadPassed | None = None
-) -> object:
+    record: bytes, *, fetch: Fetch, find_class: FindClass = find_class, passed: ReadPassed | None = None,
+    locate: Locate | None = None,
+) -> object:  # fmt: skip
     """Give the value in `record`, as a fresh object.
 
     Parameters
@@ -155,6 +160,8 @@ def decode(
         Gives the class of a name, or None; then a :class:`PlainRecord` comes back.
     passed : callable, optional
         Reads a passed-on value from its parts; without it such a record is refused.
+    locate : callable, optional
+        Gives the path of a file that is kept; without it such a record is refused.
 
     Raises
     ------
@@ -163,7 +170,7 @@ def decode(
     BadRecord
         If this is no record, or holds what was not to be accepted.
     """
-    return Reading(LEAF_READERS, READERS, fetch=fetch, find_class=find_class, passed=passed).read(record)
+    return Reading(LEAF_READERS, READERS, fetch=fetch, find_class=find_class, passed=passed, locate=locate).read(record)
 
 
 def identify(

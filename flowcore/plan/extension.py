@@ -40,7 +40,9 @@ STRINGS: Final = 16  # [coerce, missing value, offsets, UTF-8 bytes, which are m
 ARRAY_CLASS: Final = 17  # [name of the class, array]
 REGISTERED: Final = 18  # [name of the codec, its version, parts]
 PAIRS: Final = 19  # a dict with a key that is not plain: [key, value, key, value, ...]
+FILE: Final = 20  # leaf: [digest, size, where, facts], see plan/filed.py
 HASHED_ARRAY: Final = 30  # leaf, only in hash forms: digest of the npy file
+HASHED_FILE: Final = 31  # leaf, only in hash forms: digest of the content
 FUNCTION: Final = 32  # leaf, only in identities: code identity (K19)
 PASSED: Final = 100  # made by store/codecs.py alone: [pickle or array of its bytes, [buffer arrays]]
 
@@ -55,6 +57,11 @@ ARRAY_MARK: Final = bytes([ARRAY, 0x96, 0xC4, 0x20])
 SPILL_MARK: Final = bytes([SPILL, 0x94, 0xC4, 0x20])
 INLINE_MARK: Final = bytes([ARRAY_INLINE, 0x94])
 PASSED_MARK: Final = bytes([PASSED, 0x92])
+FILE_MARK: Final = bytes([FILE, 0x94, 0xC4, 0x20])
+
+KEPT: Final = 0  # places of what a record points to: in the store
+SPOOLED: Final = 1  # handed over within a run, and gone after it
+OUTSIDE: Final = 2  # a file that is the user's own; no record with one is kept
 
 Put: TypeAlias = Callable[[bytes, memoryview], bytes]
 """Keeps an array: npy header and data; gives the BLAKE3-256 of both together."""

@@ -9,19 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flowcore.plan import classes, numeric, reading, standard
+from flowcore.plan import classes, filing, numeric, reading, standard
 from flowcore.plan.classes import ValueCodec
 from flowcore.plan.reading import Reader
 from flowcore.plan.writing import Table, function_writer
 
-LEAF_READERS: dict[int, Reader] = {**reading.LEAF_READERS, **numeric.LEAF_READERS}
+LEAF_READERS: dict[int, Reader] = {**reading.LEAF_READERS, **numeric.LEAF_READERS, **filing.LEAF_READERS}
 READERS: dict[int, Reader] = {
     **reading.READERS,
     **numeric.READERS,
     **standard.READERS,
     **classes.READERS,
 }
-WRITERS = Table((standard.writer, classes.writer, numeric.writer, function_writer))
+WRITERS = Table((standard.writer, classes.writer, numeric.writer, filing.writer, function_writer))
 
 
 def register(kind: type, *, name: str, version: str, to: Callable[[Any], object], back: Callable[[Any], Any]) -> None:

@@ -9,6 +9,7 @@ Anything that is no record ends as :class:`~flowcore.plan.extension.BadRecord`.
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgpack
@@ -133,6 +134,26 @@ def spill_parts(data: bytes) -> tuple[bytes, int, int, list[Any]]:
     if type(inner) is not list:
         raise BadRecord("not a spill")
     return *_reference(digest, place, size), inner
+
+
+_SUFFIX: Final = re.compile(r"(\.[A-Za-z0-9]{1,8})?")
+
+
+def file_parts(data: bytes) -> tuple[bytes, int, str, list[Any] | None]:
+    """Read digest, size, where and facts of a FILE; see `plan/filed.py`."""
+    digest, size, where, facts = parts_of(data, 4)
+    if type(digest) is not bytes or len(digest) != 32 or type(size) is not int or size < 0 or type(where) is not str:
+        raise BadRecord("not a file")
+    if facts is None:
+        if _SUFFIX.fullmatch(where) is None:
+            raise BadRecord("not the suffix of a file")
+    elif not where or "\0" in where or not _facts(facts):
+        raise BadRecord("not a file outside")
+    return digest, size, where, facts
+
+
+def _facts(facts: Any) -> bool:
+    return type(facts) is list and len(facts) == 5 and all(type(f) is int for f in facts[:4]) and type(facts[4]) is bool
 
 
 def _reference(digest: Any, place: Any, size: Any) -> tuple[bytes, int, int]:

@@ -25,6 +25,7 @@ from flowcore.plan.extension import (
     BadRecord,
     Fetch,
 )
+from flowcore.plan.files import Locate
 from flowcore.plan.parsing import DEFER, Parser
 from flowcore.plan.records import spilled
 
@@ -36,7 +37,7 @@ Reader: TypeAlias = "Callable[[Any, Reading], object]"
 class Reading(Parser):
     """One pass over one record. Used by one thread, for one record, once."""
 
-    __slots__ = ("_foreign", "_leaves", "_passed", "_readers", "fetch", "find_class")
+    __slots__ = ("_foreign", "_leaves", "_passed", "_readers", "fetch", "find_class", "locate")
 
     def __init__(
         self,
@@ -46,6 +47,7 @@ class Reading(Parser):
         fetch: Fetch,
         find_class: FindClass,
         passed: ReadPassed | None,
+        locate: Locate | None = None,
     ) -> None:
         self._leaves = leaves
         self._readers = readers
@@ -53,6 +55,7 @@ class Reading(Parser):
         self._foreign = False  # in code of the user: its exceptions are its own
         self.fetch = fetch
         self.find_class = find_class
+        self.locate = locate  # None: kept files are not accepted
 
     def read(self, data: bytes) -> object:
         """Give the value in a record."""

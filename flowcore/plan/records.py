@@ -21,8 +21,13 @@ from flowcore.plan.extension import (
     ARRAY_MARK,
     BIG_INT,
     CONTAINERS,
+    FILE,
+    FILE_MARK,
     HASHED_ARRAY,
+    HASHED_FILE,
     INLINE_MARK,
+    KEPT,
+    OUTSIDE,
     PAIRS,
     PASSED,
     PASSED_MARK,
@@ -35,13 +40,14 @@ from flowcore.plan.extension import (
     array_digest,
     pack,
 )
-from flowcore.plan.parsing import DEFER, Parser, parts_of, reference_parts, spill_parts
+from flowcore.plan.parsing import DEFER, Parser, file_parts, parts_of, reference_parts, spill_parts
 
 _CONTEXT: Final = "flowcore v1 value"
 _GATHER: Final = "flowcore v1 gather"
 _SHORT: Final = 32  # bytes up to which a hash form is its own component
 _SMALLEST_REFERENCE: Final = 40  # no record shorter than this points anywhere
-_ARRAY_OR_SPILL = (ARRAY_MARK, INLINE_MARK, SPILL_MARK, PASSED_MARK)
+_HASHED = (ARRAY_MARK, INLINE_MARK, SPILL_MARK, PASSED_MARK, FILE_MARK)
+_POINTING = (ARRAY_MARK, SPILL_MARK, FILE_MARK)
 
 
 def component_of_form(form: bytes) -> bytes:
@@ -66,7 +72,7 @@ def component_of(record: bytes, *, fetch: Fetch) -> bytes:
 
 
 def _hash_form(record: bytes, fetch: Fetch) -> bytes:
-    for mark in _ARRAY_OR_SPILL:
+    for mark in _HASHED:
         if mark in record:
             break
     else:
@@ -98,9 +104,12 @@ class _Rewriter(Parser):
             if type(content) is not bytes:
                 raise BadRecord("not an array")
             return msgpack.ExtType(HASHED_ARRAY, array_digest(facts_from(*facts).header(), content))
+        if code == FILE:
+            self.changed = True
+            return msgpack.ExtType(HASHED_FILE, file_parts(data)[0])
         if code == PASSED:
             self.passed = True
-        elif code == SPILL or (code in CONTAINERS and any(mark in data for mark in _ARRAY_OR_SPILL)):
+        elif code == SPILL or (code in CONTAINERS and any(mark in data for mark in _HASHED)):
             return DEFER
         return msgpack.ExtType(code, data)
 
@@ -124,10 +133,14 @@ def spilled(data: bytes, fetch: Fetch) -> bytes:
 
 
 def references(record: bytes) -> list[tuple[bytes, int, int]]:
-    """Give digest, size of the file and place of each array or spill that `record` points to."""
+    """Give name, size and place of each file that `record` points to.
+
+    The name is the digest of an array or spill, 32 bytes; of a file that is kept (K22) it is
+    its digest and the suffix, more than 32. `Layout.blob` finds both.
+    """
     if len(record) < _SMALLEST_REFERENCE:
         return []
-    if ARRAY_MARK not in record and SPILL_MARK not in record:
+    if ARRAY_MARK not in record and SPILL_MARK not in record and FILE_MARK not in record:
         return []
     collector = _Collector()
     collector.parse_all(record)
@@ -150,7 +163,11 @@ class _Collector(Parser):
             digest, place, size, inner = spill_parts(data)
             self.found.append((digest, size, place))
             self.found.extend(_inner(one) for one in inner)
-        elif code in CONTAINERS and (ARRAY_MARK in data or SPILL_MARK in data):
+        elif code == FILE:
+            digest, size, where, facts = file_parts(data)
+            kept = facts is None
+            self.found.append((digest + (where or ".").encode() if kept else digest, size, KEPT if kept else OUTSIDE))
+        elif code in CONTAINERS and any(mark in data for mark in _POINTING):
             return DEFER
         return msgpack.ExtType(code, data)
 
@@ -160,7 +177,7 @@ class _Collector(Parser):
 
 def _inner(reference: object) -> tuple[bytes, int, int]:
     match reference:
-        case [bytes() as digest, int() as size, int() as place] if len(digest) == 32:
+        case [bytes() as digest, int() as size, int() as place] if 32 <= len(digest) <= 41:
             return digest, size, place
     raise BadRecord("not a reference")
 

@@ -23,6 +23,7 @@ from flowcore.plan.extension import (
     COMPLEX,
     DATACLASS,
     ENUM,
+    FILE,
     FROZENSET,
     MASKED,
     NAMEDTUPLE,
@@ -122,6 +123,8 @@ def _extension(code: int, data: bytes) -> tuple[str, str]:  # noqa: PLR0911 - on
             return f"{_COUNTED[code]} of {len(parts)}", ""
         case _, list() if code == PAIRS:
             return f"dict of {len(parts) // 2}", ""
+        case _, [bytes() as digest, int() as size, str(), _] if code == FILE:
+            return f"file of {size} bytes", _short(digest)
         case _, [str() as name, *_] if code in _NAMED:
             return name, ""
         case _ if code == PASSED:

@@ -31,6 +31,7 @@ from flowcore.plan.extension import (
     kind_name,
     pack,
 )
+from flowcore.plan.files import Look
 from flowcore.plan.records import component_of, no_fetch
 
 Writer: TypeAlias = "Callable[[Any, Writing], object]"
@@ -63,7 +64,9 @@ class Table(dict[type, Writer]):
 class Writing:
     """One pass over one value. Used by one thread, for one value, once."""
 
-    __slots__ = ("arrays", "class_identity", "classes", "depth", "function_identity", "inline", "place", "put", "table")
+    __slots__ = (
+        "arrays", "class_identity", "classes", "depth", "function_identity", "inline", "look", "place", "put", "table",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -74,6 +77,7 @@ class Writing:
         inline: int,
         class_identity: Callable[[type], bytes] | None = None,
         function_identity: Callable[[object], bytes] | None = None,
+        look: Look | None = None,
     ) -> None:
         self.table = table
         self.put = put
@@ -81,6 +85,7 @@ class Writing:
         self.inline = inline  # bytes up to which an array stays in the record
         self.class_identity = class_identity
         self.function_identity = function_identity  # None: functions have no encoding
+        self.look = look  # None: files have no encoding
         self.classes: dict[str, type] = {}
         self.arrays = False  # whether the record holds an array
         self.depth = 0

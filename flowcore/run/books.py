@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from flowcore.errors import FlowcoreError
+from flowcore.plan.extension import SPOOLED
 from flowcore.plan.graph import Graph
 from flowcore.plan.records import references
 from flowcore.plan.schedule import Schedule
@@ -20,7 +21,6 @@ from flowcore.store.neighbours import Neighbours
 from flowcore.store.spool import Spool
 
 _POINTING = 40  # bytes; no record shorter than this points to an array
-SPOOLED = 1  # the place of an array that is handed over but not kept
 Cell = tuple[int, int]  # node, number
 
 

@@ -7,19 +7,21 @@ into (numbers, text, None) is decoded once and shared.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
 from flowcore.declare.node import label_of
 from flowcore.plan import cut
 from flowcore.plan.encode import NoEncoding
-from flowcore.plan.extension import PASSED
+from flowcore.plan.extension import OUTSIDE, PASSED
+from flowcore.plan.files import has_files, may_hold_files
 from flowcore.plan.records import references
 from flowcore.run.context import current
 from flowcore.run.job import Job, Part, Record, TaskSpec
 from flowcore.run.supply import supply
 from flowcore.store.codecs import Codec
+from flowcore.store.files import Seen, changed_file
 
 Reader = Callable[[int], Any]  # from a cell's place in the job to a value
 _LABEL = 4096  # bytes; what is longer is no label
@@ -40,6 +42,8 @@ class Call:
         else:
             self.function = task.live or codec.load_function(task.function, task.buffers)
         self._stage: Stage | None = None
+        parts = [*task.positional, *(part for _, part in task.keywords)]
+        self.constants = [record for part in parts for record in _constants(part) if has_files(record)]
 
     def stage(self, job: Job) -> Stage:
         """Give the readers of a job's arguments; made once a job."""
@@ -56,8 +60,29 @@ class Call:
         return lambda _: self.codec.decode(record)
 
 
+def _constants(part: Part) -> Iterator[Record]:
+    """Yield the records in a part of a call that are the same for all cells."""
+    kind, content = part[0], part[1]
+    if kind == "const":
+        yield cast(Record, content)
+    elif kind == "dict":
+        for _, item in cast(Iterable[tuple[Record, Part]], content):
+            yield from _constants(item)
+    elif kind != "slot":
+        for item in cast(Iterable[Part], content):
+            yield from _constants(item)
+
+
+def _hold_files(column: list[Record]) -> bool:
+    joined = column[0] if len(column) == 1 else b"".join(column)
+    return may_hold_files(joined) and any(map(has_files, column))
+
+
 class Stage:
-    """A job's arguments, ready to be read cell by cell."""
+    """A job's arguments, ready to be read cell by cell.
+
+    `filed` says whether there may be files among them.
+    """
 
     def __init__(self, call: Call, job: Job) -> None:
         self.job = job
@@ -66,6 +91,7 @@ class Stage:
         raw = call.task.mode in ("item", "expand")  # these work on records, not on values
         self._positional = [self._reader(part, raw) for part in call.task.positional]
         self._keywords = [(name, self._reader(part, raw)) for name, part in call.task.keywords]
+        self.filed = not raw and (bool(call.constants) or any(map(_hold_files, job.columns)))
 
     def arguments(self, i: int) -> tuple[list[Any], dict[str, Any]]:
         """Give the arguments of the i-th cell; may raise ValueGone."""
@@ -79,6 +105,17 @@ class Stage:
             assert supplied is not None, "the cells of such a task have what it needs"
             keywords |= supply(self._call.task.injected, supplied)
         return self.function(*positional, **keywords)
+
+    def see(self, i: int) -> list[Seen]:
+        """Take note of the files that the i-th cell gets, before it has them; may raise ValueGone."""
+        codec = self._call.codec
+        records = [column[0 if len(column) == 1 else i] for column in self.job.columns]
+        found = [filed for record in (*self._call.constants, *records) for filed in codec.files_in(record)]
+        return [codec.files.see(filed) for filed in found]
+
+    def changed(self, seen: Sequence[Seen]) -> str:
+        """Give the path of a file that changed while a cell had it; empty if none did (F32)."""
+        return changed_file(self._call.codec.files, seen)
 
     def _reader(self, part: Part, raw: bool = False) -> Reader:
         kind, content = part[0], part[1]
@@ -132,7 +169,9 @@ def _encoded(codec: Codec, value: object) -> tuple[Record, bytes]:
 
 
 def _labels_itself(codec: Codec, record: Record) -> bool:
-    return len(record) <= _LABEL and not references(record) and label_of(codec.decode(record)) is not None
+    if len(record) > _LABEL or any(place != OUTSIDE for _, _, place in references(record)):
+        return False
+    return label_of(codec.decode(record)) is not None
 
 
 _CODE_AT = {0xC7: 2, 0xC8: 3, 0xC9: 5} | dict.fromkeys(range(0xD4, 0xD9), 1)  # of an extension type, by its first byte

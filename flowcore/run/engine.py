@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from flowcore import clock
-from flowcore.errors import FlowcoreError, FlowcoreWarning, NotPicklable
+from flowcore.errors import FlowcoreError, FlowcoreWarning, MissingFile, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
 from flowcore.plan.records import combine
@@ -289,7 +289,7 @@ class Engine:
                 books.schedule.chose(node, number, 0 if truth(work, number, books.values, codec) else 1)
                 return
             record, component, classes = chosen(work, number, side, books.values, codec)
-        except (ValueGone, BadRecord, NoEncoding, TypeError, ValueError) as error:
+        except (ValueGone, BadRecord, NoEncoding, MissingFile, TypeError, ValueError) as error:
             self._landing.fail_all(node, [number], describe(error))
             return
         derived = combine("chosen", [books.run_id.encode(), str(node).encode(), str(number).encode()])

@@ -75,4 +75,4 @@ def _verdict(run: object, task: TaskSpec, codec: Codec) -> str:
 def _codec(place: Sequence[object]) -> Codec:
     root, run, spool, durable, writable = place
     attached = Store.attach(root, run, spool, durable=durable, writable=writable)  # type: ignore[arg-type]
-    return Codec(kept=attached.blobs if writable else None, passed=attached.spool)
+    return Codec(kept=attached.blobs if writable else None, passed=attached.spool, files=attached.files)

@@ -43,6 +43,9 @@ Tracked: TypeAlias = tuple[tuple[tuple[str, ...] | bytes, tuple[Record, ...]], .
 """Code that a task tracks: each as a task's function and its buffers."""
 
 
+CHANGED = "file that changed"  # among refusals: in place of the type of a leaf
+
+
 class Keep(IntEnum):
     """What becomes of a result."""
 
@@ -195,7 +198,8 @@ class Done:
     classes: list[list[tuple[str, bytes]]] = field(default_factory=list)  # user classes met: name, code identity
     elements: list[list[tuple[bool, Record, Component]]] = field(default_factory=list)  # mode "expand" only
     # each element: whether it is its own label (else its position is), its record, its component
-    refusals: list[tuple[int, str, str]] = field(default_factory=list)  # not storable: attempt, path and type of leaf
+    refusals: list[tuple[int, str, str]] = field(default_factory=list)
+    # not kept: attempt, path and type of the leaf without encoding; or the path of a file, and CHANGED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from flowcore import clock
 from flowcore.declare.node import label_of
-from flowcore.errors import AxisMismatch, CellTimeout, FlowcoreError, NotStorable, ValueLost, WorkerDied
+from flowcore.errors import AxisMismatch, CellTimeout, FileChanged, FlowcoreError, NotStorable, ValueLost, WorkerDied
 from flowcore.plan.encode import decode, no_fetch
 from flowcore.plan.records import combine
 from flowcore.run.arguments import arguments_told
@@ -19,6 +19,7 @@ from flowcore.run.books import Books, Cell, CellFailure, Tries
 from flowcore.run.failure import sourced, users_stack
 from flowcore.run.flight import Flight
 from flowcore.run.job import (
+    CHANGED,
     Died,
     Done,
     Failed,
@@ -69,14 +70,14 @@ class Landing:
         name: Name,
         failed: Callable[[CellFailure], None],
         printed: Callable[[int, int, Printed], None],
-        warned: Callable[[NotStorable | Warned], None],
+        warned: Callable[[NotStorable | FileChanged | Warned], None],
     ) -> None:
         self.books = books
         self.name = name
         self._failed = failed
         self._printed = printed
         self._warned = warned
-        self._told: set[int] = set()  # tasks whose results were said not to be storable
+        self._told: set[int | str] = set()  # tasks whose results were said not to be storable, files that changed
         self.stopping = False
 
     def take(self, result: Result) -> None:  # noqa: PLR0912 - one arm a kind
@@ -140,8 +141,9 @@ class Landing:
         components = own if all(own) else [c or self._derived(node, n, k) for c, n, k in named]
         books.put_all(node, numbers, records, components, classes)
         self._record(flight, offsets, Trace(
-            node=node, numbers=numbers, keys=keys, components=own, records=records, seconds=seconds,
-            classes=classes if any(classes) else [], refresh=node in books.refresh,
+            node=node, numbers=numbers, keys=_kept_under(keys, done, places) if done.refusals else keys,
+            components=own, records=records, seconds=seconds, classes=classes if any(classes) else [],
+            refresh=node in books.refresh,
         ))  # fmt: skip
         books.count(node).done += len(numbers)
         books.schedule.done(node, numbers)
@@ -206,11 +208,16 @@ class Landing:
         )  # fmt: skip
 
     def _refused(self, work: Work, path: str, kind: str) -> None:
-        """Say once a task that its results cannot be kept (contract E8)."""
-        if work.keep == Keep.PASS_ON or work.task.id in self._told:
+        """Say once a task that its results cannot be kept (contract E8), and once a file that it changed (F32)."""
+        about: int | str = path if kind == CHANGED else work.task.id
+        if work.keep == Keep.PASS_ON or about in self._told:
             return
-        self._told.add(work.task.id)
-        self._warned(NotStorable(node=work.planned.name, path=path, kind=kind, at=work.planned.node.site))
+        self._told.add(about)
+        node, at = work.planned.name, work.planned.node.site
+        if kind == CHANGED:
+            self._warned(FileChanged(node=node, path=path, at=at))
+        else:
+            self._warned(NotStorable(node=node, path=path, kind=kind, at=at))
 
     # ---- anything else ---------------------------------------------------------------
 
@@ -372,6 +379,12 @@ class Landing:
         self.books.count(work.number).started -= count
         if work.planned.node.options.limit is not None:
             self.books.running[work.limit_name] -= count
+
+
+def _kept_under(keys: Sequence[bytes], done: Done, places: Sequence[int]) -> list[bytes]:
+    """Give the keys without those of results that are not to be kept, whatever can be kept of them."""
+    refused = {attempt for attempt, _, _ in done.refusals}
+    return [b"" if done.attempts[i] in refused else key for i, key in zip(places, keys, strict=True)]
 
 
 def _facts(failure: CellFailure) -> dict[str, object]:

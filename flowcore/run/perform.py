@@ -20,12 +20,12 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from flowcore.clock import monotonic
-from flowcore.errors import NotPicklable, NotStorable, Skip
+from flowcore.errors import FileChanged, MissingFile, NotPicklable, NotStorable, Skip
 from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.run.call import Call
 from flowcore.run.context import Context, SlotLike, current
 from flowcore.run.failure import describe
-from flowcore.run.job import Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
+from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
 from flowcore.run.pages import Pages
 from flowcore.run.supply import Supplied
 from flowcore.store.codecs import Codec
@@ -86,6 +86,7 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
         place.meet(job.modules)
         stage = place.call(job.task).stage(job)
         arguments = stage.arguments(i)
+        seen = stage.see(i) if stage.filed else ()
     except ValueGone as gone:
         return Lost(attempt=attempt, digest=gone.digest)
     except BaseException as error:  # noqa: BLE001 - becomes a result
@@ -95,7 +96,8 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
         value = stage.run(*arguments)
         seconds = monotonic() - started
         del arguments
-        return keep_result(job, attempt, value, seconds, place)
+        changed = stage.changed(seen) if seen else ""
+        return keep_result(job, attempt, value, seconds, place, changed)
     except Skip as skip:
         return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
     except ValueGone as gone:  # an item or element operation reads its input here
@@ -104,8 +106,8 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
         return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
 
 
-def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Workplace) -> Done:
-    """Encode a value and keep what is to be kept of it."""
+def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Workplace, changed: str = "") -> Done:
+    """Encode a value and keep what is to be kept of it; nothing, where a file that the cell had has `changed`."""
     task = job.task
     if task.mode == "expand":
         elements = cast(list[tuple[bool, bytes, bytes]], value)
@@ -115,6 +117,9 @@ def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Wo
         return Done(attempts=[attempt], records=[record], components=[component], seconds=[seconds])
     try:
         encoded = place.codec.encode(value, keep=task.keep != Keep.PASS_ON)
+    except MissingFile as missing:
+        missing.node, missing.parameter = task.name, "result"
+        raise
     except NoEncoding as refused:
         if task.keep == Keep.REQUIRED:
             path = f"result{refused.path}"
@@ -123,9 +128,14 @@ def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Wo
         refusal = (attempt, f"result{refused.path}", refused.kind)
         return Done(attempts=[attempt], records=[passed], components=[b""], seconds=[seconds], refusals=[refusal])
     classes = [list(encoded.classes)] if encoded.classes else []
-    return Done(
+    done = Done(
         attempts=[attempt], records=[encoded.record], components=[encoded.component], seconds=[seconds], classes=classes
     )
+    if changed:
+        if task.keep == Keep.REQUIRED:
+            raise FileChanged(node=task.name, path=changed, refused=True)
+        done.refusals.append((attempt, changed, CHANGED))
+    return done
 
 
 def _passed_on(task: TaskSpec, value: object, codec: Codec) -> bytes:

@@ -7,9 +7,10 @@ here are made again; nobody is blamed.
 
 from __future__ import annotations
 
+from flowcore.plan.extension import KEPT
 from flowcore.plan.records import references
 from flowcore.plan.stations import State
-from flowcore.run.books import SPOOLED, Books, Cell
+from flowcore.run.books import Books, Cell
 from flowcore.run.work import Work
 
 
@@ -53,4 +54,4 @@ def _gone(books: Books, cell: Cell, digest: bytes) -> bool:
     whole = values.record(*cell)
     records = [whole] if whole else [record for _, record, _ in values.elements(*cell)]
     named = [reference for record in records for reference in references(record)]
-    return any(d == digest or (place != SPOOLED and not books.cache.has(d, size)) for d, size, place in named)
+    return any(d == digest or (place == KEPT and not books.cache.has(d, size)) for d, size, place in named)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from flowcore import clock
-from flowcore.errors import NotPicklable, NotStorable
+from flowcore.errors import FileChanged, NotPicklable, NotStorable
 from flowcore.events import Cells, NodeDrawn, Observer, Printed, RunEnded, RunStarted, RunStopping
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
@@ -96,7 +96,10 @@ class Session:
         self._stopping = False  # whether observers were told
         self._soon: Timer | None = None  # the next telling, where one is due
         self._ended = threading.Event()
-        self.codec = Codec(kept=self.store_run.blobs if self.store_run.writable else None, passed=self.store_run.spool)
+        self.codec = Codec(
+            kept=self.store_run.blobs if self.store_run.writable else None, passed=self.store_run.spool,
+            files=self.store_run.files,
+        )  # fmt: skip
         self.schedule = Schedule()
         self.values = Values()
         self.books = Books(
@@ -261,8 +264,8 @@ class Session:
         if self.settings.on_error != "continue":
             self.engine.end("cancel" if self.settings.on_error == "cancel" else "stop")
 
-    def _warn(self, trouble: NotStorable | Warned) -> None:
-        if isinstance(trouble, NotStorable):
+    def _warn(self, trouble: NotStorable | FileChanged | Warned) -> None:
+        if isinstance(trouble, NotStorable | FileChanged):
             notice(trouble, trouble.at)
         elif (warning := arrived(trouble)) is not None:
             self.store_run.hear(warning)

@@ -16,7 +16,7 @@ from typing import TypeAlias
 
 from flowcore.declare.node import Along
 from flowcore.doubts import NotReproducible
-from flowcore.errors import NotKeyable, NotPicklable
+from flowcore.errors import MissingFile, NotKeyable, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
 from flowcore.plan.code import Fingerprint, fingerprint, modules_read
@@ -283,6 +283,9 @@ class _Encoder:
             if references(encoded.record):
                 self.held.append(encoded.record)
             return encoded.record, encoded.component
+        except MissingFile as missing:
+            missing.node, missing.parameter, missing.at = self._planned.name, path, self._planned.node.site
+            raise
         except NoEncoding as refused:
             self.refuse(f"{path}{refused.path}", refused)
             record = self._codec.pass_on(value, name=path)

@@ -29,7 +29,9 @@ class StoreWorkshop:
             surroundings.store, surroundings.run_id, surroundings.spool,
             durable=surroundings.durable, writable=surroundings.writable, tell=self._tell,
         )  # fmt: skip
-        self._codec = Codec(kept=attached.blobs if surroundings.writable else None, passed=attached.spool)
+        self._codec = Codec(
+            kept=attached.blobs if surroundings.writable else None, passed=attached.spool, files=attached.files
+        )
         if surroundings.classes:
             self._codec.load_classes(surroundings.classes)
         self._place = Workplace(codec=self._codec, slot=slot)

@@ -19,6 +19,7 @@ from flowcore.store.fs import CREATE, READ, Disk, read_all, write_all
 
 if TYPE_CHECKING:
     import mmap
+    import os
 
 CHUNK: Final = 1 << 20  # bytes hashed and then written while the cache still holds them
 RESERVED_FROM: Final = 1 << 20  # smaller files find out that the disk is full by their one write, at half the cost
@@ -32,6 +33,14 @@ class Unfit(Exception):  # noqa: N818 - says what the file is
     def __init__(self, check: str) -> None:
         super().__init__(check)
         self.check = check
+
+
+class Unread(Exception):  # noqa: N818 - says what is the case
+    """A file of the user's cannot be read."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 def pieces_of(header: bytes, data: memoryview) -> tuple[memoryview, memoryview]:
@@ -101,6 +110,42 @@ def _fill(disk: Disk, fd: int, pieces: Sequence[memoryview]) -> bytes:
     return hasher.digest()
 
 
+def copy_draft(disk: Disk, source: int, path: str, *, suffix: str, durable: bool) -> tuple[bytes, int]:
+    """Write a new file with what `source` holds; give the name that it is kept under, and its size (B2, B3).
+
+    Unread if the source cannot be read, which is not the store's trouble.
+    """
+    hasher, offset = blake3(), 0
+    fd = disk.open(path, CREATE, 0o600)
+    try:
+        try:
+            size = disk.fstat(source).st_size
+            if size >= RESERVED_FROM:
+                disk.reserve(fd, size)
+            while chunk := _read_chunk(disk, source, offset):
+                hasher.update(chunk)
+                write_all(disk, fd, chunk)
+                offset += len(chunk)
+            if offset < size:
+                raise Unread(OSError(errno.EIO, "it became shorter while it was copied"))
+            if durable:
+                disk.fsync(fd)
+            disk.chmod(fd, 0o400)
+        finally:
+            disk.close(fd)
+    except BaseException:
+        drop(disk, path)
+        raise
+    return hasher.digest() + (suffix or ".").encode(), offset
+
+
+def _read_chunk(disk: Disk, fd: int, offset: int) -> bytes:
+    try:
+        return disk.pread(fd, CHUNK, offset)
+    except OSError as error:
+        raise Unread(error) from error
+
+
 def publish(disk: Disk, draft: str, final: str) -> bool:
     """Give a draft its final name; False if a file with that name was there first (B4).
 
@@ -149,13 +194,7 @@ def read_file(disk: Disk, path: str, size: int, *, mapped: bool) -> bytearray | 
     """Give a file as private, writable memory; OSError if it cannot be opened, Unfit if it is another (B7)."""
     fd = _open_again_if_stale(disk, path)
     try:
-        found = disk.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
-            raise Unfit("not a regular file")
-        if found.st_uid not in (disk.user(), 0):
-            raise Unfit(f"it belongs to user {found.st_uid}")
-        if found.st_size != size:
-            raise Unfit(f"size {found.st_size}, not {size}")
+        _check(disk, disk.fstat(fd), size)
         if mapped and size >= MAPPED_FROM:
             return disk.map(fd, size)
         content = read_all(disk, fd, size)
@@ -164,6 +203,20 @@ def read_file(disk: Disk, path: str, size: int, *, mapped: bool) -> bytearray | 
     if content is None:
         raise Unfit(f"it ends before its size of {size}")
     return content
+
+
+def check_file(disk: Disk, path: str, size: int) -> None:
+    """See that a file is ours and of this size, without reading it; OSError or Unfit if not (B7)."""
+    _check(disk, disk.stat(path), size)
+
+
+def _check(disk: Disk, found: os.stat_result, size: int) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise Unfit("not a regular file")
+    if found.st_uid not in (disk.user(), 0):
+        raise Unfit(f"it belongs to user {found.st_uid}")
+    if found.st_size != size:
+        raise Unfit(f"size {found.st_size}, not {size}")
 
 
 def _open_again_if_stale(disk: Disk, path: str) -> int:

@@ -1,6 +1,6 @@
-"""Arrays by digest: put, map, verify.
+"""Arrays by digest, and files by digest and suffix: put, map, verify.
 
-Owns `arrays/` and the quarantine. Promises that whoever maps a digest gets exactly the
+Owns `arrays/`, `files/` and the quarantine. Promises that whoever maps a digest gets exactly the
 bytes it stands for, in private memory, or ValueGone (contract P2, B1-B8). A published
 file is never written, shortened or replaced; removal is unlink, quarantine is rename, so
 that whoever has it mapped keeps it (F23). Never lists a directory, never takes a lock,
@@ -9,7 +9,8 @@ and removes nothing that was published.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from blake3 import blake3
 
@@ -17,6 +18,7 @@ from flowcore.errors import DamagedEntry
 from flowcore.plan.encode import ValueGone
 from flowcore.store.arrayfile import (
     Unfit,
+    check_file,
     digest_of,
     digest_of_file,
     drop,
@@ -33,9 +35,12 @@ from flowcore.store.verified import Verified
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Sequence
 
-HASHED_FIRST = 1 << 20  # bytes below which an array is hashed before it is written, since it may be there
+Draw: TypeAlias = Callable[[str, bool], tuple[bytes, int]]
+"""Writes a new file at a path, durably or not; gives the name that it is kept under, and its size."""
+
+_DIGEST: Final = 32  # bytes; the name of a file that is no array is longer
+HASHED_FIRST: Final = 1 << 20  # bytes below which an array is hashed before it is written, since it may be there
 
 
 class Blobs:
@@ -73,7 +78,7 @@ class Blobs:
         self._trouble = trouble
         self._durable = durable
         self._mapped = mapped
-        self._shards: set[int] = set()
+        self._shards: set[str] = set()  # directories that are there
 
     def put(self, header: bytes, data: memoryview) -> bytes:
         """Keep an array, and give its digest.
@@ -89,16 +94,66 @@ class Blobs:
             digest = digest_of(pieces)
             if digest in self.verified and self.has(digest, size):
                 return digest
+        return self.keep(
+            lambda draft, durable: (write_draft(self._disk, draft, pieces, durable=durable), size), needed=size
+        )[0]
+
+    def keep(self, draw: Draw, *, needed: int) -> tuple[bytes, int]:
+        """Keep what `draw` writes to a path of its own; give the name that it gave, and the size.
+
+        Raises
+        ------
+        StoreUnavailable
+            If it cannot be kept; nothing half-written is left.
+        """
         if refusal := self._trouble.refusal():
             raise refusal
         try:
-            return self._keep(pieces, size)
+            return self._keep(draw)
         except OSError as error:
-            raise self._trouble.met(error, needed=size) from error
+            raise self._trouble.met(error, needed=needed) from error
 
-    def has(self, digest: bytes, size: int) -> bool:
-        """Tell whether a file of that digest and size is there; its content is not looked at."""
-        return size_of(self._disk, self._layout.blob(digest)) == size
+    def has(self, name: bytes, size: int) -> bool:
+        """Tell whether a file of that name and size is there; its content is not looked at."""
+        return size_of(self._disk, self._layout.blob(name)) == size
+
+    def path(self, name: bytes) -> str:
+        """Give where a kept file lies, if it is there."""
+        return self._layout.blob(name)
+
+    def name_of(self, path: str) -> bytes | None:
+        """Give the name of a kept file from its path; None if the path is not that of one."""
+        return self._layout.name_of(path)
+
+    def locate(self, name: bytes, size: int) -> str:
+        """Give the path of a kept file that has been verified in this run (B7).
+
+        Raises
+        ------
+        ValueGone
+            If it is not there, or was not what its name says; then it lies in `corrupt/`.
+        """
+        path = self._layout.blob(name)
+        vouched = _vouched(name)
+        try:
+            check_file(self._disk, path, size)
+            if not self.verified.knows(vouched, size):
+                if digest_of_file(self._disk, path) != name[:32]:
+                    raise Unfit("its content does not have the digest in its name")
+                self.verified.add(vouched, size)
+        except Unfit as unfit:
+            self.verified.discard(vouched)
+            if digest_of_file(self._disk, path) != name[:32]:
+                self._quarantine(path, unfit.check)
+            raise ValueGone(name) from None
+        except OSError:
+            self.verified.discard(vouched)
+            raise ValueGone(name) from None
+        return path
+
+    def doubt(self, name: bytes) -> None:
+        """Have a kept file checked again before it is used again: it was written to."""
+        self.verified.discard(_vouched(name))
 
     def map(self, digest: bytes, header: bytes, nbytes: int) -> tuple[bytearray | mmap.mmap, int]:
         """Give the whole file as private, writable memory, and where the data start.
@@ -117,7 +172,7 @@ class Blobs:
             self.verified.discard(digest)
             # A record that lies about a sound array must not cost the array.
             if digest_of_file(self._disk, path) != digest:
-                self._quarantine(path, digest, unfit.check)
+                self._quarantine(path, unfit.check)
             raise ValueGone(digest) from None
         except OSError:
             self.verified.discard(digest)
@@ -132,39 +187,39 @@ class Blobs:
         if buffer[: len(header)] != header:
             raise Unfit("its header is not the one recorded")
 
-    def _keep(self, pieces: Sequence[memoryview], size: int) -> bytes:
+    def _keep(self, draw: Draw) -> tuple[bytes, int]:
         try:
-            return self._write(pieces, size)
+            return self._write(draw)
         except FileNotFoundError:
             # Somebody removed the store, or parts of it, during the run (F38).
             self._layout.sign(self._disk, self._workplace, fresh=self._layout.make(self._disk))
             self._shards.clear()
-            return self._write(pieces, size)
+            return self._write(draw)
 
-    def _write(self, pieces: Sequence[memoryview], size: int) -> bytes:
+    def _write(self, draw: Draw) -> tuple[bytes, int]:
         draft = f"{self._workplace}/{self._disk.token()}"
-        digest = write_draft(self._disk, draft, pieces, durable=self._durable)
+        name, size = draw(draft, self._durable)
         try:
-            self._name(draft, digest, size)
+            self._name(draft, name, size)
         finally:
             drop(self._disk, draft)
         if self._durable:
-            sync_directory(self._disk, self._layout.shard(digest))
-        return digest
+            sync_directory(self._disk, self._layout.shard(name))
+        return name, size
 
-    def _name(self, draft: str, digest: bytes, size: int) -> None:
-        final = self._layout.blob(digest)
-        self._make_shard(digest)
+    def _name(self, draft: str, name: bytes, size: int) -> None:
+        final = self._layout.blob(name)
+        self._make_shard(name)
         if publish(self._disk, draft, final):
-            self.verified.add(digest, size)
+            self.verified.add(_vouched(name), size)
             return
-        if self.has(digest, size):
+        if self.has(name, size):
             # It was there before. It counts as unverified: whoever maps it will check it.
             self._settle(final)
             return
-        self._quarantine(final, digest, f"size {size_of(self._disk, final)}, not {size}")
+        self._quarantine(final, f"size {size_of(self._disk, final)}, not {size}")
         if publish(self._disk, draft, final):
-            self.verified.add(digest, size)
+            self.verified.add(_vouched(name), size)
 
     def _settle(self, path: str) -> None:
         if not self._durable:
@@ -175,20 +230,27 @@ class Blobs:
         finally:
             self._disk.close(fd)
 
-    def _make_shard(self, digest: bytes) -> None:
-        if digest[0] in self._shards:
+    def _make_shard(self, name: bytes) -> None:
+        shard = self._layout.shard(name)
+        if shard in self._shards:
             return
-        make_directory(self._disk, self._layout.shard(digest))
+        make_directory(self._disk, shard)
         if self._durable:
-            sync_directory(self._disk, self._layout.arrays)
-        self._shards.add(digest[0])
+            sync_directory(self._disk, shard.rpartition("/")[0])
+        self._shards.add(shard)
 
-    def _quarantine(self, path: str, digest: bytes, check: str) -> None:
-        aside = f"{self._layout.corrupt}/{digest.hex()}.{self._disk.token()}"
+    def _quarantine(self, path: str, check: str) -> None:
+        entry = path.rpartition("/")[2]
+        aside = f"{self._layout.corrupt}/{entry.partition('.')[0]}.{self._disk.token()}"
         try:
             self._disk.rename(path, aside)
         except FileNotFoundError:
             return  # another process was first, and has told of it
         except OSError:
             aside = ""
-        self._trouble.tell(DamagedEntry(entry=f"{digest.hex()}.npy", check=check, moved=aside))
+        self._trouble.tell(DamagedEntry(entry=entry, check=check, moved=aside))
+
+
+def _vouched(name: bytes) -> bytes:
+    """Give what stands for a name among the verified: an array and a file of one content are two files."""
+    return name if len(name) == _DIGEST else blake3(name).digest()

@@ -16,7 +16,9 @@ from typing import Final, NamedTuple, Protocol
 from flowcore import clock
 from flowcore.errors import StoreUnavailable
 from flowcore.plan.encode import BadRecord, references
+from flowcore.plan.extension import KEPT
 from flowcore.store.columns import pack_numbers
+from flowcore.store.files import StatCache
 from flowcore.store.index import Entry
 from flowcore.store.journal import JournalWriter, Record, pack
 from flowcore.store.layout import run_stamp
@@ -29,7 +31,6 @@ __all__ = ["NO_RECORD", "REFRESH", "VALUE_GONE", "Cache", "Hit", "Miss", "Trace"
 
 _WAITING_LIMIT: Final = 1 << 26  # bytes of records held in memory while the disk is full
 _BUFFERED: Final = 256  # small records that wait for a trace, or for this many
-_KEPT: Final = 0  # the place of an array in the store
 
 
 class Has(Protocol):
@@ -87,11 +88,13 @@ class Cache:
         Told of failed writes, asked before each.
     durable : bool
         Sync within :meth:`record`, so that what it accepted is on the medium when it returns.
+    files : StatCache or None
+        What files were found to hold, to be written down.
     """
 
     def __init__(
         self, records: Records, blobs: Has, *, journal: JournalWriter | None, sync: GroupSync | None,
-        trouble: Trouble, durable: bool = False,
+        trouble: Trouble, durable: bool = False, files: StatCache | None = None,
     ) -> None:  # fmt: skip
         self._records = records
         self._blobs = blobs
@@ -100,6 +103,7 @@ class Cache:
         self._sync = sync
         self._trouble = trouble
         self._durable = durable
+        self._files = files
         self._small: list[Record] = []
         self._waiting: list[_Waiting] = []
         self._waiting_size = 0
@@ -217,6 +221,8 @@ class Cache:
 
     def flush(self) -> None:
         """Write what waits for company."""
+        if self._journal is not None and self._files is not None and (fresh := self._files.drain()):
+            self._small.append(["file", fresh])
         if self._journal is not None and (self._small or self._waiting):
             self._write([])
             if self._sync is not None:
@@ -261,7 +267,7 @@ class Cache:
             return False
         if not named:
             return True
-        return all(place == _KEPT and self._blobs.has(digest, size) for digest, size, place in named)
+        return all(place == KEPT and self._blobs.has(digest, size) for digest, size, place in named)
 
     def _write(self, traces: list[Trace]) -> None:
         if self._small:
@@ -296,7 +302,7 @@ def _kept(trace: Trace) -> tuple[Trace, set[bytes]]:
     digests: set[bytes] = set()
     for i, record in enumerate(records):
         named = _named(record)
-        if named is None or not trace.components[i] or any(place != _KEPT for _, _, place in named):
+        if named is None or not trace.components[i] or any(place != KEPT for _, _, place in named):
             keys[i] = records[i] = b""
         elif named:
             digests.update(digest for digest, _, _ in named)

@@ -21,9 +21,11 @@ from flowcore.plan import kinds
 from flowcore.plan.arrays import ArrayFacts
 from flowcore.plan.classes import register_classes
 from flowcore.plan.code import class_identity, identify_value
-from flowcore.plan.encode import Encoded, decode, encode
+from flowcore.plan.encode import Encoded, decode, encode, files_in
 from flowcore.plan.extension import ARRAY, INLINE_LIMIT, PASSED, Buffer, NoEncoding, ValueGone, extension, pack
+from flowcore.plan.files import Filed, Look
 from flowcore.plan.functions import bare_function
+from flowcore.store.files import Files
 from flowcore.store.leaf import find_leaf
 
 Record: TypeAlias = bytes
@@ -79,33 +81,37 @@ class Codec:
     May be used from several threads: it holds no state of its own.
     """
 
-    def __init__(self, *, kept: ArrayHome | None, passed: ArrayHome) -> None:
+    def __init__(self, *, kept: ArrayHome | None, passed: ArrayHome, files: Files | None = None) -> None:
         self._kept = kept
         self.passed = passed
+        self.files = files if files is not None else Files()
         self._homes = {home.place: home for home in (passed, kept) if home is not None}
 
     def encode(self, value: object, *, keep: bool) -> Encoded:
         """Give record, component and user classes of `value`.
 
         Its arrays go to the store if it is to be kept, else to the spool; to the spool as
-        well when the store fails (P8).
+        well when the store fails (P8). Its files are copied into the store, else they stay
+        where they are.
 
         Raises
         ------
         NoEncoding
             If a part of it has no canonical encoding.
+        MissingFile
+            If a file in it cannot be read.
         """
         if keep and self._kept is not None:
             try:
-                return self._encode(value, self._kept)
+                return self._encode(value, self._kept, self.files.take)
             except StoreUnavailable:
                 if self._kept is self.passed:
                     raise
-        return self._encode(value, self.passed)
+        return self._encode(value, self.passed, self.files.look)
 
     @staticmethod
-    def _encode(value: object, home: ArrayHome) -> Encoded:
-        return encode(value, put=home.put, place=home.place, class_identity=class_identity)
+    def _encode(value: object, home: ArrayHome, look: Look) -> Encoded:
+        return encode(value, put=home.put, place=home.place, class_identity=class_identity, look=look)
 
     def argument(self, value: object, *, name: str) -> Encoded:
         """Give record and identity of an argument; functions in it go by code identity (K19).
@@ -135,7 +141,11 @@ class Codec:
         BadRecord
             If it is no record.
         """
-        return decode(record, fetch=self.fetch, passed=_load_parts)
+        return decode(record, fetch=self.fetch, passed=_load_parts, locate=self.files.locate)
+
+    def files_in(self, record: Record) -> list[Filed]:
+        """Give the files in `record`, in no order."""
+        return files_in(record, fetch=self.fetch)
 
     def fetch(self, digest: bytes, header: bytes, nbytes: int, place: int) -> tuple[Buffer, int]:
         """Map an array from the home that its record names."""

@@ -19,6 +19,7 @@ from flowcore.errors import FlowcoreWarning, StoreUnavailable
 from flowcore.store.blobs import Blobs
 from flowcore.store.cache import Cache
 from flowcore.store.checkpoint import Checkpoints
+from flowcore.store.files import Files, StatCache
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.generations import Home
 from flowcore.store.journal import JournalWriter
@@ -35,11 +36,12 @@ from flowcore.store.verified import Verified
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attached:
-    """What a worker has of a run's store: values, no records."""
+    """What a run, and each of its workers, has of the values in a store and on their way."""
 
     blobs: Blobs
     spool: Spool
     checkpoints: Checkpoints
+    files: Files
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,27 +55,25 @@ class Archive:
 class StoreRun:
     """The store as one run uses it, in the engine's process.
 
-    `blobs`, `spool`, `cache`, `checkpoints` and `output` are its parts; `writable` says whether anything is kept,
-    `trouble` has the reason if not. :meth:`close` is called once, after the last worker
+    `blobs`, `files`, `spool`, `cache`, `checkpoints` and `output` are its parts; `writable` says
+    whether anything is kept, `trouble` has the reason if not. :meth:`close` is called once, after the last worker
     has ended, and :meth:`release` once nobody will read the run's values any more.
     """
 
     def __init__(
-        self, run_id: str, *, store: Store, blobs: Blobs, spool: Spool, cache: Cache, trouble: Trouble,
-        writing: _Writing | None,
-    ) -> None:  # fmt: skip
+        self, run_id: str, *, store: Store, values: Attached, cache: Cache, trouble: Trouble, writing: _Writing | None
+    ) -> None:
         self.id = run_id
         self.root = store.root
-        self.blobs = blobs
-        self.spool = spool
+        self.blobs = values.blobs
+        self.files = values.files
+        self.spool = values.spool
         self.cache = cache
         self.writable = writing is not None
         self.neighbours: Neighbours | None = None  # None: nothing is written here, so nobody is waited for (J7)
         self.output = OutputLog(store.layout, run_id, disk=store.disk, trouble=trouble, writable=self.writable)
         self.closed = False
-        self.checkpoints = Checkpoints(
-            Home(layout=store.layout, run_id=run_id, disk=store.disk, trouble=trouble, mapped=store.mapped)
-        )
+        self.checkpoints = values.checkpoints
         self._store = store
         self._trouble = trouble
         self._writing = writing
@@ -182,11 +182,15 @@ class Store:
         tidy_spools(self.disk, (SHARED_MEMORY, tempfile.gettempdir()))
         spool = Spool.create(fallback=self.layout.workplace(run_id) if writing else "", disk=self.disk)
         blobs = self._blobs(run_id, spool, trouble)
+        known = StatCache(records.files)
         cache = Cache(
             records, blobs, journal=writing.journal if writing else None, sync=writing.sync if writing else None,
-            trouble=trouble, durable=self.durable,
+            trouble=trouble, durable=self.durable, files=known,
         )  # fmt: skip
-        run = StoreRun(run_id, store=self, blobs=blobs, spool=spool, cache=cache, trouble=trouble, writing=writing)
+        home = Home(layout=self.layout, run_id=run_id, disk=self.disk, trouble=trouble, mapped=self.mapped)
+        files = Files(blobs, disk=self.disk, known=known)
+        values = Attached(blobs=blobs, spool=spool, files=files, checkpoints=Checkpoints(home))
+        run = StoreRun(run_id, store=self, values=values, cache=cache, trouble=trouble, writing=writing)
         if writing is not None:
             run.neighbours = Neighbours(self.layout, run_id, records=records, disk=self.disk)
         return run
@@ -237,7 +241,8 @@ class Store:
             durable=durable, mapped=not _remote(disk, str(root)),
         )  # fmt: skip
         home = Home(layout=layout, run_id=run_id, disk=disk, trouble=trouble, mapped=not _remote(disk, str(root)))
-        return Attached(blobs=blobs, spool=place, checkpoints=Checkpoints(home))
+        files = Files(blobs, disk=disk)
+        return Attached(blobs=blobs, spool=place, files=files, checkpoints=Checkpoints(home))
 
     def _blobs(self, run_id: str, spool: Spool, trouble: Trouble) -> Blobs:
         return Blobs(

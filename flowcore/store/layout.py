@@ -8,6 +8,7 @@ removes anything::
     .flowcore/                       0700, with a .gitignore
       v1/flowcore-store              marker: format number, digest algorithm
       v1/arrays/ab/<digest>.npy      ab = the first two hex digits
+      v1/files/ab/<digest><suffix>   results that are files, as they are
       v1/journals/<run>.journal, <run>.lock
       v1/checkpoints/<key>/          <n>.state, <digest>.npy, <digest>.series: where a simulation stands
       v1/corrupt/                    what failed its check
@@ -32,32 +33,50 @@ MARKER = b"flowcore store\nformat %d\ndigest blake3-256\n"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{16}")
 _MARKER_LIMIT = 4096
 _OTHERS_WRITE = 0o022
+_DIGEST = 32  # bytes
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
+_KEPT_FILE = re.compile(r"([0-9a-f]{64})(\.[A-Za-z0-9]{1,8})?")
 
 
 class Layout:
     """The names of one store. Holds no descriptor and remembers nothing of the disk."""
 
-    __slots__ = ("arrays", "checkpoints", "corrupt", "journals", "logs", "marker", "root", "tmp", "v1")
+    __slots__ = ("arrays", "checkpoints", "corrupt", "files", "journals", "logs", "marker", "root", "tmp", "v1")
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.v1 = f"{root}/v{FORMAT}"
         self.marker = f"{self.v1}/flowcore-store"
         self.arrays = f"{self.v1}/arrays"
+        self.files = f"{self.v1}/files"
         self.journals = f"{self.v1}/journals"
         self.checkpoints = f"{self.v1}/checkpoints"
         self.corrupt = f"{self.v1}/corrupt"
         self.logs = f"{self.v1}/logs"
         self.tmp = f"{self.v1}/tmp"
 
-    def blob(self, digest: bytes) -> str:
-        """Name the file of an array."""
-        name = digest.hex()
-        return f"{self.arrays}/{name[:2]}/{name}.npy"
+    def blob(self, name: bytes) -> str:
+        """Name the file of an array, by its digest, or of a kept file, by digest and suffix (``b"."`` for none).
 
-    def shard(self, digest: bytes) -> str:
+        These are the names that :func:`flowcore.plan.records.references` gives.
+        """
+        if len(name) == _DIGEST:
+            digest = name.hex()
+            return f"{self.arrays}/{digest[:2]}/{digest}.npy"
+        digest, suffix = name[:_DIGEST].hex(), name[_DIGEST:].decode("ascii")
+        return f"{self.files}/{digest[:2]}/{digest}{suffix if suffix != '.' else ''}"
+
+    def shard(self, name: bytes) -> str:
         """Name the directory that file is in."""
-        return f"{self.arrays}/{digest[:1].hex()}"
+        return f"{self.arrays if len(name) == _DIGEST else self.files}/{name[:1].hex()}"
+
+    def name_of(self, path: str) -> bytes | None:
+        """Give the name of a kept file from its path; None if the path is not that of one."""
+        folder, _, file = path.rpartition("/")
+        found = _KEPT_FILE.fullmatch(file)
+        if found is None or folder != f"{self.files}/{file[:2]}":
+            return None
+        return bytes.fromhex(found[1]) + (found[2] or ".").encode()
 
     def checkpoint(self, key: bytes) -> str:
         """Name the directory of a cell's saved states."""
@@ -96,7 +115,7 @@ class Layout:
         except FileNotFoundError:
             make_parents(disk, self.root)
             fresh = True
-        for path in (self.v1, self.tmp, self.arrays, self.journals, self.corrupt):
+        for path in (self.v1, self.tmp, self.arrays, self.files, self.journals, self.corrupt):
             make_directory(disk, path)
         self.check(disk)
         return fresh
@@ -114,12 +133,12 @@ class Layout:
 
     def sync(self, disk: Disk) -> None:
         """Wait until the names of the store's directories are on the medium."""
-        for path in (str(self.root.parent), str(self.root), self.v1, self.arrays, self.journals):
+        for path in (str(self.root.parent), str(self.root), self.v1, self.arrays, self.files, self.journals):
             sync_directory(disk, path)
 
     def check(self, disk: Disk) -> None:
         """Raise StoreUnavailable where another user could have had a hand in what is there (S5)."""
-        inner = (self.arrays, self.checkpoints, self.journals, self.logs, self.corrupt, self.tmp)
+        inner = (self.arrays, self.files, self.checkpoints, self.journals, self.logs, self.corrupt, self.tmp)
         for path in (str(self.root), self.v1, *inner):
             self._check_directory(disk, path)
         self._check_format(disk)
@@ -177,6 +196,12 @@ class Layout:
             disk.rename(draft, path)  # a filesystem without links
             return
         disk.unlink(draft)
+
+
+def suffix_of(path: str) -> str:
+    """Give the suffix under which a file is kept: that of its name, if it is short and plain (S6)."""
+    suffix = os.path.splitext(path)[1]
+    return suffix if _SUFFIX.fullmatch(suffix) else ""
 
 
 def exists(disk: Disk, path: str) -> bool:

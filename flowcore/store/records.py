@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from flowcore.errors import DamagedEntry
+from flowcore.store.files import Times, load_stats
 from flowcore.store.frames import HEADER_SIZE, Damage, Header, open_journal, read_frame, scan
 from flowcore.store.fs import Disk
 from flowcore.store.index import Index
@@ -45,6 +46,7 @@ class Records:
 
     def __init__(self, layout: Layout, *, disk: Disk, tell: Tell) -> None:
         self.index = Index()
+        self.files: dict[Times, bytes] = {}  # what a stat says of a file's content
         self._disk = disk
         self._layout = layout
         self._tell = tell
@@ -151,6 +153,9 @@ class Records:
             if records is None:
                 damage.add(frame.offset, frame.end)
                 continue
+            for record in records:
+                if record[0] == "file":
+                    load_stats(self.files, record)
             row = 0
             for trace in traces_of(records):
                 self.index.load(number, frame.offset, trace.keys, first_row=row, refresh=trace.refresh)

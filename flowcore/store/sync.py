@@ -86,7 +86,7 @@ class GroupSync:
         for digest in digests:
             self._sync_file(self._layout.blob(digest))
         shards = {self._layout.shard(digest) for digest in digests}
-        for directory in (*shards, self._layout.arrays) if shards else ():
+        for directory in sorted(shards | {shard.rpartition("/")[0] for shard in shards}, reverse=True):
             sync_directory(self._disk, directory)
 
     def _sync_file(self, path: str) -> None:

@@ -422,8 +422,8 @@ def test_files_are_synced_before_their_directories_and_those_before_the_journal(
     run._writing.sync.sync()  # type: ignore[union-attr]
 
     kinds = ["file" if name.endswith(".npy") else "journal" if name.endswith(".journal") else "dir" for name in first]
-    assert ["dir"] * 5 + ["file"] * 3 == kinds[:8]
-    assert {"dir"} == set(kinds[8:-1])
+    assert ["dir"] * 6 + ["file"] * 3 == kinds[:9]
+    assert {"dir"} == set(kinds[9:-1])
     assert "journal" == kinds[-1]
     assert first == log  # nothing new, nothing synced
 

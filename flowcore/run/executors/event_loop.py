@@ -18,11 +18,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from flowcore.clock import monotonic
 from flowcore.errors import Skip
@@ -38,6 +38,9 @@ from flowcore.run.perform import Workplace, keep_result
 from flowcore.run.slot import LocalSlot
 from flowcore.run.supply import Supplied
 from flowcore.store.codecs import Codec
+
+P = TypeVarTuple("P")
+R = TypeVar("R")
 
 MOST = 10_000  # coroutines at once
 _SIDE_THREADS = 4
@@ -166,9 +169,12 @@ class EventLoopExecutor:
         try:
             stage = self._place.call(job.task).stage(job)
             arguments = await self._arguments(stage, job, i)
+            seen = await self._aside(stage.see, i) if stage.filed else ()
             started = monotonic()
             value = await cast(Awaitable[Any], stage.run(*arguments))
-            return await self._kept(job, attempt, value, monotonic() - started)
+            seconds = monotonic() - started
+            changed = await self._aside(stage.changed, seen) if seen else ""
+            return await self._kept(job, attempt, value, seconds, changed)
         except Skip as skip:
             return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
         except ValueGone as gone:
@@ -183,13 +189,17 @@ class EventLoopExecutor:
     async def _arguments(self, stage: Stage, job: Job, i: int) -> tuple[list[Any], dict[str, Any]]:
         heavy = any(references(column[0 if len(column) == 1 else i]) for column in job.columns)
         if heavy:
-            return await self._loop.run_in_executor(self._side, stage.arguments, i)
+            return await self._aside(stage.arguments, i)
         return stage.arguments(i)
 
-    async def _kept(self, job: Job, attempt: int, value: object, seconds: float) -> Result:
+    async def _kept(self, job: Job, attempt: int, value: object, seconds: float, changed: str) -> Result:
         if type(value) in _LIGHT:
-            return keep_result(job, attempt, value, seconds, self._place)
-        return await self._loop.run_in_executor(self._side, keep_result, job, attempt, value, seconds, self._place)
+            return keep_result(job, attempt, value, seconds, self._place, changed)
+        return await self._aside(keep_result, job, attempt, value, seconds, self._place, changed)
+
+    async def _aside(self, function: Callable[[*P], R], *arguments: *P) -> R:
+        """Call what reads or writes files in a thread, so that the loop goes on."""
+        return await self._loop.run_in_executor(self._side, function, *arguments)
 
     def _post(self, attempt: int, result: Result) -> None:
         """Collect what ends in one turn of the loop, to be handed over together."""
