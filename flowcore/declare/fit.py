@@ -31,6 +31,10 @@ _MIX = {
 }  # fmt: skip
 
 
+# Aliases by the `type` statement; numpy's NDArray is one where Python has them.
+_ALIAS: Any = getattr(typing, "TypeAliasType", ())
+
+
 def fits(given: object, wanted: object) -> bool:
     """Tell whether a value annotated `given` may be passed where `wanted` is annotated."""
     if given is wanted or given is EMPTY or wanted is EMPTY:
@@ -47,6 +51,7 @@ def told(annotation: object) -> str:
 
 def element(annotation: object) -> object:
     """Give the annotation of an element of a list so annotated, as far as it is known."""
+    annotation = _unaliased(annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     is_sequence = origin in (list, set, frozenset, collections.abc.Sequence, collections.abc.Iterable)
     if is_sequence and len(arguments) == 1:
@@ -58,6 +63,7 @@ def element(annotation: object) -> object:
 
 def part(annotation: object, key: object) -> object:
     """Give the annotation of the item `key` of a value so annotated, as far as it is known."""
+    annotation = _unaliased(annotation)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is tuple and isinstance(key, int) and Ellipsis not in arguments:
         return arguments[key] if -len(arguments) <= key < len(arguments) else EMPTY
@@ -79,6 +85,7 @@ def gathered(annotation: object, *, labels: bool) -> object:
 
 
 def _members(annotation: object) -> tuple[object, ...]:
+    annotation = _unaliased(annotation)
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return _members(typing.get_args(annotation)[0])
@@ -87,6 +94,16 @@ def _members(annotation: object) -> tuple[object, ...]:
     if isinstance(annotation, typing.NewType):
         return _members(annotation.__supertype__)
     return (annotation,)
+
+
+def _unaliased(annotation: object) -> object:
+    """Give what an alias stands for, with its parameters filled in."""
+    origin = typing.get_origin(annotation)
+    if isinstance(annotation, _ALIAS):
+        return _unaliased(annotation.__value__)
+    if isinstance(origin, _ALIAS):
+        return _unaliased(origin.__value__[typing.get_args(annotation)])
+    return annotation
 
 
 def _may(given: object, wanted: object) -> bool:
