@@ -213,11 +213,16 @@ class Blobs:
         if publish(self._disk, draft, final):
             self.verified.add(_vouched(name), size)
             return
-        if self.has(name, size):
-            # It was there before. It counts as unverified: whoever maps it will check it.
+        if not self.has(name, size):
+            check = f"size {size_of(self._disk, final)}, not {size}"
+        elif self._durable and digest_of_file(self._disk, final) != name[:32]:
+            check = "its content does not have the digest in its name"
+        else:
+            # It was there before. It counts as unverified: whoever maps it will check it. Only a durable store
+            # looks at once, since what it acknowledges may not be what a power loss left under that name.
             self._settle(final)
             return
-        self._quarantine(final, f"size {size_of(self._disk, final)}, not {size}")
+        self._quarantine(final, check)
         if publish(self._disk, draft, final):
             self.verified.add(_vouched(name), size)
 

@@ -186,6 +186,8 @@ class Layout:
         try:
             disk.chmod(fd, 0o600)
             write_all(disk, fd, content)
+            # A marker that a power loss left empty would be one of another format, and the store be lost with it.
+            disk.fsync(fd)
         finally:
             disk.close(fd)
         try:

@@ -10,6 +10,16 @@ from flowcore.testing.check import check_executor
 from flowcore.testing.disks import FaultyDisk
 from flowcore.testing.fakes import FakeClock, RefusingExecutor
 from flowcore.testing.ledger import Ledger
+from flowcore.testing.power import RecordingDisk
 from flowcore.testing.scripted import Held, ScriptedExecutor
 
-__all__ = ["FakeClock", "FaultyDisk", "Held", "Ledger", "RefusingExecutor", "ScriptedExecutor", "check_executor"]
+__all__ = [
+    "FakeClock",
+    "FaultyDisk",
+    "Held",
+    "Ledger",
+    "RecordingDisk",
+    "RefusingExecutor",
+    "ScriptedExecutor",
+    "check_executor",
+]

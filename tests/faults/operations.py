@@ -48,6 +48,14 @@ class Operation:
 
 
 @contextmanager
+def in_memory() -> Iterator[Path]:
+    """Give a folder for thousands of short-lived stores, where removing one costs nothing."""
+    shared = "/dev/shm" if os.path.isdir("/dev/shm") else None
+    with tempfile.TemporaryDirectory(prefix="harness-", dir=shared) as folder:
+        yield Path(folder)
+
+
+@contextmanager
 def at_home(folder: Path) -> Iterator[None]:
     """Let directories of the folder stand for shared memory and temporary files."""
     before = spool.SHARED_MEMORY, tempfile.tempdir
@@ -87,7 +95,10 @@ def keep(run: StoreRun, values: dict[bytes, Any]) -> list[str]:
 def read(folder: Path, keys: dict[bytes, Any], disk: Disk = DISK) -> tuple[dict[bytes, Any], list[FlowcoreWarning]]:
     """Ask a fresh reader for keys; give the values that it has, and what it was told."""
     told: list[FlowcoreWarning] = []
-    archive = open_store(folder / "store", disk=disk).archive(before=new_run_id(), tell=told.append)
+    store = open_store(folder / "store", disk=disk)
+    if not store.readable:
+        return {}, [*told, *filter(None, [store.trouble])]
+    archive = store.archive(before=new_run_id(), tell=told.append)
     codec = Codec(kept=archive.blobs, passed=archive.blobs)
     found = {}
     for key, answer in zip(keys, archive.cache.judge(list(keys)), strict=True):

@@ -26,7 +26,9 @@ from flowcore.store.blobs import Blobs
 from flowcore.store.fs import Disk
 from flowcore.store.layout import Layout, make_directory
 from flowcore.store.lock import RunLock
+from flowcore.store.sync import GroupSync
 from flowcore.store.trace import Trace
+from flowcore.testing import FaultyDisk, RecordingDisk
 
 Put = Callable[[Any, str, Any], None]
 _NONE = b"\xc0"  # the record of None
@@ -101,6 +103,43 @@ def write_at_the_final_name(put: Put) -> None:
         return arrayfile.write_draft(disk, path, pieces, durable=durable)
 
     put(blobs, "write_draft", write)
+
+
+def name_before_fsync(put: Put) -> None:
+    """Give a durable array its name, and then sync it (F18)."""
+    real = Blobs._write
+
+    def write(self: Blobs, pieces: Sequence[memoryview], size: int) -> bytes:
+        self._durable = False
+        try:
+            digest = real(self, pieces, size)
+        finally:
+            self._durable = True
+        self._settle(self._layout.blob(digest))
+        return digest
+
+    put(Blobs, "_write", write)
+
+
+def acknowledge_before_fsync(put: Put) -> None:
+    """Let a durable record count before it is on the medium (F18)."""
+    put(GroupSync, "sync", lambda _: None)
+
+
+def fsync_until_it_succeeds(put: Put) -> None:
+    """Take a second fsync for an answer (F20)."""
+    for disk in (FaultyDisk, RecordingDisk):
+        put(disk, "fsync", _twice(disk.fsync))
+
+
+def _twice(real: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
+    def fsync(self: Any, fd: int) -> None:
+        try:
+            real(self, fd)
+        except OSError:
+            real(self, fd)
+
+    return fsync
 
 
 def round_the_seam(put: Put) -> None:
@@ -180,6 +219,9 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
     patch.__name__: patch
     for patch in (
         write_at_the_final_name,
+        name_before_fsync,
+        acknowledge_before_fsync,
+        fsync_until_it_succeeds,
         round_the_seam,
         record_at_start,
         no_tidying,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.operations import OPERATIONS
+from tests.faults.operations import OPERATIONS, in_memory
 
 LEAST = 6  # deaths, of the operation with the fewest calls
 
@@ -31,9 +31,10 @@ def output_of(line: list[str]) -> str:
 
 
 @pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def found() -> dict[str, Any]:
     """Give what came of all of them, from one warm parent."""
-    return crashes(tmp_path_factory.mktemp("crashes"), OPERATIONS)
+    with in_memory() as folder:
+        return crashes(folder, OPERATIONS)
 
 
 @pytest.mark.contract("H2", "F1", "F2", "P2", "P6")

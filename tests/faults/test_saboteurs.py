@@ -12,12 +12,14 @@ import flowcore as fc
 from flowcore.run.pool import shutdown
 from tests.faults import (
     inside,
+    operations,
     saboteurs,
     test_bystanders,
     test_crash,
     test_hang,
     test_kill,
     test_neighbours,
+    test_power,
     test_store_trouble,
 )
 from tests.faults.test_kill import Whole, check_kill, check_orphans
@@ -106,6 +108,21 @@ def test_a_store_of_any_version_is_seen(tmp_path: Path, store: Path, sabotage: C
 def test_a_broken_store_fails_the_crashes(name: str, operation: str, tmp_path: Path) -> None:
     """A partial array under a final name, and what dead runs leave, are found by the enumerator."""
     assert [] != test_crash.crashes(tmp_path, [operation], sabotage=name)[operation]["wrong"]
+
+
+@pytest.mark.contract("H7", "F18", "F20")
+@pytest.mark.parametrize("name", ["name_before_fsync", "acknowledge_before_fsync", "fsync_until_it_succeeds"])
+def test_a_store_that_is_not_durable_is_seen(name: str, sabotage: Callable[[str], None]) -> None:
+    """What was acknowledged and is gone after a power loss is found among the states."""
+    sabotage(name)
+    with operations.in_memory() as folder, operations.at_home(folder), pytest.raises(AssertionError):
+        (folder / "recorded").mkdir()
+        if name == "name_before_fsync":
+            test_power.test_an_array_that_was_put_durably_is_there(3000, folder / "recorded", folder)
+        elif name == "fsync_until_it_succeeds":
+            test_power.test_an_fsync_that_failed_is_believed(1, folder / "recorded", folder)
+        else:
+            test_power.test_a_run_that_loses_power(1, test_power.durable, None, folder / "recorded", folder)
 
 
 @pytest.mark.contract("H7", "H2")

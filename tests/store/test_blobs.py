@@ -142,6 +142,19 @@ def test_a_flipped_bit_is_found(run: StoreRun, store: Path, data: bytes, place: 
     assert data == value_of(worker, digest, len(data))
 
 
+@pytest.mark.contract("F18")
+def test_a_durable_put_does_not_rely_on_a_damaged_file(run: StoreRun, store: Path, data: bytes) -> None:
+    """What a power loss left under the name, in the right size, is put aside before anything is acknowledged."""
+    digest = run.blobs.put(HEADER, memoryview(data))
+    (file,) = files(store)
+    damage(file, 200)
+    told: list[FlowcoreWarning] = []
+    attach(run, durable=True, tell=told).put(HEADER, memoryview(data))
+
+    assert data == value_of(attach(run), digest, len(data))
+    assert [DamagedEntry] == [type(warning) for warning in told]
+
+
 def damage(file: Path, place: int) -> None:
     """Flip the lowest bit of one byte."""
     content = bytearray(file.read_bytes())
