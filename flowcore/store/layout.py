@@ -129,7 +129,8 @@ class Layout:
         make_directory(disk, workplace)
         if fresh:
             self._place(disk, f"{self.root}/.gitignore", b"*\n", workplace)
-        self._place(disk, self.marker, MARKER % FORMAT, workplace)
+        # A marker that a power loss left empty would be one of another format, and the store be lost with it.
+        self._place(disk, self.marker, MARKER % FORMAT, workplace, durable=True)
 
     def sync(self, disk: Disk) -> None:
         """Wait until the names of the store's directories are on the medium."""
@@ -177,7 +178,7 @@ class Layout:
             store=str(self.root), reason=reason, did="It is neither read nor written; the run goes on.", remedy=remedy
         )
 
-    def _place(self, disk: Disk, path: str, content: bytes, workplace: str) -> None:
+    def _place(self, disk: Disk, path: str, content: bytes, workplace: str, *, durable: bool = False) -> None:
         """Make a small file in one step, unless it is there."""
         if exists(disk, path):
             return
@@ -186,8 +187,8 @@ class Layout:
         try:
             disk.chmod(fd, 0o600)
             write_all(disk, fd, content)
-            # A marker that a power loss left empty would be one of another format, and the store be lost with it.
-            disk.fsync(fd)
+            if durable:
+                disk.fsync(fd)
         finally:
             disk.close(fd)
         try:

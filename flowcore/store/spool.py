@@ -168,7 +168,7 @@ def _claim(disk: Disk, parent: str, name: str) -> tuple[str, RunLock]:
             taken = lock.take()
         except OSError:
             taken = exists(disk, path)  # locks do not work here, so nobody will take it for a leftover
-        if taken and exists(disk, path) and _private(disk, path):
+        if taken and exists(disk, path) and not disk.stat(path).st_mode & 0o077:
             return path, lock
         if taken:
             lock.release()

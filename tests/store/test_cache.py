@@ -390,6 +390,7 @@ def test_after_a_failed_write_or_sync_nothing_is_kept(
     begin: Begin, told: list[FlowcoreWarning], call: str, durable: bool
 ) -> None:
     """No second attempt, one warning, and the run goes on."""
+    begin().close("done")  # a new store has a sync of its own
     disk = FaultyDisk(1, error=errno.EIO, only=(call,))
     run = begin(disk, durable=durable)
     run.cache.record(trace_of(run, range(2)))
@@ -415,6 +416,7 @@ def test_files_are_synced_before_their_directories_and_those_before_the_journal(
             log.append(os.path.relpath(os.readlink(f"/proc/self/fd/{fd}"), store / "v1"))
             super().fsync(fd)
 
+    begin().close("done")
     run = begin(Spy())
     run.cache.record(trace_of(run, range(3), array))
     run._writing.sync.sync()  # type: ignore[union-attr]
@@ -430,6 +432,7 @@ def test_files_are_synced_before_their_directories_and_those_before_the_journal(
 
 def test_many_new_arrays_are_synced_at_once(begin: Begin) -> None:
     """One call for the filesystem instead of one a file."""
+    begin().close("done")
     disk = FaultyDisk(only=("fsync", "sync_filesystem"))
     run = begin(disk)
     run.cache.record(trace_of(run, range(70), lambda i: list(range(20_000 + i))))
