@@ -146,7 +146,7 @@ class Grid(Mapping[Any, Any]):
 
     def to_xarray(self) -> Any:
         """Give the grid as an ``xarray.DataArray`` with its labels as coordinates (needs xarray)."""
-        import xarray as xr  # type: ignore[import-not-found]
+        import xarray as xr
 
         data = self.array()
         inner = [f"dim_{i}" for i in range(data.ndim - len(self.axes))]
