@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from flowcore.errors import WorkerDied as WorkerDied
     from flowcore.events import Observer as Observer
     from flowcore.flow import Flow as Flow
-    from flowcore.flow import flow as flow
+    from flowcore.flowfunction import flow as flow
     from flowcore.grid import Grid as Grid
     from flowcore.history import open_run as open_run
     from flowcore.history import runs as runs
@@ -79,7 +79,8 @@ _ROOMS = {
         "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
     ),
     "flowcore.events": ("Observer",),
-    "flowcore.flow": ("Flow", "flow"),
+    "flowcore.flow": ("Flow",),
+    "flowcore.flowfunction": ("flow",),
     "flowcore.grid": ("Grid",),
     "flowcore.history": ("open_run", "runs"),
     "flowcore.plan.streams": ("rng",),

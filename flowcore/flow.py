@@ -1,20 +1,19 @@
 """Flows: they draw, and delegate; no rule of their own.
 
-Owns: :class:`Flow`, the decorator :func:`flow`, and whose drawing is current.
+Owns: :class:`Flow`, and whose drawing is current.
 Promises: drawing runs nothing; what is called inside a drawing becomes part of it.
 Never: decides what runs, in which order or where.
 """
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Self, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from flowcore.declare.axes import Each, Gather
-from flowcore.declare.drawing import Drawing, current
+from flowcore.declare.drawing import Drawing
 from flowcore.declare.node import Node, Ref
 from flowcore.declare.options import GivenOptions, Kind, read_options
 from flowcore.declare.site import at_users_line, user_site
@@ -27,11 +26,12 @@ from flowcore.settings import RunOptions, Settings
 if TYPE_CHECKING:
     import networkx as nx
 
+    from flowcore.inspect.plan import Plan
+    from flowcore.inspect.why import Why
     from flowcore.result import Run
 
 _GLANCE = 0.2  # seconds
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 
@@ -240,71 +240,87 @@ class Flow:
             raise error.with_traceback(None) from error.__cause__
         return run
 
+    # Asking
 
-class FlowFunction(Generic[P]):
-    """A drawing function: calling it gives a :class:`Flow`, or draws into the current one.
+    @at_users_line
+    def plan(self, *targets: object, **options: Unpack[RunOptions]) -> Plan:
+        """Tell what a run with these targets and options would do; nothing runs.
 
-    Made by :func:`flow`. It has the name, docstring and signature of its function.
-    """
+        Parameters
+        ----------
+        *targets : node or str
+            As for :meth:`run`.
+        **options
+            As for :meth:`run`.
 
-    def __init__(self, function: Callable[..., Any], name: str) -> None:
-        functools.update_wrapper(self, function)
-        self.function = function
-        self.name = name
+        Returns
+        -------
+        Plan
+            Of each node how many cells are cached, will run or depend on what runs, why,
+            and what they take by earlier runs. A node that is not cached is taken to give
+            what it gave last time, and what is below it says so. To print it shows it.
 
-    # Any: a Flow outside a drawing, and inside one the references that the function returns.
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Any:
-        """Draw a new flow; inside a drawing, draw into that one as a named group."""
-        outer = current()
-        if outer is not None:
-            with outer.grouped(self.name):
-                return self.function(*args, **kwargs)
-        drawn = Flow(self.name)
-        with drawn:
-            drawn.result = self.function(*args, **kwargs)
-        return drawn
+        Examples
+        --------
+        >>> import tempfile
+        >>> import flowcore as fc
+        >>> @fc.compute
+        ... def half(x: float) -> float:
+        ...     return x / 2
+        >>> with fc.Flow("halves") as flow:
+        ...     flow.result = half(half(4.0))
+        >>> with tempfile.TemporaryDirectory() as store:
+        ...     print(flow.plan(store=store))
+        halves: 0 cells cached, 1 will run, 1 depend on these
+          half    1 cell: 1 will run
+                    no earlier run kept this cell
+          half_2  1 cell: 1 depend
+                    needs half
+        """
+        from flowcore.outlook import plan  # drawing must not load what judges
 
-    def __repr__(self) -> str:
-        return f"<flow function {self.name}>"
+        settings = Settings.of(**options)
+        self.drawing.finish()
+        return plan(self, targets, settings)
 
+    @at_users_line
+    def why(self, cell: object, **options: Unpack[RunOptions]) -> Why:
+        """Tell why a cell would run, or would not; nothing runs.
 
-@overload
-def flow(function: Callable[P, Any], /) -> FlowFunction[P]: ...
-@overload
-def flow(*, name: str) -> Callable[[Callable[P, Any]], FlowFunction[P]]: ...
-def flow(function: Callable[..., Any] | None = None, /, *, name: str | None = None) -> Any:
-    """Declare a drawing function: its call draws a flow out of the tasks that it calls.
+        Parameters
+        ----------
+        cell : node or str
+            A cell's id, as ``"erode[rate=0.1]"``, or a node; of one with many cells the
+            first is told that the store does not answer.
+        **options
+            As for :meth:`run`.
 
-    Parameters
-    ----------
-    function : callable
-        Calls tasks and returns references, or lists, tuples and dicts of them.
-    name : str, optional
-        What its flows are called; by default the function's name.
+        Returns
+        -------
+        Why
+            What differs from the newest older record of the cell: helpers and bodies with
+            a diff, globals, arguments and versions with what they were and are, values of
+            other cells with where they differ. To print it shows it.
 
-    Returns
-    -------
-    FlowFunction
-        Called while another flow is drawn, it draws into that one as a named group and
-        gives what the function returns; else it gives a new :class:`Flow`.
+        Examples
+        --------
+        >>> import tempfile
+        >>> import flowcore as fc
+        >>> @fc.compute
+        ... def half(x: float) -> float:
+        ...     return x / 2
+        >>> flow = fc.Flow("halves")
+        >>> ref = flow.add(half, 4.0)
+        >>> with tempfile.TemporaryDirectory() as store:
+        ...     print(flow.why("half", store=store))
+        half: will run
+          no earlier run kept this cell
+        """
+        from flowcore.outlook import why  # as above
 
-    Examples
-    --------
-    >>> import flowcore as fc
-    >>> @fc.compute
-    ... def half(x: float) -> float:
-    ...     return x / 2
-    >>> @fc.flow
-    ... def quarters(xs: list[float]):
-    ...     return [half(half(x)) for x in xs]
-    >>> quarters([1.0, 2.0])
-    <Flow 'quarters': 4 nodes>
-    """
-
-    def decorate(drawer: Callable[..., Any]) -> FlowFunction[...]:
-        return FlowFunction(drawer, name or str(getattr(drawer, "__name__", "flow")))
-
-    return decorate if function is None else decorate(function)
+        settings = Settings.of(**options)
+        self.drawing.finish()
+        return why(self, cell, settings)
 
 
 def _check_result(value: object, canvas: Drawing) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 VERBS = {
     "run": ("FILE.py[:flow]", "draw a flow and run it; its parameters are options"),
     "graph": ("FILE.py[:flow]", "show the nodes of a flow; nothing runs"),
+    "plan": ("FILE.py[:flow]", "tell what a run would do, and why; nothing runs"),
+    "why": ("FILE.py[:flow] CELL", "tell why a cell would run, or would not; nothing runs"),
     "runs": ("", "list the runs of a store, live and finished"),
     "show": ("RUN [CELL]", "tell what a run did, or what a cell gave and printed"),
     "config": ("", "show the options of a run, and where each comes from"),
@@ -41,5 +43,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def overview() -> str:
     """Give what ``flowcore --help`` prints."""
     lines = ["usage: flowcore VERB ...", ""]
-    lines += [f"  {f'{verb} {takes}'.strip():<22} {does}" for verb, (takes, does) in VERBS.items()]
+    lines += [f"  {f'{verb} {takes}'.strip():<24} {does}" for verb, (takes, does) in VERBS.items()]
     return "\n".join([*lines, "", "flowcore VERB --help says more; flowcore --version says which this is.", _CODES])

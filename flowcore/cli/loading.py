@@ -24,7 +24,8 @@ from flowcore.cli.docstring import described
 from flowcore.cli.parser import Parser, Raised, Usage
 from flowcore.cli.signature import Option, add_options, call_of, options_of
 from flowcore.errors import FlowcoreError, did_you_mean, nearest, shorten
-from flowcore.flow import Flow, FlowFunction
+from flowcore.flow import Flow
+from flowcore.flowfunction import FlowFunction
 
 Found: TypeAlias = Flow | FlowFunction[Any]
 

@@ -99,3 +99,19 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 def add_store(parser: argparse._ActionsContainer) -> None:
     """Add ``--store``."""
     parser.add_argument("--store", metavar="DIR", help="where results are kept (default: as configured, .flowcore)")
+
+
+def add_selection(parser: argparse._ActionsContainer) -> None:
+    """Add ``--only`` and ``--refresh``."""
+    parser.add_argument(
+        "--only", nargs="+", default=[], metavar="NAME",
+        help="only what these nodes or cells need, such as 'erode[rate=0.1]'"
+    )  # fmt: skip
+    parser.add_argument(
+        "--refresh", nargs="*", metavar="NAME", help="compute these nodes or cells anew; alone: everything"
+    )
+
+
+def refreshed(given: argparse.Namespace) -> object:
+    """Give what is computed anew: these, or everything if the option stands alone."""
+    return given.refresh or True if given.refresh is not None else None

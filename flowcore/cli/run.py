@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from flowcore.cli.loading import read_with_file
-from flowcore.cli.parser import Parser, add_store, choice
+from flowcore.cli.parser import Parser, add_selection, add_store, choice, refreshed
 from flowcore.cli.printing import plain, tell
 from flowcore.errors import RunFailed
 from flowcore.settings import OnError
@@ -23,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     flow = asked.drawer.draw(given)
     run = flow.start(
         *given.only, workers=given.workers, store=given.store, on_error=given.on_error, seed=given.seed,
-        executor=given.executor, refresh=_refresh(given.refresh), progress=False if given.quiet else None,
+        executor=given.executor, refresh=refreshed(given), progress=False if given.quiet else None,
     )  # fmt: skip
     try:
         run.wait()
@@ -35,11 +35,6 @@ def main(arguments: Sequence[str]) -> int:
         return _interrupted(arguments)
     print(plain(run.summary()))
     return _interrupted(arguments) if run.status in {"interrupted", "cancelled"} else 0
-
-
-def _refresh(names: list[str] | None) -> object:
-    """Give what is computed anew: these, or everything if the option stands alone."""
-    return names or True if names is not None else None
 
 
 def _interrupted(arguments: Sequence[str]) -> int:
@@ -64,12 +59,6 @@ def _parser() -> Parser:
     )  # fmt: skip
     group.add_argument("--seed", metavar="N", help="of all random streams")
     group.add_argument("--executor", metavar="NAME", help='what runs compute cells: "thread", "inline", a plugin\'s')
-    group.add_argument(
-        "--only", nargs="+", default=[], metavar="NAME",
-        help="only what these nodes or cells need, such as 'erode[rate=0.1]'"
-    )  # fmt: skip
-    group.add_argument(
-        "--refresh", nargs="*", metavar="NAME", help="compute these nodes or cells anew; alone: everything"
-    )
+    add_selection(group)
     group.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     return parser

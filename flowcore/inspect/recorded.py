@@ -99,6 +99,9 @@ class Ledger:
     events: list[Trace | Answered | CellFailed | CellSkipped | Left] = field(default_factory=list)
     places: dict[int, tuple[Trace | Answered | CellFailed | CellSkipped | Left, int]] = field(default_factory=dict)
     indexed: int = 0
+    common: dict[str, bytes] = field(default_factory=dict)  # components that the keys of its cells share, by name
+    own: tuple[str, ...] = ()  # names of those that each cell has for itself
+    sketches: dict[bytes, str] = field(default_factory=dict)  # of constants, by component
     tried: dict[int, int] = field(default_factory=dict)
 
     def index(self) -> dict[int, tuple[Trace | Answered | CellFailed | CellSkipped | Left, int]]:
@@ -328,6 +331,9 @@ class Recorded:
         known = self.nodes.get(number)
         if known is not None:  # said when it was made ready
             self.nodes[number] = replace(known, runner=str(facts.get("runner", known.runner)))
+            ledger = self.ledgers[number]
+            ledger.common, ledger.own = dict(facts.get("common", ())), tuple(facts.get("own", ()))
+            ledger.sketches = dict(facts.get("told", ()))
             return
         axes = tuple(self._axis(place) for place in facts.get("axes", ()))
         self.nodes[number] = NodeInfo(
@@ -369,6 +375,16 @@ class Recorded:
             else:
                 label = axis.labels[place]
                 yield label, axis.told[place] if axis.told else label_told(label)
+
+    def place(self, axis: RecordedAxis, at: dict[str, int], label: object) -> int | None:
+        """Give the place of a label along an axis over a value, below the places `at`; None if it is not there."""
+        source = cast(int, axis.source)
+        owner = self.space(source).number(at)
+        records = self._labels.get((source, owner if owner is not None else -1))
+        if records is None:
+            return label if isinstance(label, int) else None
+        labels = [label_of(decode(record, fetch=self._fetch)) for record in records]
+        return labels.index(label) if label in labels else None
 
     def _element(self, source: int, at: dict[str, int], place: int) -> object:
         owner = self.space(source).number(at)

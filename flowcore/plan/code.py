@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -41,6 +42,8 @@ class Fingerprint:
         Kinds of what the functions reached are supplied with: ``"rng"``, ... (K21).
     draws : tuple of str
         Functions reached that draw from the process's own random stream.
+    functions : tuple of (bytes, function)
+        The user's functions among what was reached, each with the digest of its part.
     """
 
     digest: bytes
@@ -48,11 +51,12 @@ class Fingerprint:
     unfollowed: tuple[str, ...] = ()
     asks: frozenset[str] = frozenset()
     draws: tuple[str, ...] = ()
+    functions: tuple[tuple[bytes, types.FunctionType], ...] = ()
 
 
 _pieces: dict[int, tuple[object, Piece]] = {}
 _prints: dict[tuple[int, tuple[str, ...], tuple[int, ...]], tuple[object, Fingerprint]] = {}
-_classes: dict[type, bytes] = {}
+_classes: dict[type, Fingerprint] = {}
 
 
 def forget() -> None:
@@ -114,7 +118,7 @@ def _fingerprint(bare: object, ignore: tuple[str, ...], tracks: tuple[object, ..
     digest = walk.digest(roots)
     return Fingerprint(
         digest=digest, parts=tuple(sorted(walk.parts() + described)), unfollowed=walk.unfollowed(),
-        asks=walk.asks(), draws=walk.draws(),
+        asks=walk.asks(), draws=walk.draws(), functions=walk.functions(),
     )  # fmt: skip
 
 
@@ -161,9 +165,18 @@ def _file(path: str) -> str:
 
 def class_identity(cls: type) -> bytes:
     """Give the code identity of a class: its bases, methods and attributes, and what they reach (K7, K10)."""
+    return class_fingerprint(cls).digest
+
+
+def class_fingerprint(cls: type) -> Fingerprint:
+    """Give the identity of a class, with what it is made of: for telling what changed."""
     known = _classes.get(cls)
     if known is None:
-        known = _classes[cls] = Walk(_pieces).digest([("", cls)])
+        walk = Walk(_pieces)
+        digest = walk.digest([("", cls)])
+        known = _classes[cls] = Fingerprint(
+            digest=digest, parts=walk.parts(rooted=False), unfollowed=walk.unfollowed(), functions=walk.functions()
+        )
     return known
 
 

@@ -92,7 +92,7 @@ def common_components(
     *,
     constants: Mapping[str, bytes],
     version: str | None,
-    classes: Iterable[tuple[str, bytes]] = (),
+    classes: Iterable[tuple[str, Fingerprint]] = (),
 ) -> dict[str, bytes]:
     """Give the components that all cells of a node share, by name.
 
@@ -104,7 +104,7 @@ def common_components(
         Components of the arguments that are the same for all cells, by parameter.
     version : str or None
         What the user wrote as ``version=``.
-    classes : iterable of (str, bytes)
+    classes : iterable of (str, Fingerprint)
         User classes met in arguments: name and code identity (K10).
     """
     common = {
@@ -115,7 +115,9 @@ def common_components(
     }
     common.update({NOTE + name: digest for name, digest in fingerprint.parts})
     common.update({f"argument {name}": component for name, component in constants.items()})
-    common.update({f"class {name}": identity for name, identity in classes})
+    for name, identity in classes:
+        common[f"class {name}"] = identity.digest
+        common.update({NOTE + part: digest for part, digest in identity.parts})
     if version is not None:
         common["version"] = version.encode("utf-8", "surrogatepass")
     return common

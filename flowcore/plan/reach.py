@@ -84,12 +84,16 @@ class Walk:
             done += 1
         return hasher.digest()
 
-    def parts(self) -> tuple[tuple[str, bytes], ...]:
-        """Give what was reached, named for humans, each part with an identity of its own."""
+    def parts(self, *, rooted: bool = True) -> tuple[tuple[str, bytes], ...]:
+        """Give what was reached, named for humans, each part with an identity of its own.
+
+        The first thing is "body", unless it is not `rooted`: then it is called as all others are.
+        """
         found: dict[str, bytes] = {}
         for number, piece in enumerate(self._order):
-            place = "" if number == 0 else f" of {piece.label}"
-            if number == 0:
+            root = rooted and number == 0
+            place = "" if root else f" of {piece.label}"
+            if root:
                 _add(found, "body", piece.form)
             elif piece.label:
                 _add(found, piece.label, piece.form)
@@ -97,6 +101,12 @@ class Walk:
                 if isinstance(component, bytes) and not self._left_out(name, number):
                     _add(found, name + ("" if name.startswith("global ") else place), component)
         return tuple(sorted(found.items()))
+
+    def functions(self) -> tuple[tuple[bytes, types.FunctionType], ...]:
+        """Give the functions of the user that were reached, each with the identity that it has as a part."""
+        pairs = zip(self._order, self._waiting, strict=True)
+        return tuple((_short(piece.form), thing) for piece, thing in pairs
+                     if isinstance(thing, types.FunctionType) and piece.label.startswith("helper "))  # fmt: skip
 
     def unfollowed(self) -> tuple[str, ...]:
         """Give what could not be followed, and where."""
@@ -135,8 +145,12 @@ class Walk:
         return known[1]
 
 
+def _short(data: bytes) -> bytes:
+    return data if len(data) <= 33 else blake3(data, derive_key_context=_CONTEXT).digest()
+
+
 def _add(found: dict[str, bytes], name: str, data: bytes) -> None:
-    digest = data if len(data) <= 33 else blake3(data, derive_key_context=_CONTEXT).digest()
+    digest = _short(data)
     if name in found and found[name] != digest:  # two of one name: told together
         digest = blake3(found[name] + digest, derive_key_context=_CONTEXT).digest()
     found[name] = digest

@@ -57,6 +57,11 @@ def component_of_form(form: bytes) -> bytes:
     return b"\1" + blake3(form, derive_key_context=_CONTEXT).digest()
 
 
+def tells_itself(component: bytes) -> bool:
+    """Tell whether a component is the value's own encoding, and no digest of it."""
+    return component[:1] == b"\0"
+
+
 def component_of(record: bytes, *, fetch: Fetch) -> bytes:
     """Give the identity of the value in `record`; empty if it can only be passed on.
 

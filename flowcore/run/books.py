@@ -14,6 +14,7 @@ from flowcore.run.arguments import Told
 from flowcore.run.flight import Flight
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failure, Record
+from flowcore.run.sourcing import Sourcing
 from flowcore.run.values import Values
 from flowcore.run.work import Work
 from flowcore.store.cache import Cache, Hit, Trace
@@ -73,6 +74,7 @@ class Books:
     spool: Spool
     inbox: Inbox
     run_id: str
+    sourcing: Sourcing
     neighbours: Neighbours | None = None  # other live runs that cells may wait for; None: they may not
     refresh: Mapping[int, frozenset[int] | None] = field(default_factory=dict)  # cells whose older results do not count
     works: dict[int, Work] = field(default_factory=dict)

@@ -229,14 +229,8 @@ class Engine:
         self._books.hold((*work.held, *work.task.buffers))
         work.lane = self._crew.lane(work.lane)
         self._books.works[node] = work
-        self._books.cache.node(node, self._facts(work))
+        self._books.cache.node(node, work.facts())
         return work
-
-    def _facts(self, work: Work) -> dict[str, object]:
-        """Give what is known of a node once it is made ready; what it is was written at the beginning."""
-        common = dict(work.keys.common) if work.keys is not None else {}
-        own = [own.name for own in work.own]
-        return {"name": work.planned.name, "runner": work.lane, "common": common, "own": own}
 
     def _answer(self, work: Work, numbers: list[int]) -> None:
         """Key cells; hits are done, equal ones park, the rest has to run."""
@@ -264,6 +258,7 @@ class Engine:
             return
         misses = self._parking.leaders(node, numbers, keys, misses)
         if misses:
+            books.sourcing.tell(work)
             picked = [column if len(column) == 1 else [column[i] for i in misses] for column in own]
             self._wait(
                 Batch(work=work, numbers=[numbers[i] for i in misses], keys=[keys[i] for i in misses], own=picked)

@@ -16,8 +16,7 @@ now. Used by one thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import partial
 from typing import cast
@@ -38,6 +37,7 @@ from flowcore.run.failure import describe
 from flowcore.run.inmemory import InMemory
 from flowcore.run.job import Component, Failure, Job, Record
 from flowcore.run.labels import Labels
+from flowcore.run.lasttime import LastTime, Memory
 from flowcore.run.requests import cell_namer
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes, marked
@@ -66,20 +66,6 @@ class Verdict(IntEnum):
     REFUSED = 7  # it cannot run: see `troubles`
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastTime:
-    """What a cell gave in an earlier run."""
-
-    run: str
-    component: Component  # empty: its value had no encoding
-    record: Record = _NO_RECORD  # empty: the value itself was not kept
-    classes: Sequence[tuple[str, bytes]] = ()
-
-
-Remember = Callable[[int, Sequence[int]], "Sequence[LastTime | None]"]
-"""From a node and some of its cells to what each gave last time."""
-
-
 class Rehearsal:
     """What a run would do, found out without running. Done when it is made.
 
@@ -92,9 +78,8 @@ class Rehearsal:
         Read as a run would; nothing is written.
     run_id : str
         Newer than every run that counts.
-    remember : callable
-        Gives what cells that run in any case gave last time; asked with this rehearsal's
-        numbers, while `labels` knows their labels.
+    memory : Memory, optional
+        Of what cells gave last time; without it nothing is assumed.
     seed : int
         What the run would be given as ``seed=``.
 
@@ -117,7 +102,7 @@ class Rehearsal:
     """
 
     def __init__(
-        self, graph: Graph, *, asked: Asked, store: Store, run_id: str, remember: Remember, seed: int = 0
+        self, graph: Graph, *, asked: Asked, store: Store, run_id: str, memory: Memory | None = None, seed: int = 0
     ) -> None:
         forget()  # globals are looked at anew, as in a run (contract K6)
         self.graph = graph
@@ -136,7 +121,7 @@ class Rehearsal:
         self.accepted: dict[int, list[int]] = {}
         self._asked = asked
         self._run_id = run_id
-        self._remember = remember
+        self._memory = memory
         self._refresh = {n: None if cells is None else frozenset(cells) for n, cells in asked.refresh.items()}
         self._trust = Trust(asked.trust, partial(older_commons, store.root, run_id, disk=store.disk))
         self._surround = Surround(
@@ -225,7 +210,7 @@ class Rehearsal:
         if node in self._asked.given:
             self._supply(node, numbers)
             return
-        work = self._work(node)
+        work = self.prepare(node)
         if work is None:
             self._stop(node, numbers, Verdict.REFUSED)
         elif work.lane == "engine":
@@ -238,7 +223,7 @@ class Rehearsal:
         else:
             self._judge(work, numbers)
 
-    def _work(self, node: int) -> Work | None:
+    def prepare(self, node: int) -> Work | None:
         """Give a node made ready; None, with the trouble noted, if a run would refuse it."""
         if node in self.works or node in self.troubles:
             return self.works.get(node)
@@ -299,8 +284,9 @@ class Rehearsal:
         leaders = [n for n, key in misses.items() if self._leaders[key] == (node, n)]
         if len(leaders) < len(misses):
             self._stop(node, sorted(set(misses).difference(leaders)), Verdict.EQUAL)
-        for number, last in zip(leaders, self._remember(node, leaders), strict=True):
-            if last is not None and not last.component:  # it had no encoding, and so has no other identity (K3)
+        opaque = self._memory is not None and self._memory.opaque(self.graph[node].node)
+        for number, last in self._last(node, leaders if opaque else []):
+            if not last.component:  # it had no encoding, and so has no other identity (K3)
                 self._take_as(node, number, last, combine("derived", [misses[number]]))
         known = self.assumed.get(node, {})
         self._answered(node, [n for n in leaders if n in known], Verdict.RUNS)
@@ -308,13 +294,21 @@ class Rehearsal:
 
     def _assume(self, node: int, numbers: list[int]) -> list[int]:
         """Cells that run in any case give what they gave last time; give those of which that is not known."""
-        for number, last in zip(numbers, self._remember(node, numbers), strict=True):
-            if last is not None:
-                unkeyed = [self._run_id.encode(), str(node).encode(), str(number).encode()]
-                self._take_as(node, number, last, last.component or combine("unkeyed", unkeyed))
+        for number, last in self._last(node, numbers):
+            unkeyed = [self._run_id.encode(), str(node).encode(), str(number).encode()]
+            self._take_as(node, number, last, last.component or combine("unkeyed", unkeyed))
         known = self.assumed.get(node, {})
         self._answered(node, [n for n in numbers if n in known], Verdict.RUNS)
         return [n for n in numbers if n not in known]
+
+    def _last(self, node: int, numbers: Sequence[int]) -> Iterator[tuple[int, LastTime]]:
+        if self._memory is None:
+            return
+        drawn = self.graph[node].node
+        for number in numbers:
+            last = self._memory.last(drawn, self.labels.of(node, number))
+            if last is not None:
+                yield number, last
 
     def _take_as(self, node: int, number: int, last: LastTime, component: Component) -> None:
         self.assumed.setdefault(node, {})[number] = last

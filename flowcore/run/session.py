@@ -37,6 +37,7 @@ from flowcore.run.labels import Labels
 from flowcore.run.landing import Landing
 from flowcore.run.nesting import nesting
 from flowcore.run.requests import cell_namer
+from flowcore.run.sourcing import Sourcing
 from flowcore.run.surroundings import Surroundings
 from flowcore.run.telling import Teller
 from flowcore.run.trust import Trust
@@ -106,6 +107,7 @@ class Session:
             graph=graph, schedule=self.schedule, values=self.values, cache=self.store_run.cache,
             spool=self.store_run.spool, inbox=Inbox(), run_id=self.id,
             neighbours=None if depth else self.store_run.neighbours,  # so no two runs wait for each other (J8)
+            sourcing=Sourcing(self.store_run.sources),
             refresh={n: None if cells is None else frozenset(cells) for n, cells in asked.refresh.items()},
         )  # fmt: skip
         self.labels = Labels(graph, self.space, self.values, self.codec)

@@ -12,6 +12,7 @@ import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import TypeAlias
 
 from flowcore.declare.node import Along
@@ -19,13 +20,14 @@ from flowcore.doubts import NotReproducible
 from flowcore.errors import MissingFile, NotKeyable, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
-from flowcore.plan.code import Fingerprint, fingerprint, modules_read
-from flowcore.plan.encode import NoEncoding
+from flowcore.plan.code import Fingerprint, class_fingerprint, fingerprint, modules_read
+from flowcore.plan.encode import NoEncoding, find_class
 from flowcore.plan.graph import Constant, Container, Place, Planned, Shape
 from flowcore.plan.keys import NodeKeys, common_components
 from flowcore.plan.modules import Modules
 from flowcore.plan.pieces import is_followed
-from flowcore.plan.records import combine, component_of_form, references
+from flowcore.plan.records import combine, component_of_form, references, tells_itself
+from flowcore.plan.sketch import sketch
 from flowcore.plan.streams import RNG
 from flowcore.run.inputs import Feeder, FromAxis, FromGather, LabelRecord, feeder
 from flowcore.run.job import Component, Keep, Part, Record, TaskSpec, Tracked
@@ -36,6 +38,7 @@ from flowcore.store.codecs import Codec
 
 Packed: TypeAlias = tuple[tuple[str, ...] | bytes, tuple[Record, ...]]
 _ids = itertools.count(1)
+_SKETCHED = 64  # large constants of a node that are told
 _LIVE = frozenset({"numpy.random._generator.Generator", "numpy.random.mtrand.RandomState", "random.Random"})
 _LIVE_REMEDY = "Leave it out of this call, and give the task a stream a cell: `rng: np.random.Generator = fc.rng()`."
 
@@ -72,6 +75,9 @@ class Work:
     classes: tuple[str, ...] = ()  # names of user classes in the call's constants
     supplies: dict[str, Source] = field(default_factory=dict)  # by kind: what cells are supplied from
     draws: bool = False  # whether its cells have random streams, which should not be the same
+    code: Fingerprint | None = None  # of the task, where it is cached and could be identified
+    met: tuple[Fingerprint, ...] = ()  # of the user classes in its constants
+    sketches: dict[Component, str] = field(default_factory=dict)  # of constants whose identity does not tell them
     held: tuple[Record, ...] = ()  # of constants, axis values and functions' buffers: they live as long as the run
 
     @property
@@ -107,6 +113,20 @@ class Work:
         keys = self.keys.keys(own) if own else self.keys.keys([])
         return (keys * len(numbers) if len(keys) == 1 and len(numbers) > 1 else keys), own
 
+    def functions(self) -> dict[bytes, FunctionType]:
+        """Give the user's functions that its identity is made of, by their digests as parts."""
+        codes = (*self.met, *((self.code,) if self.code is not None else ()))
+        return {digest: function for code in codes for digest, function in code.functions}
+
+    def facts(self) -> dict[str, object]:
+        """Give what is known of the node once it is made ready, for the journal."""
+        common = dict(self.keys.common) if self.keys is not None else {}
+        facts: dict[str, object] = {"name": self.planned.name, "runner": self.lane, "common": common}
+        facts["own"] = [own.name for own in self.own]
+        unfollowed = list(self.code.unfollowed) if self.code is not None else []
+        told: dict[str, object] = {"told": self.sketches, "blind": unfollowed}
+        return facts | {name: fact for name, fact in told.items() if fact}
+
     def own_components(self, numbers: Sequence[int], values: Values) -> list[list[Component]]:
         """Give the identities that enter these cells' keys, a column a parameter."""
         return component_columns(self.own, self.feeders, numbers, values)
@@ -136,15 +156,18 @@ def prepare(planned: Planned, surround: Surround) -> Work:
     own = [encoder.own(name, shape) for name, shape in planned.arguments.items() if planned.slots_of(name)]
     constants = _constants(planned, encoder) if node.task is not None else {}
     own = [o for o in own if o.name not in node.options.ignore]
+    classes = _known_classes(encoder.classes)
     keys, keep = None, Keep.PASS_ON
     if code is not None and not encoder.refused:
         keep = Keep.REQUIRED if node.options.cache == "required" else Keep.KEEP
-        keys = NodeKeys(common=_common(planned, surround, encoder, code, constants), own=[o.name for o in own])
+        common = _common(planned, surround, code, constants, classes)
+        keys = NodeKeys(common=common, own=[o.name for o in own])
     supplies = stream_sources(planned, code, surround, constants, own, feeders)
     return Work(
         planned=planned, lane=lane, keys=keys, keep=keep, feeders=feeders, own=own if keys is not None else [],
         task=_task(planned, surround, parts, keep, code), classes=tuple(encoder.classes),
         held=tuple(encoder.held), supplies=supplies, draws=draws(planned, code),
+        code=code, met=tuple(found for _, found in classes), sketches=encoder.sketches() if keys is not None else {},
     )  # fmt: skip
 
 
@@ -227,19 +250,25 @@ def _constants(planned: Planned, encoder: _Encoder) -> dict[str, Component]:
 
 
 def _common(
-    planned: Planned, surround: Surround, encoder: _Encoder, code: Fingerprint, constants: dict[str, Component]
-) -> dict[str, bytes]:
+    planned: Planned, surround: Surround, code: Fingerprint, constants: dict[str, Component],
+    classes: list[tuple[str, Fingerprint]],
+) -> dict[str, bytes]:  # fmt: skip
     """Give the components that the keys of a node's cells share."""
     task, options = planned.node.task, planned.node.options
     assert task is not None, "only tasks are keyed"
-    common = common_components(
-        code, constants=constants, version=options.version, classes=tuple(encoder.classes.items())
-    )
+    common = common_components(code, constants=constants, version=options.version, classes=classes)
     if RNG in code.asks:  # else a hit would have drawn other numbers (K21)
         common |= {"seed": str(surround.seed).encode(), "task": task.name.encode("utf-8", "surrogatepass")}
     if code.draws:
         surround.tell(NotReproducible(node=planned.name, draws=code.draws, at=planned.node.site), planned.node.site)
     return common
+
+
+def _known_classes(classes: dict[str, bytes]) -> list[tuple[str, Fingerprint]]:
+    """Give user classes with what they are made of."""
+    found = ((name, identity, find_class(name)) for name, identity in classes.items())
+    return [(name, class_fingerprint(kind) if kind is not None else Fingerprint(digest=identity))
+            for name, identity, kind in found]  # fmt: skip
 
 
 def _feeders(planned: Planned, surround: Surround, encoder: _Encoder) -> list[Feeder]:
@@ -266,6 +295,7 @@ class _Encoder:
         self.classes: dict[str, bytes] = {}
         self.held: list[Record] = []
         self.refused = False
+        self._large: dict[Component, Record] = {}  # of what does not tell itself by its component
 
     def value(self, value: object, path: str) -> tuple[Record, Component]:
         """Give the record and the identity of a value; passed on, with a warning, if it has no encoding."""
@@ -282,6 +312,8 @@ class _Encoder:
                 self.classes.update(encoded.classes)
             if references(encoded.record):
                 self.held.append(encoded.record)
+            if not tells_itself(encoded.component):
+                self._large[encoded.component] = encoded.record
             return encoded.record, encoded.component
         except MissingFile as missing:
             missing.node, missing.parameter, missing.at = self._planned.name, path, self._planned.node.site
@@ -347,6 +379,10 @@ class _Encoder:
         if isinstance(shape, Place):
             return Own(name, slots, None)
         return Own(name, slots, combine("shape", self._skeleton(shape, f"args.{name}")))
+
+    def sketches(self) -> dict[Component, str]:
+        """Tell what the larger constants are like, by identity: of these nothing else is kept."""
+        return {component: sketch(record) for component, record in itertools.islice(self._large.items(), _SKETCHED)}
 
     def _skeleton(self, shape: Shape, path: str) -> list[Component]:
         if isinstance(shape, Place):

@@ -28,6 +28,7 @@ from flowcore.store.leftovers import WORK_NAME, empty_directory, tidy_spools, ti
 from flowcore.store.neighbours import Neighbours
 from flowcore.store.output import OutputLog
 from flowcore.store.records import Records
+from flowcore.store.sources import Sources
 from flowcore.store.spool import SHARED_MEMORY, Spool
 from flowcore.store.sync import GroupSync
 from flowcore.store.trouble import Tell, Trouble, warn
@@ -55,7 +56,7 @@ class Archive:
 class StoreRun:
     """The store as one run uses it, in the engine's process.
 
-    `blobs`, `files`, `spool`, `cache`, `checkpoints` and `output` are its parts; `writable` says
+    `blobs`, `files`, `spool`, `cache`, `checkpoints`, `output` and `sources` are its parts; `writable` says
     whether anything is kept, `trouble` has the reason if not. :meth:`close` is called once, after the last worker
     has ended, and :meth:`release` once nobody will read the run's values any more.
     """
@@ -72,6 +73,7 @@ class StoreRun:
         self.writable = writing is not None
         self.neighbours: Neighbours | None = None  # None: nothing is written here, so nobody is waited for (J7)
         self.output = OutputLog(store.layout, run_id, disk=store.disk, trouble=trouble, writable=self.writable)
+        self.sources = Sources(store.layout, run_id, disk=store.disk, writable=self.writable)
         self.closed = False
         self.checkpoints = values.checkpoints
         self._store = store

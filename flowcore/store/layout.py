@@ -11,6 +11,7 @@ removes anything::
       v1/files/ab/<digest><suffix>   results that are files, as they are
       v1/journals/<run>.journal, <run>.lock
       v1/checkpoints/<key>/          <n>.state, <digest>.npy, <digest>.series: where a simulation stands
+      v1/code/<digest>               text of functions, only for `why`
       v1/corrupt/                    what failed its check
       v1/logs/<run>/output.log       what its cells printed
       v1/tmp/<run>/                  files being written, and what did not fit the spool
@@ -41,7 +42,9 @@ _KEPT_FILE = re.compile(r"([0-9a-f]{64})(\.[A-Za-z0-9]{1,8})?")
 class Layout:
     """The names of one store. Holds no descriptor and remembers nothing of the disk."""
 
-    __slots__ = ("arrays", "checkpoints", "corrupt", "files", "journals", "logs", "marker", "root", "tmp", "v1")
+    __slots__ = (
+        "arrays", "checkpoints", "code", "corrupt", "files", "journals", "logs", "marker", "root", "tmp", "v1",
+    )  # fmt: skip
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -51,6 +54,7 @@ class Layout:
         self.files = f"{self.v1}/files"
         self.journals = f"{self.v1}/journals"
         self.checkpoints = f"{self.v1}/checkpoints"
+        self.code = f"{self.v1}/code"
         self.corrupt = f"{self.v1}/corrupt"
         self.logs = f"{self.v1}/logs"
         self.tmp = f"{self.v1}/tmp"
@@ -81,6 +85,10 @@ class Layout:
     def checkpoint(self, key: bytes) -> str:
         """Name the directory of a cell's saved states."""
         return f"{self.checkpoints}/{key.hex()}"
+
+    def source(self, digest: bytes) -> str:
+        """Name the file of a function's text."""
+        return f"{self.code}/{digest.hex()}"
 
     def journal(self, run_id: str) -> str:
         """Name a run's journal."""
@@ -139,7 +147,7 @@ class Layout:
 
     def check(self, disk: Disk) -> None:
         """Raise StoreUnavailable where another user could have had a hand in what is there (S5)."""
-        inner = (self.arrays, self.files, self.checkpoints, self.journals, self.logs, self.corrupt, self.tmp)
+        inner = (self.arrays, self.files, self.checkpoints, self.journals, self.logs, self.code, self.corrupt, self.tmp)
         for path in (str(self.root), self.v1, *inner):
             self._check_directory(disk, path)
         self._check_format(disk)

@@ -91,6 +91,10 @@ class TraceRows:
         key = self.keys[row * KEY_SIZE : row * KEY_SIZE + KEY_SIZE]
         return b"" if key == NO_KEY else key
 
+    def own(self, row: int) -> list[bytes]:
+        """Give a cell's own components."""
+        return [cell_of(column, row) for column in self._own]
+
     def record(self, row: int, key: bytes) -> bytes:
         """Give the storage form of a cell's value; empty if it was not kept, or has another key."""
         if self.keys[row * KEY_SIZE : row * KEY_SIZE + KEY_SIZE] != key:

@@ -75,7 +75,9 @@ def test_columns_that_do_not_fit() -> None:
 @pytest.mark.contract("K8")
 def test_what_all_cells_share() -> None:
     """Schema, Python's minor version and numpy's version are always there; options are not."""
-    common = common_components(CODE, constants={"x": b"\0\x01"}, version="2", classes=[("m:C", b"id")])
+    common = common_components(
+        CODE, constants={"x": b"\0\x01"}, version="2", classes=[("m:C", Fingerprint(digest=b"id"))]
+    )
 
     assert {"schema", "python", "library numpy", "code", "argument x", "version", "class m:C"} < set(common)
     assert f"{sys.version_info.major}.{sys.version_info.minor}".encode() == common["python"]

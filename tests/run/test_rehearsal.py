@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +9,13 @@ import numpy as np
 import pytest
 
 import flowcore as fc
+from flowcore.declare.node import Node
 from flowcore.declare.task import Task
 from flowcore.plan.encode import encode
 from flowcore.plan.extension import array_digest
 from flowcore.plan.stations import State
-from flowcore.run.rehearsal import LastTime, Rehearsal, Verdict
+from flowcore.run.lasttime import LastTime
+from flowcore.run.rehearsal import Rehearsal, Verdict
 from flowcore.settings import Settings
 from flowcore.store.directory import new_run_id, open_store
 from flowcore.targets import asked_of
@@ -71,17 +72,11 @@ def use(it: Any) -> int:
     return sum(it)
 
 
-def nothing(node: int, numbers: Sequence[int]) -> list[LastTime | None]:
-    """Remember nothing."""
-    del node
-    return [None] * len(numbers)
-
-
-def rehearsed(flow: fc.Flow, store: Path, *targets: object, remember: Any = nothing, **options: Any) -> Rehearsal:
+def rehearsed(flow: fc.Flow, store: Path, *targets: object, memory: Any = None, **options: Any) -> Rehearsal:
     """Rehearse a run."""
     settings = Settings.of(store=store, **options)
     graph, asked = asked_of(flow, targets, settings)
-    return Rehearsal(graph, asked=asked, store=open_store(store), run_id=new_run_id(), remember=remember)
+    return Rehearsal(graph, asked=asked, store=open_store(store), run_id=new_run_id(), memory=memory)
 
 
 def verdicts(rehearsal: Rehearsal, flow: fc.Flow) -> dict[str, dict[Verdict, int]]:
@@ -247,9 +242,21 @@ def test_a_node_that_would_be_refused_is_said_to_be(tmp_path: Path) -> None:
     assert isinstance(rehearsal.troubles[0], fc.NotKeyable)
 
 
-def last_time(component: bytes, record: bytes = b"") -> Any:
-    """Remember one value for every cell."""
-    return lambda _, numbers: [LastTime(run="before", component=component, record=record) for _ in numbers]
+class Before:
+    """Remembers one value for every cell."""
+
+    def __init__(self, component: bytes, record: bytes = b"") -> None:
+        self.value = LastTime(run="before", component=component, record=record)
+
+    def last(self, node: Node, labels: tuple[object, ...]) -> LastTime:
+        """Give it."""
+        del node, labels
+        return self.value
+
+    def opaque(self, node: Node) -> bool:
+        """Tell whether it has no encoding."""
+        del node
+        return not self.value.component
 
 
 def test_an_uncached_node_is_taken_to_give_what_it_gave(tmp_path: Path) -> None:
@@ -259,8 +266,8 @@ def test_an_uncached_node_is_taken_to_give_what_it_gave(tmp_path: Path) -> None:
         flow.result = total(seen), times(fc.each(x=seen))
     flow.run(store=tmp_path, progress=False)
     record = encode([1.0, 2.0], put=array_digest).record
-    known = rehearsed(flow, tmp_path, remember=last_time(b"\0" + record, record))
-    identity = rehearsed(flow, tmp_path, remember=last_time(b"\0" + record))
+    known = rehearsed(flow, tmp_path, memory=Before(b"\0" + record, record))
+    identity = rehearsed(flow, tmp_path, memory=Before(b"\0" + record))
 
     assert {"look": {Verdict.RUNS: 1}, "total": {Verdict.CACHED: 1}, "times": {Verdict.CACHED: 2}} == verdicts(
         known, flow
@@ -281,8 +288,8 @@ def test_a_value_without_encoding_lends_its_cells_key(tmp_path: Path) -> None:
     with pytest.warns(fc.NotStorable):
         draw(1).run(store=tmp_path, progress=False)
     same, other = (
-        rehearsed(draw(1), tmp_path, remember=last_time(b"")),
-        rehearsed(draw(2), tmp_path, remember=last_time(b"")),
+        rehearsed(draw(1), tmp_path, memory=Before(b"")),
+        rehearsed(draw(2), tmp_path, memory=Before(b"")),
     )
 
     assert {"opaque": {Verdict.RUNS: 1}, "use": {Verdict.CACHED: 1}} == verdicts(same, draw(1))

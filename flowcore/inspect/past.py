@@ -1,0 +1,177 @@
+"""Older runs of a flow, as far as they tell what a cell was made of and what it gave.
+
+Owns the matching of cells across runs: by the name of the node, else by its task, and
+by labels along axes. Runs are read newest first, each at most once, and only as far
+back as somebody asks. Only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from flowcore.declare.node import Node
+from flowcore.inspect.recorded import Recorded
+from flowcore.plan.keys import NodeKeys
+from flowcore.run.lasttime import LastTime
+from flowcore.store.cache import Cache
+from flowcore.store.directory import Store
+from flowcore.store.history import Answered, run_paths
+from flowcore.store.trace import Trace
+
+_RUNS = 200  # looked at for one answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastCell:
+    """A cell of an older run that had a key, or a value."""
+
+    recorded: Recorded
+    node: int
+    number: int
+    key: bytes
+    common: dict[str, bytes]
+    own: dict[str, bytes]
+
+    @property
+    def run(self) -> str:
+        """The run's id."""
+        return self.recorded.id
+
+    @property
+    def name(self) -> str:
+        """The cell's readable id."""
+        return self.recorded.name(self.node, self.number)
+
+    @property
+    def components(self) -> dict[str, bytes]:
+        """All components, by name; those of arguments are called ``argument NAME``."""
+        return self.common | {f"argument {name}": part for name, part in self.own.items()}
+
+
+class Past:
+    """The older runs of a store.
+
+    Parameters
+    ----------
+    store : Store
+    before : str
+        Id of a run that is newer than all that count.
+    """
+
+    def __init__(self, store: Store, before: str) -> None:
+        self._store = store
+        paths = run_paths(store.root, disk=store.disk) if store.readable else {}
+        self._waiting = [run_id for run_id in paths if run_id < before][-_RUNS:]
+        self._read: list[Recorded] = []
+        self._places: dict[tuple[int, int], list[dict[object, int] | None]] = {}
+
+    def runs(self) -> Iterator[Recorded]:
+        """Yield runs, the newest first."""
+        yield from list(self._read)
+        while self._waiting:
+            recorded = Recorded(self._store, self._waiting.pop())
+            recorded.catch_up()
+            self._read.append(recorded)
+            yield recorded
+
+    def nodes(self, node: Node) -> Iterator[tuple[Recorded, int]]:
+        """Yield each run that has the node, and its number there; by task where no run has one of this name."""
+        found = False
+        for recorded in self.runs():
+            for number, info in recorded.nodes.items():
+                if info.name == node.name:
+                    found = True
+                    yield recorded, number
+        if found or node.task is None:
+            return
+        task = f"{getattr(node.task.function, '__module__', None)}.{node.task.name}"
+        for recorded in self.runs():
+            yield from ((recorded, number) for number, info in recorded.nodes.items() if info.task == task)
+
+    def cell(self, node: Node, labels: Sequence[object], cache: Cache) -> PastCell | None:
+        """Give the newest cell of the node with these labels that had a key."""
+        for recorded, number in self.nodes(node):
+            place = self.number(recorded, number, node, labels)
+            if place is not None and (found := keyed(recorded, number, place, cache)) is not None:
+                return found
+        return None
+
+    def nearest(self, node: Node, components: dict[str, bytes], cache: Cache) -> PastCell | None:
+        """Give, of the newest run that has keyed cells of the node, the cell that shares most components."""
+        for recorded, number in self.nodes(node):
+            best: tuple[int, PastCell] | None = None
+            for place in list(recorded.ledgers[number].index())[:_CANDIDATES]:
+                found = keyed(recorded, number, place, cache)
+                if found is not None:
+                    shared = sum(components.get(name) == part for name, part in found.components.items())
+                    if best is None or shared > best[0]:
+                        best = shared, found
+            if best is not None:
+                return best[1]
+        return None
+
+    # What a rehearsal asks.
+
+    def last(self, node: Node, labels: tuple[object, ...]) -> LastTime | None:
+        """Give what the cell with these labels gave last time; see `flowcore.run.rehearsal.Memory`."""
+        for recorded, number in self.nodes(node):
+            place = self.number(recorded, number, node, labels)
+            event, row = recorded.event(number, place) if place is not None else (None, 0)
+            if isinstance(event, Trace):
+                classes = event.classes[row] if event.classes else ()
+                return LastTime(run=recorded.id, component=event.components[row], record=event.records[row],
+                                classes=classes)  # fmt: skip
+        return None
+
+    def opaque(self, node: Node) -> bool:
+        """Tell whether a cell of the node gave a value without encoding when it was last computed."""
+        for recorded, number in self.nodes(node):
+            traces = [event for event in recorded.ledgers[number].events if isinstance(event, Trace)]
+            if traces:
+                return any(not all(trace.components) for trace in traces)
+        return False
+
+    def number(self, recorded: Recorded, number: int, node: Node, labels: Sequence[object]) -> int | None:
+        """Give the number that the cell with these labels has in an older run."""
+        axes, space = recorded.ledgers[number].axes, recorded.space(number)
+        if sorted(axis.name for axis in axes) != sorted(axis.name for axis in node.axes):
+            return None
+        if not axes:
+            return 0
+        wanted = dict(zip((axis.name for axis in node.axes), labels, strict=True))
+        places = self._places.setdefault((id(recorded), number), [
+            None if axis.labels is None else {label: i for i, label in enumerate(axis.labels)} for axis in axes
+        ])  # fmt: skip
+        at: dict[str, int] = {}
+        for axis, known in zip(axes, places, strict=True):
+            label = wanted[axis.name]
+            place = recorded.place(axis, at, label) if known is None else known.get(label)
+            if place is None:
+                return None
+            at[axis.name] = place
+        return space.number(at)
+
+
+_CANDIDATES = 2000  # cells of a node that a new cell is compared with
+
+
+def keyed(recorded: Recorded, node: int, number: int, cache: Cache) -> PastCell | None:
+    """Give a cell of an older run with its components; None if it had no key.
+
+    A cell that was answered has those of the cell that answered it.
+    """
+    event, row = recorded.event(node, number)
+    ledger = recorded.ledgers[node]
+    if isinstance(event, Trace) and len(event.own) == len(ledger.own) and ledger.common:
+        own, key = [column[row] for column in event.own], event.keys[row]
+        key = key or NodeKeys(common=ledger.common, own=ledger.own).keys([[part] for part in own])[0]
+    elif isinstance(event, Answered) and event.keys[row]:
+        key = event.keys[row]
+        own = cache.own(key) or []
+    else:
+        return None
+    if len(own) != len(ledger.own):
+        return None
+    return PastCell(recorded=recorded, node=node, number=number, key=key, common=ledger.common,
+                    own=dict(zip(ledger.own, own, strict=True)))  # fmt: skip
