@@ -188,25 +188,41 @@ def _pickled(error: BaseException) -> bytes:
 
 
 def _dump(error: BaseException, met: dict[str, type]) -> bytes:
-    """Pickle an exception, with classes of ``__main__`` by name: a worker has them by value, and its own main."""
-
-    def name(part: object) -> str | None:
-        if not (isinstance(part, type) and part.__module__ == "__main__"):
-            return None
-        met[part.__qualname__] = part
-        return part.__qualname__
-
     written = io.BytesIO()
-    pickler = pickle.Pickler(written, protocol=5)
-    pickler.persistent_id = name  # type: ignore[method-assign]
-    pickler.dump(error)
+    _Pickler(written, met).dump(error)
     return written.getvalue()
 
 
 def _load(data: bytes, find: Callable[[str], type]) -> object:
-    unpickler = pickle.Unpickler(io.BytesIO(data))
-    unpickler.persistent_load = find  # type: ignore[method-assign]
-    return unpickler.load()
+    return _Unpickler(io.BytesIO(data), find).load()
+
+
+class _Pickler(pickle.Pickler):
+    """Writes classes of ``__main__`` by name: a worker has them by value, and its own main.
+
+    Classes of our own, since a plain pickler of Python 3.13.0 takes no `persistent_id`.
+    """
+
+    def __init__(self, written: io.BytesIO, met: dict[str, type]) -> None:
+        super().__init__(written, protocol=5)
+        self._met = met
+
+    def persistent_id(self, part: object) -> str | None:
+        if not (isinstance(part, type) and part.__module__ == "__main__"):
+            return None
+        self._met[part.__qualname__] = part
+        return part.__qualname__
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads what :class:`_Pickler` wrote; it restricts nothing."""
+
+    def __init__(self, read: io.BytesIO, find: Callable[[str], type]) -> None:
+        super().__init__(read)
+        self._find = find
+
+    def persistent_load(self, name: str) -> type:
+        return self._find(name)
 
 
 def _of_main(qualname: str) -> type:

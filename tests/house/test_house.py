@@ -257,6 +257,9 @@ def test_no_unpickler_is_offered_as_safe() -> None:
     assert [] == rules.unpicklers(ROOMS)
     assert rules.unpicklers([plant("import pickle\nclass Safe(pickle.Unpickler): ...")])
     assert rules.unpicklers([plant("from pickle import Unpickler\nclass Safe(Unpickler): ...")])
+    named = "import pickle\nclass Named(pickle.Unpickler):\n    def persistent_load(self, name): ...\n"
+    assert [] == rules.unpicklers([plant(named)])
+    assert rules.unpicklers([plant(named + "    def find_class(self, module, name): ...")])
 
 
 def test_nothing_is_left_for_later() -> None:
