@@ -96,10 +96,10 @@ class Cache:
         self, records: Records, blobs: Has, *, journal: JournalWriter | None, sync: GroupSync | None,
         trouble: Trouble, durable: bool = False, files: StatCache | None = None,
     ) -> None:  # fmt: skip
-        self._records = records
+        self.records = records
         self._blobs = blobs
         self._journal = journal
-        self._number = records.number(journal.path) if journal is not None else -1
+        self._number = records.number(journal.path.rpartition("/")[2], journal.run_id) if journal is not None else -1
         self._sync = sync
         self._trouble = trouble
         self._durable = durable
@@ -123,19 +123,19 @@ class Cache:
         """
         since = "" if younger_than is None else run_stamp(clock.wall() - younger_than)
         answers: list[Hit | Miss] = [NO_RECORD] * len(keys)
-        found = [(entry, place) for place, entry in enumerate(self._records.index.find(keys)) if entry is not None]
+        found = [(entry, place) for place, entry in enumerate(self.records.index.find(keys)) if entry is not None]
         found.sort()  # so that each frame is read once, however the keys are ordered
         frame: Decoded | None = None
         at = (-1, -1)
         for (journal, offset, row), place in found:
             if at != (journal, offset):
                 at = (journal, offset)
-                frame = self._records.frame(journal, offset)
+                frame = self.records.frame(journal, offset)
             key = keys[place]
             if fresh is not None and fresh[place]:
                 answers[place] = self._fresh(key)
                 continue
-            young = not since or self._records.run_id(journal) >= since
+            young = not since or self.records.run_id(journal) >= since
             hit = self._hit(frame, row, key) if young else None
             answers[place] = hit or self._other(Entry(journal, offset, row), key, since)
         return answers
@@ -253,17 +253,17 @@ class Cache:
 
     def _fresh(self, key: bytes) -> Hit | Miss:
         """Ask only what this run has recorded."""
-        for entry in self._records.index.entries(key):
+        for entry in self.records.index.entries(key):
             own = entry.journal == self._number
-            if own and (hit := self._hit(self._records.frame(entry.journal, entry.offset), entry.row, key)):
+            if own and (hit := self._hit(self.records.frame(entry.journal, entry.offset), entry.row, key)):
                 return hit
         return REFRESH
 
     def _other(self, first: Entry, key: bytes, since: str) -> Hit | Miss:
         """Ask the later records of a key whose first one cannot be used (J10)."""
-        young = [e for e in self._records.index.entries(key) if not since or self._records.run_id(e.journal) >= since]
+        young = [e for e in self.records.index.entries(key) if not since or self.records.run_id(e.journal) >= since]
         for entry in young:
-            if entry != first and (hit := self._hit(self._records.frame(entry[0], entry[1]), entry.row, key)):
+            if entry != first and (hit := self._hit(self.records.frame(entry[0], entry[1]), entry.row, key)):
                 return hit
         return VALUE_GONE if young else TOO_OLD
 
@@ -309,7 +309,7 @@ class Cache:
             self._waiting.pop(0)
             self._waiting_size -= len(first.payload)
             for trace in first.traces:
-                self._records.index.add(self._number, offset, trace.keys, refresh=trace.refresh)
+                self.records.index.add(self._number, offset, trace.keys, refresh=trace.refresh)
 
 
 def _kept(trace: Trace) -> tuple[Trace, set[bytes]]:

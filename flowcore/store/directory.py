@@ -22,6 +22,7 @@ from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.files import Files, StatCache
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.generations import Home
+from flowcore.store.indexing import build_index, is_due
 from flowcore.store.journal import JournalWriter
 from flowcore.store.layout import Layout, exists, make_directory, resolve, run_stamp
 from flowcore.store.leftovers import WORK_NAME, empty_directory, tidy_spools, tidy_workplaces
@@ -103,6 +104,7 @@ class StoreRun:
             if not self._ended:
                 self.end(status, {})
             self._writing.sync.close()
+            self._store.index(self.cache.records, self.id, self._trouble, own=self._writing.journal.end)
             self._writing.journal.close()
 
     def release(self) -> None:
@@ -113,6 +115,7 @@ class StoreRun:
             empty_directory(self._store.disk, self._store.layout.workplace(self.id), WORK_NAME)
             self._writing.journal.release()
         self.blobs.verified.close()
+        self.cache.records.close()
         self.spool.sweep()
 
 
@@ -178,9 +181,11 @@ class Store:
         if self.trouble is not None:
             trouble.note(self.trouble)
         writing = self._write(run_id, trouble)
-        records = Records(self.layout, disk=self.disk, tell=tell)
+        records = self._all_records(tell)
         if self.readable:
             records.read_older(than=run_id)
+            if writing is not None:
+                self.index(records, run_id, trouble)
         tidy_spools(self.disk, (SHARED_MEMORY, tempfile.gettempdir()))
         spool = Spool.create(fallback=self.layout.workplace(run_id) if writing else "", disk=self.disk)
         blobs = self._blobs(run_id, spool, trouble)
@@ -200,13 +205,21 @@ class Store:
     def archive(self, *, before: str, tell: Tell = warn) -> Archive:
         """Give what a reader of run `before` has: values by key from older runs, and the kept arrays."""
         trouble = Trouble(str(self.root), disk=self.disk, tell=tell)
-        records = Records(self.layout, disk=self.disk, tell=tell)
+        records = self._all_records(tell)
         records.read_older(than=before, last=before)
         blobs = Blobs(
             self.layout, before, disk=self.disk, trouble=trouble, verified=Verified("", disk=self.disk),
             mapped=self.mapped,
         )  # fmt: skip
         return Archive(blobs=blobs, cache=Cache(records, blobs, journal=None, sync=None, trouble=trouble))
+
+    def index(self, records: Records, run_id: str, trouble: Trouble, *, own: int = 0) -> None:
+        """Spare later runs the reading of what this one has read and written (`own` bytes), if that is much."""
+        if not is_due(records, own=own) or trouble.refusal() is not None:
+            return
+        draft = f"{self.layout.workplace(run_id)}/{self.disk.token()}"
+        written = (f"{run_id}.journal", own) if own else None
+        build_index(self.disk, self.layout, draft, records, own=written)
 
     @classmethod
     def attach(
@@ -245,6 +258,9 @@ class Store:
         home = Home(layout=layout, run_id=run_id, disk=disk, trouble=trouble, mapped=not _remote(disk, str(root)))
         files = Files(blobs, disk=disk)
         return Attached(blobs=blobs, spool=place, files=files, checkpoints=Checkpoints(home))
+
+    def _all_records(self, tell: Tell) -> Records:
+        return Records(self.layout, disk=self.disk, tell=tell, mapped=self.mapped)
 
     def _blobs(self, run_id: str, spool: Spool, trouble: Trouble) -> Blobs:
         return Blobs(

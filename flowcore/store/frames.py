@@ -108,7 +108,7 @@ def seal(salt: bytes, offset: int, payload: bytes) -> bytes:
 
 def read_frame(disk: Disk, fd: int, header: Header, offset: int) -> Frame | None:
     """Read the one frame that starts at `offset`, if it verifies."""
-    return _Window(disk, fd, header).frame(offset, disk.fstat(fd).st_size)
+    return Window(disk, fd, header).frame(offset, disk.fstat(fd).st_size)
 
 
 def last_frame(disk: Disk, fd: int, header: Header) -> Frame | None:
@@ -116,7 +116,7 @@ def last_frame(disk: Disk, fd: int, header: Header) -> Frame | None:
     size = disk.fstat(fd).st_size
     start = max(HEADER_SIZE, size - _TAIL)
     tail = _pread(disk, fd, size - start, start)
-    window = _Window(disk, fd, header)
+    window = Window(disk, fd, header)
     at = tail.rfind(FRAME_MAGIC)
     while at >= 0:
         frame = window.frame(start + at, size)
@@ -133,7 +133,7 @@ def scan(disk: Disk, fd: int, header: Header, *, damage: Damage, offset: int = H
     just ends there.
     """
     size = disk.fstat(fd).st_size
-    window = _Window(disk, fd, header)
+    window = Window(disk, fd, header)
     window.budget = _SEARCH_FACTOR * size + _WINDOW
     position = offset
     while position < size:
@@ -149,12 +149,13 @@ def scan(disk: Disk, fd: int, header: Header, *, damage: Damage, offset: int = H
         position = frame.end
 
 
-class _Window:
+class Window:
     """A piece of the file in memory, moved as needed; read(), never a map (J2)."""
 
-    def __init__(self, disk: Disk, fd: int, header: Header) -> None:
+    def __init__(self, disk: Disk, fd: int, header: Header, *, size: int = _WINDOW) -> None:
         self._disk = disk
         self._fd = fd
+        self._size = size
         self._salt = header.salt
         self._start = 0
         self._data = b""
@@ -164,7 +165,7 @@ class _Window:
         """Give the bytes there; fewer at the end of the file."""
         first = offset - self._start
         if first < 0 or first + length > len(self._data):
-            self._data = _pread(self._disk, self._fd, max(length, _WINDOW), offset)
+            self._data = _pread(self._disk, self._fd, max(length, self._size), offset)
             self._start = offset
             first = 0
         return self._data[first : first + length]

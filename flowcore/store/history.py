@@ -18,8 +18,8 @@ from flowcore.store.frames import Damage, last_frame, open_journal
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.journal import Record, read_frames, unpack
 from flowcore.store.layout import Layout
+from flowcore.store.listing import run_ids
 from flowcore.store.lock import RunLock
-from flowcore.store.records import run_ids
 from flowcore.store.trace import KEY_SIZE, NO_KEY, Trace, TraceRows
 
 QUIET: Final = 60.0  # seconds without growth after which a run that cannot be asked counts as dead

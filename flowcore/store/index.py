@@ -1,28 +1,33 @@
-"""From a key to the place of its records, in memory.
+"""From a key to the place of its records: a persisted index, and what came after it.
 
-Owns three arrays sorted by key: 72 bytes an entry. Promises nothing about the values:
-an entry says where a record was, and whoever uses it reads the frame and checks it, so
-the index can be rebuilt from the journals at any time and never is the only holder of
-anything (contract J9). The arrays are what a persisted, mapped form would hold.
+Owns three arrays sorted by key, 72 bytes an entry, for what the persisted part does not
+cover. Promises nothing about the values: an entry says where a record was, and whoever
+uses it reads the frame and checks it, so the index can be rebuilt from the journals at
+any time and never is the only holder of anything (contract J9).
 
-Of several records for a key the first by run id comes first; one made under `refresh=`
-comes before all older ones (J10, K26).
+Journals are numbered in the order of the runs whose records they hold. Of several records
+for a key the one of the lowest number comes first, and in a journal the earliest; one made
+under `refresh=` comes before all older ones (J10, K26).
 """
 
 from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from flowcore.store.indexfile import REFRESH, BadIndex, Entries, prefixes_of
 from flowcore.store.trace import KEY_SIZE, NO_KEY
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from flowcore.store.indexfile import IndexFile
+
 _MERGE_FROM: Final = 1 << 16  # entries added one by one before they are sorted in
+_OFFSETS: Final = 1 << 40  # bytes of the longest journal whose records have an order
 
 
 class Entry(NamedTuple):
@@ -38,9 +43,14 @@ class Index:
 
     Keys are searched by their first 8 bytes, as native integers, which sort and compare
     in one instruction; an entry counts only if all 32 bytes agree.
+
+    Parameters
+    ----------
+    on_bad : callable, optional
+        Called once the persisted part has been found damaged and left out, to :meth:`load` what it covered.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, on_bad: Callable[[], None] = lambda: None) -> None:
         import numpy as np
 
         self._prefixes: NDArray[np.uint64] = np.empty(0, np.uint64)
@@ -51,10 +61,19 @@ class Index:
         self._starts = array("q")  # for each call: how many keys were added before
         self._recent: dict[bytes, int] = {}  # key to its first place in `_joined`
         self._repeated: dict[bytes, list[int]] = {}  # and to its other ones
-        self._rank = 0
+        self._file: IndexFile | None = None
+        self._numbers: NDArray[np.int64] = np.empty(0, np.int64)  # of the journal of each source; -1: left out
+        self._on_bad = on_bad
 
     def __len__(self) -> int:
-        return len(self._prefixes) + self._added
+        return len(self._prefixes) + self._added + (self._file.count if self._file is not None else 0)
+
+    def rest_on(self, file: IndexFile, numbers: Sequence[int]) -> None:
+        """Search a persisted index too, whose sources have these numbers here; -1: they do not count."""
+        import numpy as np
+
+        self._file = file
+        self._numbers = np.append(np.array(numbers, np.int64), -1)
 
     @property
     def _added(self) -> int:
@@ -62,8 +81,7 @@ class Index:
 
     def load(self, journal: int, offset: int, keys: bytes, *, first_row: int = 0, refresh: bool = False) -> None:
         """Take the joined keys of a trace; they are found after :meth:`settle`."""
-        self._rank += 1
-        rank = -self._rank if refresh else self._rank
+        rank = _rank(journal, offset, refresh=refresh)
         self._starts.append(self._added)
         self._blocks.extend((len(keys) // KEY_SIZE, rank, journal, offset, first_row))
         self._joined += keys
@@ -105,7 +123,7 @@ class Index:
         self._recent.clear()
         self._repeated.clear()
         self._starts = array("q")
-        prefixes = _prefixes_of(keys)
+        prefixes = prefixes_of(keys)
         order = np.lexsort((places[:, 0], prefixes))
         self._prefixes, self._keys, self._places = prefixes[order], keys[order], places[order]
 
@@ -122,7 +140,15 @@ class Index:
 
     def find(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """Give the first entry of each key, or None; one search for the whole batch."""
-        found = self._search(keys)
+        if not keys:
+            return []
+        import numpy as np
+
+        asked = np.frombuffer(b"".join([key or NO_KEY for key in keys]), np.uint8).reshape(-1, KEY_SIZE)
+        prefixes = prefixes_of(asked)
+        found: list[Entry | None] = [None] * len(keys)
+        self._search_file(asked, prefixes, found)
+        self._search(asked, prefixes, found)
         if not self._recent:
             return found
         for place, key in enumerate(keys):
@@ -143,39 +169,137 @@ class Index:
         """Yield every entry of one key, in the order in which they answer."""
         import numpy as np
 
-        prefix = _prefixes_of(np.frombuffer(key, np.uint8).reshape(1, KEY_SIZE))[0]
+        asked = np.frombuffer(key or NO_KEY, np.uint8).reshape(1, KEY_SIZE)
+        prefix = prefixes_of(asked)
+        ranked = self._ranked_in_file(asked, prefix)
         places = [self._recent[key], *self._repeated.get(key, ())] if key in self._recent else []
-        ranked = [self._recent_entry(place) for place in places]
+        ranked += [self._recent_entry(place) for place in places]
         start, end = np.searchsorted(self._prefixes, prefix, "left"), np.searchsorted(self._prefixes, prefix, "right")
-        for place in range(int(start), int(end)):
+        for place in range(int(start[0]), int(end[0])):
             if self._keys[place].tobytes() == key:
                 rank, journal, offset, row = self._places[place].tolist()
                 ranked.append((rank, Entry(journal, offset, row)))
         for _, entry in sorted(ranked):
             yield entry
 
-    def _search(self, keys: Sequence[bytes]) -> list[Entry | None]:
-        found: list[Entry | None] = [None] * len(keys)
-        if not len(self._prefixes) or not keys:
-            return found
+    def batches(self, order: Sequence[int]) -> Iterator[Entries]:
+        """Yield all entries in the order of their keys, those of a key as they answer: what an index file holds.
+
+        `order` says where each number stands among the others; -1: left out.
+        """
         import numpy as np
 
-        asked = np.frombuffer(b"".join([key or NO_KEY for key in keys]), np.uint8).reshape(-1, KEY_SIZE)
-        prefixes = _prefixes_of(asked)
+        self.settle()
+        stand = np.array([*order, -1], np.int64)
+        done = 0
+        for batch, end in self._file_batches():
+            upto = int(np.searchsorted(self._prefixes, end, "left")[0]) if end is not None else len(self._prefixes)
+            yield from self._merged(batch, slice(done, max(done, upto)), stand)
+            done = max(done, upto)
+
+    def _file_batches(self) -> Iterator[tuple[Entries | None, NDArray[np.uint64] | None]]:
+        """Yield what the file holds, and the prefix below which that is all of it; None: there is no more."""
+        import numpy as np
+
+        held: Entries | None = None  # those of the last prefix: there may be more in the next block
+        for block in self._file.blocks() if self._file is not None else ():
+            whole = block if held is None else held.joined(block)
+            prefixes = prefixes_of(whole.keys)
+            cut = int(np.searchsorted(prefixes, prefixes[-1], "left"))
+            yield whole.part(slice(0, cut)), prefixes[-1:]
+            held = whole.part(slice(cut, None))
+        yield held, None
+
+    def _merged(self, block: Entries | None, own: slice, stand: NDArray[np.int64]) -> Iterator[Entries]:
+        """Sort entries of the file and own ones together, without those that do not count."""
+        import numpy as np
+
+        rank, number, offset, row = self._places[own].T
+        keys, refresh = self._keys[own], rank < 0
+        if block is not None:
+            keys = np.concatenate([block.keys, keys])
+            number = np.concatenate([self._numbers_of(block.sources), number])
+            offset = np.concatenate([block.offsets.astype(np.int64), offset])
+            row = np.concatenate([block.rows.astype(np.int64), row])
+            refresh = np.concatenate([(block.sources & REFRESH) > 0, refresh])
+        rank = (stand[number] * _OFFSETS + offset + 1) * np.where(refresh, -1, 1)
+        order = np.lexsort((row, rank, prefixes_of(keys)))
+        order = order[stand[number[order]] >= 0]
+        if len(order):
+            sources = (number[order] + np.where(refresh[order], REFRESH, 0)).astype(np.uint32)
+            yield Entries(
+                keys=keys[order], offsets=offset[order].astype(np.uint64), rows=row[order].astype(np.uint32),
+                sources=sources,
+            )  # fmt: skip
+
+    def _numbers_of(self, sources: NDArray[np.uint32]) -> NDArray[np.int64]:
+        import numpy as np
+
+        numbers: NDArray[np.int64] = self._numbers[np.minimum(sources & (REFRESH - 1), len(self._numbers) - 1)]
+        return numbers
+
+    def _ranked_in_file(self, asked: NDArray[np.uint8], prefix: NDArray[np.uint64]) -> list[tuple[int, Entry]]:
+        if self._file is None:
+            return []
+        import numpy as np
+
+        try:
+            found = self._file.at(np.array(list(self._file.all_of(asked, prefix)), np.int64))
+        except BadIndex:
+            self.leave_file_out()
+            return []
+        numbers, offsets = self._numbers_of(found.sources).tolist(), found.offsets.tolist()
+        refresh = (found.sources & REFRESH).tolist()
+        rows = zip(numbers, offsets, found.rows.tolist(), refresh, strict=True)
+        return [(_rank(n, o, refresh=bool(fresh)), Entry(n, o, row)) for n, o, row, fresh in rows if n >= 0]
+
+    def _search_file(self, asked: NDArray[np.uint8], prefixes: NDArray[np.uint64], found: list[Entry | None]) -> None:
+        if self._file is None:
+            return
+        import numpy as np
+
+        try:
+            places = self._file.find(asked, prefixes)
+        except BadIndex:
+            self.leave_file_out()
+            return
+        hits = np.flatnonzero(places >= 0)
+        entries = self._file.at(places[hits])
+        numbers = self._numbers_of(entries.sources)
+        columns = zip(numbers.tolist(), entries.offsets.tolist(), entries.rows.tolist(), strict=True)
+        for place, entry in zip(hits.tolist(), map(Entry._make, columns), strict=True):
+            found[place] = entry
+        for place in hits[numbers < 0].tolist():  # the first one does not count: perhaps another does
+            found[place] = next(self.entries(asked[place].tobytes()), None)
+
+    def leave_file_out(self) -> None:
+        """Search the persisted index no more: it is damaged."""
+        self._file = None
+        self._on_bad()
+        self.settle()
+
+    def _search(self, asked: NDArray[np.uint8], prefixes: NDArray[np.uint64], found: list[Entry | None]) -> None:
+        if not len(self._prefixes):
+            return
+        import numpy as np
+
         at = np.searchsorted(self._prefixes, prefixes)
         at[at == len(self._prefixes)] = 0
         same = (self._keys[at] == asked).all(axis=1)
         hits = np.flatnonzero(same)
         entries = map(Entry._make, self._places[at[hits], 1:].tolist())
+        twice: list[int] = []
         for place, entry in zip(hits.tolist(), entries, strict=True):
+            if found[place] is not None:
+                twice.append(place)
             found[place] = entry
         # The first 8 bytes agree and the others do not: once in 2**64 by chance, so look one by one.
-        for place in np.flatnonzero((self._prefixes[at] == prefixes) & ~same).tolist():
-            found[place] = next(self.entries(bytes(asked[place])), None)
-        return found
+        clashes = np.flatnonzero((self._prefixes[at] == prefixes) & ~same).tolist()
+        for place in (*twice, *clashes):
+            found[place] = next(self.entries(asked[place].tobytes()), None)
 
 
-def _prefixes_of(keys: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    import numpy as np
-
-    return np.ascontiguousarray(keys[:, :8]).view(">u8").ravel().astype(np.uint64)
+def _rank(journal: int, offset: int, *, refresh: bool) -> int:
+    """Give where a record stands among those of its key."""
+    rank = journal * _OFFSETS + offset + 1
+    return -rank if refresh else rank

@@ -12,6 +12,8 @@ removes anything::
       v1/journals/<run>.journal, <run>.lock
       v1/checkpoints/<key>/          <n>.state, <digest>.npy, <digest>.series: where a simulation stands
       v1/code/<digest>               text of functions, only for `why`
+      v1/journals/<id>.pack          what was left of older journals
+      v1/index/<n>, lock             where the records of keys are; may go at any time
       v1/corrupt/                    what failed its check
       v1/logs/<run>/output.log       what its cells printed
       v1/tmp/<run>/                  files being written, and what did not fit the spool
@@ -43,7 +45,8 @@ class Layout:
     """The names of one store. Holds no descriptor and remembers nothing of the disk."""
 
     __slots__ = (
-        "arrays", "checkpoints", "code", "corrupt", "files", "journals", "logs", "marker", "root", "tmp", "v1",
+        "arrays", "checkpoints", "code", "corrupt", "files", "index", "journals", "logs", "marker", "root", "tmp",
+        "v1",
     )  # fmt: skip
 
     def __init__(self, root: Path) -> None:
@@ -55,6 +58,7 @@ class Layout:
         self.journals = f"{self.v1}/journals"
         self.checkpoints = f"{self.v1}/checkpoints"
         self.code = f"{self.v1}/code"
+        self.index = f"{self.v1}/index"
         self.corrupt = f"{self.v1}/corrupt"
         self.logs = f"{self.v1}/logs"
         self.tmp = f"{self.v1}/tmp"
@@ -97,6 +101,19 @@ class Layout:
     def lock(self, run_id: str) -> str:
         """Name the file whose lock says that a run lives."""
         return f"{self.journals}/{run_id}.lock"
+
+    def pack(self, pack_id: str) -> str:
+        """Name a journal that holds what was left of older ones."""
+        return f"{self.journals}/{pack_id}.pack"
+
+    def index_file(self, number: int) -> str:
+        """Name a persisted index."""
+        return f"{self.index}/{number}"
+
+    @property
+    def index_lock(self) -> str:
+        """Name the file whose lock has whoever writes an index."""
+        return f"{self.index}/lock"
 
     def log_directory(self, run_id: str) -> str:
         """Name the directory of what a run's cells print."""
@@ -147,8 +164,8 @@ class Layout:
 
     def check(self, disk: Disk) -> None:
         """Raise StoreUnavailable where another user could have had a hand in what is there (S5)."""
-        inner = (self.arrays, self.files, self.checkpoints, self.journals, self.logs, self.code, self.corrupt, self.tmp)
-        for path in (str(self.root), self.v1, *inner):
+        inner = (self.arrays, self.files, self.checkpoints, self.journals, self.index, self.code)
+        for path in (str(self.root), self.v1, *inner, self.logs, self.corrupt, self.tmp):
             self._check_directory(disk, path)
         self._check_format(disk)
 

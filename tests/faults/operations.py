@@ -25,8 +25,11 @@ from flowcore.store.cache import Hit, Trace
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import StoreRun, new_run_id, open_store
 from flowcore.store.fs import DISK, Disk
+from flowcore.store.indexing import build_index
 from flowcore.store.journal import JournalWriter, Record
 from flowcore.store.layout import Layout
+from flowcore.store.listing import newest_index
+from flowcore.store.records import Records
 
 EARLIER = {b"a" * 32: np.arange(2500.0), b"b" * 32: 1.5, b"c" * 32: np.arange(3000, dtype=np.int32)}
 LATER = {b"d" * 32: np.arange(4000.0) + 0.5, b"e" * 32: "text", b"f" * 32: np.arange(2600.0) - 1}
@@ -261,6 +264,19 @@ def _tidy(folder: Path, disk: Disk) -> object:
     return left, spools
 
 
+def _index(folder: Path, disk: Disk) -> object:
+    """Write an index in a run that began soundly, and find all through it."""
+    run = begin(folder)
+    layout = Layout(folder / "store")
+    records = Records(layout, disk=disk, tell=_unheard)
+    records.read_older(than=run.id)
+    built = build_index(disk, layout, f"{layout.workplace(run.id)}/{disk.token()}", records)
+    records.close()
+    finish(run)
+    file = newest_index(DISK, layout)
+    return built, file is not None and file.count, None not in records.index.find(list(EARLIER))
+
+
 def _damaged(folder: Path) -> None:
     """Flip a bit of every kept array of the earlier run."""
     _earlier(folder)
@@ -299,6 +315,7 @@ OPERATIONS = {
         Operation(name="run", prepare=_earlier, act=_run),
         Operation(name="durable run", prepare=_earlier, act=_durable_run),
         Operation(name="warm run", prepare=_earlier, act=_hit),
+        Operation(name="index", prepare=_earlier, act=_index),
         Operation(name="tidy", prepare=_dead_runs, act=_tidy),
         Operation(name="mend", prepare=_damaged, act=_mend, earlier=False, debris=True),
     )

@@ -23,17 +23,16 @@ class Oracle:
     """The same, as a dictionary of lists."""
 
     def __init__(self) -> None:
-        self.places: dict[bytes, list[tuple[int, Entry]]] = defaultdict(list)
-        self.rank = 0
+        self.places: dict[bytes, list[tuple[int, int, Entry]]] = defaultdict(list)
 
     def add(self, journal: int, offset: int, keys: list[bytes], refresh: bool) -> None:
-        self.rank += 1
+        rank = (-journal, -offset) if refresh else (1 + journal, offset)
         for row, each in enumerate(keys):
             if each:
-                self.places[each].append((-self.rank if refresh else self.rank, Entry(journal, offset, row)))
+                self.places[each].append((*rank, Entry(journal, offset, row)))
 
     def entries(self, each: bytes) -> list[Entry]:
-        return [entry for _, entry in sorted(self.places[each])]
+        return [entry for _, _, entry in sorted(self.places[each])]
 
 
 numbers = st.one_of(st.integers(0, 40), st.integers(900, 910), st.none())
