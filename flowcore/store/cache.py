@@ -142,8 +142,8 @@ class Cache:
 
     def own(self, key: bytes) -> list[bytes] | None:
         """Give the components that went into a key besides those its node's cells share; None without a record."""
-        for entry in self._records.index.entries(key):
-            frame = self._records.frame(entry.journal, entry.offset)
+        for entry in self.records.index.entries(key):
+            frame = self.records.frame(entry.journal, entry.offset)
             cell = frame.cell(entry.row) if frame is not None else None
             if cell is not None and cell[0].key(cell[1]) == key:
                 return cell[0].own(cell[1])
@@ -151,9 +151,9 @@ class Cache:
 
     def run_of(self, key: bytes) -> str:
         """Give the run whose record answers a key; empty if none does."""
-        for entry in self._records.index.entries(key):
-            if self._hit(self._records.frame(entry.journal, entry.offset), entry.row, key):
-                return self._records.run_id(entry.journal)
+        for entry in self.records.index.entries(key):
+            if self._hit(self.records.frame(entry.journal, entry.offset), entry.row, key):
+                return self.records.run_id(entry.journal)
         return ""
 
     def has(self, digest: bytes, size: int) -> bool:
