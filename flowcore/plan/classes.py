@@ -68,6 +68,7 @@ class ValueCodec:
 
 codecs_by_kind: dict[type, ValueCodec] = {}
 codecs_by_name: dict[str, ValueCodec] = {}
+shipped_codecs: dict[str, tuple[str, Callable[[list[Any]], object]]] = {}  # name -> version, reader
 
 
 def main_stem() -> str:
@@ -281,10 +282,22 @@ def _read_registered(parts: list[object], reading: Reading) -> object:
     if len(parts) != 3:
         raise BadRecord("not a registered value")
     name, version, inner = parts
+    shipped = shipped_codecs.get(str(name))
+    if shipped is not None:
+        return _read_shipped(str(name), version, inner, *shipped)
     codec = codecs_by_name.get(str(name))
     if codec is None or codec.version != version:
         raise BadRecord(f"no codec {str(name)[:80]!r} of version {str(version)[:80]!r} is registered")
     return reading.foreign(codec.back, inner)
+
+
+def _read_shipped(name: str, found: object, parts: object, version: str, read: Callable[[list[Any]], object]) -> object:
+    if found != version or type(parts) is not list:
+        raise BadRecord(f"not a {name} of version {version}")
+    try:
+        return read(parts)
+    except ImportError as error:
+        raise BadRecord(f"a {name} needs a library that is not there: {error}") from error
 
 
 READERS = {

@@ -23,6 +23,7 @@ from flowcore.plan.cut import elements, item
 from flowcore.plan.extension import (
     ARRAY,
     INLINE_LIMIT,
+    LIBRARY,
     NESTING_LIMIT,
     SPILL,
     BadRecord,
@@ -37,6 +38,7 @@ from flowcore.plan.extension import (
 )
 from flowcore.plan.files import Locate, Look, files_in
 from flowcore.plan.kinds import LEAF_READERS, READERS, WRITERS, forget_kinds
+from flowcore.plan.libraries import library_version
 from flowcore.plan.reading import FindClass, Reading, ReadPassed
 from flowcore.plan.records import (
     combine,
@@ -131,6 +133,8 @@ def finish(parts: object, writing: Writing) -> Encoded:
     if writing.classes and writing.class_identity is not None:
         identity = writing.class_identity
         classes = tuple((name, identity(kind)) for name, kind in sorted(writing.classes.items()))
+    if writing.libraries and writing.class_identity is not None:
+        classes += tuple((f"{LIBRARY}{name}", library_version(name)) for name in sorted(writing.libraries))
     is_array = isinstance(parts, msgpack.ExtType) and parts.code == ARRAY
     if len(record) > writing.inline and not is_array:
         record = _spill(record, writing)

@@ -41,6 +41,7 @@ ARRAY_CLASS: Final = 17  # [name of the class, array]
 REGISTERED: Final = 18  # [name of the codec, its version, parts]
 PAIRS: Final = 19  # a dict with a key that is not plain: [key, value, key, value, ...]
 FILE: Final = 20  # leaf: [digest, size, where, facts], see plan/filed.py
+LIBRARY: Final = "library "  # begins the name of a library among the classes met in a value
 HASHED_ARRAY: Final = 30  # leaf, only in hash forms: digest of the npy file
 HASHED_FILE: Final = 31  # leaf, only in hash forms: digest of the content
 FUNCTION: Final = 32  # leaf, only in identities: code identity (K19)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from flowcore.plan import classes, filing, numeric, reading, standard
+from flowcore.plan import classes, filing, numeric, optional, reading, standard
 from flowcore.plan.classes import ValueCodec
 from flowcore.plan.reading import Reader
 from flowcore.plan.writing import Table, function_writer
@@ -21,7 +21,10 @@ READERS: dict[int, Reader] = {
     **standard.READERS,
     **classes.READERS,
 }
-WRITERS = Table((standard.writer, classes.writer, numeric.writer, filing.writer, function_writer))
+WRITERS = Table((standard.writer, classes.writer, numeric.writer, filing.writer, optional.writer, function_writer))
+
+
+classes.shipped_codecs.update(optional.SHIPPED)
 
 
 def register(kind: type, *, name: str, version: str, to: Callable[[Any], object], back: Callable[[Any], Any]) -> None:
@@ -35,6 +38,8 @@ def register(kind: type, *, name: str, version: str, to: Callable[[Any], object]
     taken = classes.codecs_by_name.get(name)
     if taken is not None and taken.kind is not kind:
         raise ValueError(f"codec {name!r} is registered for {taken.kind.__qualname__} already")
+    if name in classes.shipped_codecs:
+        raise ValueError(f"codec {name!r} is flowcore's own")
     if kind.__module__ == "builtins":
         raise ValueError(f"{kind.__qualname__} has an encoding that cannot be replaced")
     codec = ValueCodec(kind=kind, name=name, version=version, to=to, back=back)

@@ -12,6 +12,7 @@ another version is installed beside it.
 
 from __future__ import annotations
 
+import importlib
 import os
 import re
 import sys
@@ -135,6 +136,20 @@ def distribution(name: str) -> str:
             if _plain(entry.partition("-")[0]) == _plain(name):
                 return _named(entry).version
     return ""
+
+
+def library(name: str) -> Any:
+    """Give a module of an optional library, imported if it is not yet.
+
+    Only names that stand in flowcore's own rooms are given here, never one from a record.
+    """
+    return importlib.import_module(name)
+
+
+def library_version(name: str) -> bytes:
+    """Give what a library enters keys with."""
+    loaded = getattr(sys.modules.get(name), "__version__", None)
+    return (loaded if isinstance(loaded, str) else distribution(name)).encode()
 
 
 @lru_cache(maxsize=64)

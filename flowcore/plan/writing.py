@@ -65,7 +65,8 @@ class Writing:
     """One pass over one value. Used by one thread, for one value, once."""
 
     __slots__ = (
-        "arrays", "class_identity", "classes", "depth", "function_identity", "inline", "look", "place", "put", "table",
+        "arrays", "class_identity", "classes", "depth", "function_identity", "inline", "libraries", "look", "place",
+        "put", "table",
     )  # fmt: skip
 
     def __init__(
@@ -87,6 +88,7 @@ class Writing:
         self.function_identity = function_identity  # None: functions have no encoding
         self.look = look  # None: files have no encoding
         self.classes: dict[str, type] = {}
+        self.libraries: set[str] = set()  # whose values were met
         self.arrays = False  # whether the record holds an array
         self.depth = 0
 

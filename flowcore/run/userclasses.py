@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from flowcore.plan.code import class_identity
 from flowcore.plan.encode import find_class
+from flowcore.plan.extension import LIBRARY
+from flowcore.plan.libraries import library_version
 from flowcore.plan.records import combine
 
 
@@ -17,6 +19,9 @@ def current_classes(classes: Sequence[tuple[str, bytes]]) -> list[tuple[str, byt
     """
     found = []
     for name, identity in classes:
+        if name.startswith(LIBRARY):
+            found.append((name, library_version(name.removeprefix(LIBRARY)) or identity))
+            continue
         kind = find_class(name)
         found.append((name, identity if kind is None else class_identity(kind)))
     return found

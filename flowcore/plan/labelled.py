@@ -1,0 +1,173 @@
+"""Values of xarray, written and read: DataArray, Dataset and Variable (contract K20).
+
+What counts is what a user sees: names, dimensions, coordinates, indexes, values, attrs,
+and the order of a Dataset's variables. What does not: `encoding`, which says how a file
+was written, and the order of coordinates. Data that are not in memory yet as a numpy
+array are refused where that would mean computing them.
+
+xarray is imported to read a record that says so, and never to look what a value is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from flowcore.plan import tabular
+from flowcore.plan.extension import REGISTERED, BadRecord, NoEncoding, extension, kind_name
+from flowcore.plan.libraries import library
+from flowcore.plan.numeric import write_plain
+
+if TYPE_CHECKING:
+    from flowcore.plan.writing import Writer, Writing
+
+VERSION: Final = "1"
+
+
+def writer(kind: type) -> Writer | None:
+    """Find the writer of a kind of xarray, by its exact type."""
+    if getattr(sys.modules.get("xarray"), kind.__name__, None) is not kind:
+        return None
+    parts = {"DataArray": _data_array, "Dataset": _dataset, "Variable": _variable}.get(kind.__name__)
+    if parts is None:
+        return None
+    name = f"xarray.{kind.__name__}"
+
+    def write(value: object, writing: Writing) -> object:
+        writing.libraries |= {"xarray", "pandas"}  # its indexes are those of pandas
+        writing.enter()
+        made = parts(value, writing)
+        writing.depth -= 1
+        return extension(REGISTERED, [name, VERSION, made])
+
+    return write
+
+
+def _at(path: str, write: Callable[..., Any], *arguments: Any) -> Any:
+    """Write a part; a refusal says where it is."""
+    try:
+        return write(*arguments)
+    except NoEncoding as error:
+        error.path = f"{path}{error.path}"
+        raise
+
+
+# ---- written -----------------------------------------------------------------------
+
+
+def _data_array(array: Any, writing: Writing) -> list[object]:
+    name = _at(".name", writing.write, array.name)
+    return [name, _variable(array.variable, writing), *_coordinates(array, writing)]
+
+
+def _dataset(dataset: Any, writing: Writing) -> list[object]:
+    variables = _variables({name: dataset.variables[name] for name in dataset.data_vars}, writing)
+    attrs = _at(".attrs", writing.write, dict(dataset.attrs))
+    return [variables, *_coordinates(dataset, writing), attrs]
+
+
+def _variables(variables: Mapping[Any, Any], writing: Writing) -> list[object]:
+    return [
+        [writing.write(name), _at(f"[{name!r}]", _variable, variable, writing)] for name, variable in variables.items()
+    ]
+
+
+def _variable(variable: Any, writing: Writing) -> list[object]:
+    dims = [writing.write(dim) for dim in variable.dims]
+    attrs = _at(".attrs", writing.write, dict(variable.attrs))
+    return [dims, _data(variable, writing), attrs]
+
+
+def _data(variable: Any, writing: Writing) -> list[object]:
+    numpy = sys.modules["numpy"]
+    if variable.chunks is not None:
+        raise NoEncoding("", "chunked array that is not computed", "call .compute() first")
+    data = variable.data
+    if type(data) is numpy.ndarray:
+        if data.dtype.kind == "O":
+            return ["objects", list(data.shape), tabular.texts(data.reshape(-1))]
+        if data.dtype.kind == "T":
+            return ["plain", writing.write(data)]
+        return ["plain", write_plain(data, writing)]
+    pandas_array = getattr(data, "array", None)
+    if type(pandas_array).__module__.partition(".")[0] == "pandas":
+        return ["extended", writing.write(pandas_array)]
+    raise NoEncoding("", kind_name(type(data)), "turn it into a numpy array first")
+
+
+def _coordinates(value: Any, writing: Writing) -> list[object]:
+    """Give coordinates and indexes, by name; those of a MultiIndex are in the index."""
+    indexes: list[object] = []
+    held: set[Any] = set()
+    for index, variables in value.xindexes.group_by_index():
+        names = list(variables)
+        kind = type(index).__name__
+        if kind == "PandasMultiIndex":
+            frozen = _at(f".indexes[{index.dim!r}]", writing.write, index.index)
+            attrs = [[writing.write(n), writing.write(dict(variables[n].attrs))] for n in sorted(names, key=str)]
+            indexes.append(["levels", writing.write(index.dim), frozen, attrs])
+            held |= set(names)
+        elif kind == "PandasIndex" and len(names) == 1:
+            indexes.append(["one", writing.write(names[0])])
+        else:
+            raise NoEncoding(f".xindexes[{names[0]!r}]", kind_name(type(index)), "drop the index, or use one of pandas")
+    names = sorted((name for name in value.coords if name not in held), key=str)
+    coords = _variables({name: value.coords[name].variable for name in names}, writing)
+    return [coords, sorted(indexes, key=str)]
+
+
+# ---- read --------------------------------------------------------------------------
+
+
+def _read_data_array(parts: list[Any]) -> object:
+    name, variable, coords, indexes = parts
+    made = library("xarray").DataArray(_read_variable(variable), coords=_bare(coords), name=name)
+    return _indexed(made, indexes)
+
+
+def _read_dataset(parts: list[Any]) -> object:
+    variables, coords, indexes, attrs = parts
+    found = {name: _read_variable(variable) for name, variable in variables}
+    return _indexed(library("xarray").Dataset(found, coords=_bare(coords), attrs=attrs), indexes)
+
+
+def _bare(coords: list[Any]) -> Any:
+    """Give coordinates without any index."""
+    return library("xarray").Coordinates({name: _read_variable(variable) for name, variable in coords}, indexes={})
+
+
+def _read_variable(parts: list[Any]) -> Any:
+    dims, data, attrs = parts
+    return library("xarray").Variable(tuple(dims), _read_data(data), attrs=attrs)
+
+
+def _read_data(parts: list[Any]) -> Any:
+    match parts:
+        case ["plain" | "extended", data]:
+            return data
+        case ["objects", list(shape), list(texts)]:
+            return tabular.read_texts(texts).reshape(shape)
+    raise BadRecord("not the data of a variable")
+
+
+def _indexed(value: Any, indexes: list[Any]) -> Any:
+    for index in indexes:
+        match index:
+            case ["one", name]:
+                value = value.set_xindex(name)
+            case ["levels", dim, pandas_index, list(attrs)]:
+                coords = library("xarray").Coordinates.from_pandas_multiindex(pandas_index, dim)
+                value = value.assign_coords(coords)
+                for name, noted in attrs:
+                    value.coords[name].attrs.update(noted)
+            case _:
+                raise BadRecord("not an index of xarray")
+    return value
+
+
+READERS: dict[str, Callable[[list[Any]], object]] = {
+    "xarray.DataArray": _read_data_array,
+    "xarray.Dataset": _read_dataset,
+    "xarray.Variable": _read_variable,
+}

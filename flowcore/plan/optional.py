@@ -1,0 +1,33 @@
+"""Kinds of libraries that may not be installed: which room writes and reads their values (contract K20).
+
+A kind is known by the root of its module, so nothing is imported to judge a value. Every
+library met is noted: its version enters the key of whoever is given the value, as the
+code of a user's class does (K10), since methods of a value are reached without a name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+from flowcore.plan import labelled, sparse, tabular
+
+if TYPE_CHECKING:
+    from flowcore.plan.writing import Writer
+
+_ROOMS: Final[dict[str, Callable[[type], Writer | None]]] = {
+    "pandas": tabular.writer,
+    "scipy": sparse.writer,
+    "xarray": labelled.writer,
+}
+SHIPPED: Final[dict[str, tuple[str, Callable[[list[Any]], object]]]] = {
+    **{name: (tabular.VERSION, read) for name, read in tabular.READERS.items()},
+    **{name: (sparse.VERSION, read) for name, read in sparse.READERS.items()},
+    **{name: (labelled.VERSION, read) for name, read in labelled.READERS.items()},
+}
+
+
+def writer(kind: type) -> Writer | None:
+    """Find the writer of a kind of one of these libraries."""
+    room = _ROOMS.get(kind.__module__.partition(".")[0])
+    return room(kind) if room is not None else None
