@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flowcore.declare.axes import Axis as Axis
     from flowcore.declare.axes import each as each
     from flowcore.declare.axes import gather as gather
+    from flowcore.declare.checkpoint import Checkpoint as Checkpoint
     from flowcore.declare.drawing import choose as choose
     from flowcore.declare.files import File as File
     from flowcore.declare.node import Node as Node
@@ -60,12 +61,15 @@ if TYPE_CHECKING:
     from flowcore.history import runs as runs
     from flowcore.plan.streams import rng as rng
     from flowcore.result import Run as Run
+    from flowcore.resuming import ResumeMismatch as ResumeMismatch
+    from flowcore.resuming import UnsavedState as UnsavedState
     from flowcore.settings import Settings as Settings
     from flowcore.store.codecs import register_codec as register_codec
     from flowcore.store.directory import open_store as open_store
 
 _ROOMS = {
     "flowcore.declare.axes": ("Axis", "each", "gather"),
+    "flowcore.declare.checkpoint": ("Checkpoint",),
     "flowcore.declare.drawing": ("choose",),
     "flowcore.declare.files": ("File",),
     "flowcore.declare.node": ("Node",),
@@ -85,6 +89,7 @@ _ROOMS = {
     "flowcore.history": ("open_run", "runs"),
     "flowcore.plan.streams": ("rng",),
     "flowcore.result": ("Run",),
+    "flowcore.resuming": ("ResumeMismatch", "UnsavedState"),
     "flowcore.settings": ("Settings",),
     "flowcore.store.codecs": ("register_codec",),
     "flowcore.store.directory": ("open_store",),
@@ -92,15 +97,15 @@ _ROOMS = {
 _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - what is written most comes first
-    "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "File", "Skip", "Run", "Grid", "Settings",
-    "Observer",
+    "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "Checkpoint", "File", "Skip", "Run", "Grid",
+    "Settings", "Observer",
     "runs", "open_run", "open_store", "register_codec", "Task", "Node", "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "FileChanged", "ForeignReference", "MissingArgument", "MissingFile",
     "NoValueYet",
     "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "TooDeeplyNested", "UnknownNode",
     "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
-    "NotReproducible", "RepeatedStream", "Unseeded",
+    "NotReproducible", "RepeatedStream", "ResumeMismatch", "UnsavedState", "Unseeded",
 ]  # fmt: skip
 
 

@@ -55,6 +55,18 @@ class Printed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Advanced:
+    """A loop over steps has come further; told about once a second a cell."""
+
+    node: int
+    cell: str  # its readable id
+    step: int  # steps that are done
+    steps: int | None = None  # in all; None: not known
+    seconds_left: float | None = None  # forecast from the rate of steps; None: not known
+    numbers: tuple[tuple[str, float], ...] = ()  # live ones, by name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStopping:
     """A run begins nothing new; what runs may finish, or is being ended."""
 
@@ -70,7 +82,7 @@ class RunEnded:
     seconds: float  # wall time
 
 
-Event: TypeAlias = RunStarted | NodeDrawn | Cells | Printed | RunStopping | RunEnded
+Event: TypeAlias = RunStarted | NodeDrawn | Cells | Advanced | Printed | RunStopping | RunEnded
 
 
 @runtime_checkable

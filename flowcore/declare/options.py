@@ -76,7 +76,7 @@ class TaskOptions:
     extend: str | None = None
     same: object = None
     place: str | None = None
-    keep: object = None
+    keep: int | tuple[int, ...] | None = None
     given: frozenset[str] = frozenset()
 
     def over(self, defaults: TaskOptions | None) -> TaskOptions:
@@ -186,6 +186,17 @@ def _priority(name: str, value: object) -> float:
     return value
 
 
+def _keep(name: str, value: object) -> int | tuple[int, ...] | None:
+    """Read which steps of a simulation are kept: every so many, or these."""
+    if value is None:
+        return None
+    steps = tuple(value) if isinstance(value, list | tuple | range) else (value,)
+    whole_steps = [step for step in steps if isinstance(step, int) and not isinstance(step, bool) and step > 0]
+    if len(whole_steps) < len(steps) or not steps:
+        raise BadOption(option=name, found=repr(value), expected="every so many steps, as a number, or a list of steps")
+    return whole_steps[0] if isinstance(value, int) else tuple(sorted(whole_steps))
+
+
 def _absent(unset: object) -> Callable[[str, object], object]:
     """Make the reader of an option that has no effect in this version."""
 
@@ -200,8 +211,8 @@ def _absent(unset: object) -> Callable[[str, object], object]:
 _READERS: dict[str, Callable[[str, object], object]] = {
     "cache": _cache, "version": _text, "tracks": _tracks, "ignore": _ignore, "retries": whole, "backoff": _backoff,
     "timeout": _timeout, "cores": _cores, "memory": _absent(None), "gpus": _absent(0), "limit": _limit,
-    "priority": _priority, "runner": _text, "extend": _absent(None), "same": _absent(None), "place": _absent(None),
-    "keep": _absent(None),
+    "priority": _priority, "runner": _text, "extend": _text, "same": _absent(None), "place": _absent(None),
+    "keep": _keep,
 }  # fmt: skip
 
 OPTION_NAMES = tuple(f.name for f in dataclasses.fields(TaskOptions) if f.name not in ("kind", "given"))

@@ -38,8 +38,16 @@ class Seat(Protocol):
 
     wake: float  # clock.monotonic from which on something is due
     mark: int  # the step from which on something is due
-    lengthens: bool  # whether states of a longer simulation are kept here as well
-    pulse: Pulse
+
+    @property
+    def lengthens(self) -> bool:
+        """Whether states of a longer simulation are kept here as well."""
+        ...
+
+    @property
+    def pulse(self) -> Pulse:
+        """Where the loop says how far it is, and sees that it is to stop."""
+        ...
 
     def first(self, initial: Mapping[str, object]) -> Saved | None:
         """Give loops done, steps done and values to go on from; None: from the start."""

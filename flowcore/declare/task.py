@@ -18,8 +18,9 @@ from contextvars import ContextVar
 from types import FrameType, MethodType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
+from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.form import Form
-from flowcore.declare.injected import requests, supplied
+from flowcore.declare.injected import kind_of, requests, supplied
 from flowcore.declare.options import GivenOptions, Kind, TaskOptions, read_options
 from flowcore.declare.placeholder import refuse
 from flowcore.declare.site import at_users_line, user_site
@@ -188,12 +189,30 @@ def _check(task: Task[..., Any], at: str) -> None:
     if task.is_async != (runner == "async") and runner in ("async", "process", "thread"):
         what = "an async function" if task.is_async else "a plain function"
         raise BadOption(option="runner", found=f"{runner!r} for {what}", expected="one that can run it", at=at)
+    _check_extend(task, at)
     for name in task.declared.ignore:
         if not name.startswith("global:") and not task.form.takes(name):
             expected = f"a parameter of {task.name}() or global:NAME"
             raise BadOption(
                 option="ignore", found=repr(name), expected=expected, at=at, near=nearest(name, task.form.parameters)
             )
+
+
+def _check_extend(task: Task[..., Any], at: str) -> None:
+    """Refuse to lengthen what keeps no state, and by what is no parameter."""
+    extend, keep = task.declared.extend, task.declared.keep
+    if extend is not None and not task.form.takes(extend):
+        raise BadOption(
+            option="extend", found=repr(extend), expected=f"a parameter of {task.name}()", at=at,
+            near=nearest(extend, task.form.parameters),
+        )  # fmt: skip
+    saves = any(kind_of(request.asked) == CHECKPOINT for request in task.injected)
+    for option, value in (("extend", extend), ("keep", keep)):
+        if value is not None and not saves:
+            expected = f"with a checkpoint: give {task.name}() a parameter ckpt: fc.Checkpoint = fc.Checkpoint()"
+            raise BadOption(option=option, found=repr(value), expected=expected, at=at)
+    if keep is not None and extend is None:
+        raise BadOption(option="keep", found=repr(keep), expected="together with extend=", at=at)
 
 
 class Decorator(Protocol):

@@ -11,6 +11,7 @@ from flowcore.plan.graph import Graph
 from flowcore.plan.records import references
 from flowcore.plan.schedule import Schedule
 from flowcore.run.arguments import Told
+from flowcore.run.claims import ClaimSource
 from flowcore.run.flight import Flight
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failure, Record
@@ -118,6 +119,13 @@ class Books:
     def kept(self, key: bytes) -> bool:
         """Tell whether a record answers a key."""
         return isinstance(self.cache.judge([key])[0], Hit)
+
+    def settle_states(self, claims: ClaimSource, numbers: Sequence[int], keys: Sequence[bytes]) -> None:
+        """Have the saved states of cells that are done removed, once their results are on the medium (C6)."""
+        for number, key in zip(numbers, keys, strict=True):
+            claimed = claims.taken.get(number, b"")
+            if claimed and not claims.stays and (not key or self.kept(key)):
+                self.cache.settled(claimed)
 
     def _count_spooled(self, record: Record) -> None:
         for digest, _, place in references(record):

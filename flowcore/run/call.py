@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, cast
 
 from flowcore.declare.node import label_of
+from flowcore.declare.seat import Stopped
 from flowcore.plan import cut
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.extension import OUTSIDE, PASSED
@@ -19,7 +20,7 @@ from flowcore.plan.files import has_files, may_hold_files
 from flowcore.plan.records import references
 from flowcore.run.context import current
 from flowcore.run.job import Job, Part, Record, TaskSpec
-from flowcore.run.supply import supply
+from flowcore.run.supply import Supplied, supply
 from flowcore.store.codecs import Codec
 from flowcore.store.files import Seen, changed_file
 
@@ -103,7 +104,7 @@ class Stage:
             context = current.get()
             supplied = context.supplied if context is not None else None
             assert supplied is not None, "the cells of such a task have what it needs"
-            keywords |= supply(self._call.task.injected, supplied)
+            return self._supplied(supplied, positional, keywords)
         return self.function(*positional, **keywords)
 
     def see(self, i: int) -> list[Seen]:
@@ -116,6 +117,19 @@ class Stage:
     def changed(self, seen: Sequence[Seen]) -> str:
         """Give the path of a file that changed while a cell had it; empty if none did (F32)."""
         return changed_file(self._call.codec.files, seen)
+
+    def _supplied(self, cell: Supplied, positional: Sequence[Any], keywords: dict[str, Any]) -> object:
+        """Call a function that asks for something; one that was stopped has no result, whatever it gives."""
+        keywords |= supply(self._call.task.injected, cell)
+        try:
+            value = self.function(*positional, **keywords)
+        except BaseException:
+            if cell.stopped:
+                raise Stopped from None
+            raise
+        if cell.stopped:
+            raise Stopped
+        return value
 
     def _reader(self, part: Part, raw: bool = False) -> Reader:
         kind, content = part[0], part[1]

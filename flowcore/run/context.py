@@ -31,6 +31,10 @@ class SlotLike(Protocol):
         """Name none."""
         ...
 
+    def ask_to_stop(self) -> None:
+        """Have no further cell begin, and loops over steps end."""
+        ...
+
 
 @dataclass(slots=True)
 class Context:

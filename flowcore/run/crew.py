@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Executor as FuturesLike
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Any, cast
 
 from flowcore.errors import BadOption
 from flowcore.plugins import load
@@ -29,6 +29,7 @@ from flowcore.run.pages import Pages
 from flowcore.run.printing import stand_in, step_back
 from flowcore.run.surroundings import Surroundings
 from flowcore.settings import Settings
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 
 
@@ -41,6 +42,7 @@ class Crew:
     codec: Codec
     surroundings: Callable[[], Surroundings]
     hear: Callable[[Printed], None]  # takes what a cell printed, on the engine's thread
+    checkpoints: Checkpoints | None  # None: states of cells are not kept
     echo: bool  # nobody shows what cells print
     _standing: bool = False  # whether stand-ins for the standard streams are in place for our sake
     _made: dict[str, Executor] = field(default_factory=dict)
@@ -72,6 +74,12 @@ class Crew:
         """Give the executors there are."""
         return list(self._made.values())
 
+    def hurry(self) -> None:
+        """Have a loop over steps on the engine's own thread end: only that can give the engine its turn. Any thread."""
+        for executor in self.made():
+            if isinstance(executor, InlineExecutor):
+                executor.stop()
+
     def replace(self, lane: str) -> tuple[str, list[Job]]:
         """Let the engine's own thread carry out a lane whose executor is broken; give why, and the cells taken back.
 
@@ -102,14 +110,18 @@ class Crew:
                     workers=self.settings.workers, inbox=self.inbox, surroundings=self.surroundings()
                 )
             case "thread":
-                return ThreadExecutor(inbox=self.inbox, codec=self.codec, pages=self._pages())
+                return ThreadExecutor(**self._here())
             case "async":
-                return EventLoopExecutor(inbox=self.inbox, codec=self.codec, pages=self._pages())
+                return EventLoopExecutor(**self._here())
             case "inline":
-                return InlineExecutor(inbox=self.inbox, codec=self.codec, pages=self._pages())
+                return InlineExecutor(**self._here())
             case "brought":
                 return self._brought(self.settings.executor)
         return self._made_by(load("flowcore.executors", lane), lane)
+
+    def _here(self) -> dict[str, Any]:
+        """Give what executors in this process share."""
+        return {"inbox": self.inbox, "codec": self.codec, "pages": self._pages(), "checkpoints": self.checkpoints}
 
     def _pages(self) -> Pages:
         """Have what cells print in this process told by cell, as long as there are executors for them."""

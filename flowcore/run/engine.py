@@ -40,9 +40,11 @@ from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes
 from flowcore.run.work import Surround, Work, prepare
 from flowcore.store.cache import Hit
+from flowcore.store.trace import NO_KEY
 
 _BATCH = 512  # cells keyed and judged together
 _GRACE = 2.0  # seconds that running cells have to finish once a run is interrupted
+_GRACE_TO_SAVE = 30.0  # seconds that those have which save their state, at the end of a step
 _AHEAD = 1024  # judged cells of a node that may wait for an executor
 
 Ending: TypeAlias = Literal["stop", "cancel"]
@@ -87,11 +89,13 @@ class Engine:
         self._repeats = Repeats(landing.name)
         self._ids = itertools.count(1)
         self._ending: Ending | None = None
+        self._late = False  # whether the grace is over for all but those that still have to save
 
     # ---- from any thread -------------------------------------------------------------
 
     def interrupt(self) -> None:
         """Begin no further cell; what does not finish within the grace is ended. Any thread."""
+        self._crew.hurry()
         self._books.inbox.call(self._interrupt)
 
     def cancel(self) -> None:
@@ -114,6 +118,8 @@ class Engine:
                     return
                 for result in joined(books.inbox.wait()):
                     self._landing.take(result)
+                if self._late and not self._saving():
+                    self.end("cancel")
                 for lane in self._crew.broken():
                     self._rescue(lane)
         finally:
@@ -130,7 +136,17 @@ class Engine:
 
     def _interrupt(self) -> None:
         self.end("stop")
-        self._books.inbox.at(clock.monotonic() + _GRACE, lambda: self.end("cancel"))
+        now = clock.monotonic()
+        self._books.inbox.at(now + _GRACE, self._be_late)
+        self._books.inbox.at(now + _GRACE_TO_SAVE, lambda: self.end("cancel"))
+
+    def _be_late(self) -> None:
+        self._late = True
+
+    def _saving(self) -> bool:
+        """Tell whether a cell that keeps its state is still on its way to the end of a step."""
+        flights = {id(flight): flight for flight in self._books.attempts.values()}
+        return any(flight.batch.work.claims is not None for flight in flights.values())
 
     def _over(self) -> bool:
         if self._books.attempts:
@@ -343,11 +359,15 @@ class Engine:
             books.running[work.limit_name] = books.running.get(work.limit_name, 0) + len(numbers)
         books.count(work.number).started += len(numbers)
         books.schedule.started(work.number, numbers)
+        supplies = {k: source.column(numbers, batch.keys, books.values) for k, source in work.supplies.items()}
+        if work.claims is not None:
+            taken = work.claims.taken
+            books.cache.checkpoints(work.number, numbers, [taken.get(number, NO_KEY) for number in numbers])
         return Job(
             task=work.task, node=work.number, attempts=attempts, numbers=numbers,
             columns=work.columns(numbers, books.values), seconds=books.seconds.get(work.task.id, 0.0),
             modules=self._modules(work),
-            supplies={k: source.column(numbers, batch.keys, books.values) for k, source in work.supplies.items()},
+            supplies=supplies,
         )  # fmt: skip
 
     def _modules(self, work: Work) -> tuple[str, ...]:

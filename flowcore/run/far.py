@@ -19,6 +19,7 @@ from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.printing import stand_in, step_back
 from flowcore.run.slot import LocalSlot
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
 
@@ -40,12 +41,12 @@ def perform_far(payload: bytes) -> bytes:
     job = Job.unpack(job_fields, {task.id: task})  # type: ignore[arg-type]
     results: list[Result] = []
     pages = Pages(results.append, echo=False)
-    codec = _codec(tuple(place))  # type: ignore[arg-type]
+    codec, checkpoints = _attached(tuple(place))  # type: ignore[arg-type]
     module = _verdict(place[1], task, codec) if engine != _here() else ""  # type: ignore[index]
     if module:
         failure = changed(task.name, module)
         return dumps([pack_result(Failed(attempt=attempt, failure=failure)) for attempt in job.attempts])
-    workplace = Workplace(codec=codec, slot=LocalSlot(), pages=pages)
+    workplace = Workplace(codec=codec, slot=LocalSlot(), pages=pages, checkpoints=checkpoints)
     stand_in()
     try:
         perform(job, workplace, results.append)
@@ -72,7 +73,8 @@ def _verdict(run: object, task: TaskSpec, codec: Codec) -> str:
 
 
 @lru_cache(maxsize=4)
-def _codec(place: Sequence[object]) -> Codec:
+def _attached(place: Sequence[object]) -> tuple[Codec, Checkpoints | None]:
     root, run, spool, durable, writable = place
     attached = Store.attach(root, run, spool, durable=durable, writable=writable)  # type: ignore[arg-type]
-    return Codec(kept=attached.blobs if writable else None, passed=attached.spool, files=attached.files)
+    codec = Codec(kept=attached.blobs if writable else None, passed=attached.spool, files=attached.files)
+    return codec, attached.checkpoints if writable else None

@@ -270,10 +270,20 @@ class Warned:
     """What a worker found out about the store; no end of an attempt."""
 
     kind: str  # name of the warning's class
-    facts: dict[str, str]
+    facts: dict[str, object]
 
 
-Result: TypeAlias = Done | Failed | Skipped | Lost | Died | TimedOut | Interrupted | Printed | Warned
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """How far a loop over steps is, and its live numbers; no end of an attempt."""
+
+    attempt: int
+    step: int  # steps that are done
+    steps: int = 0  # in all; 0: not known
+    numbers: dict[str, float] = field(default_factory=dict)
+
+
+Result: TypeAlias = Metric | Done | Failed | Skipped | Lost | Died | TimedOut | Interrupted | Printed | Warned
 
 
 def joined(results: Sequence[Result]) -> list[Result]:
@@ -319,6 +329,8 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
             return ["printed", result.attempt, result.stream, result.text]
         case Warned():
             return ["warned", result.kind, result.facts]
+        case Metric():
+            return ["metric", result.attempt, result.step, result.steps, result.numbers]
 
 
 def unpack_result(fields: Sequence[object]) -> Result:  # noqa: PLR0911 - one arm a kind
@@ -344,6 +356,8 @@ def unpack_result(fields: Sequence[object]) -> Result:  # noqa: PLR0911 - one ar
             return Printed(attempt=attempt, stream=stream, text=text)  # type: ignore[arg-type]
         case ["warned", str(kind), dict(facts)]:
             return Warned(kind=kind, facts=facts)
+        case ["metric", int(attempt), int(step), int(steps), dict(numbers)]:
+            return Metric(attempt=attempt, step=step, steps=steps, numbers=numbers)
     raise ValueError(f"not a result: {str(fields)[:80]}")
 
 

@@ -27,6 +27,7 @@ from flowcore.run.job import (
     Interrupted,
     Keep,
     Lost,
+    Metric,
     Printed,
     Result,
     Skipped,
@@ -59,6 +60,8 @@ class Landing:
         Told when a cell has failed for good.
     printed : callable
         Told what cells print.
+    progressed : callable
+        Told how far loops over steps are, and their live numbers.
     warned : callable
         Told of a result that could not be kept, once a task, and of what workers found out.
     """
@@ -71,12 +74,14 @@ class Landing:
         failed: Callable[[CellFailure], None],
         printed: Callable[[int, int, Printed], None],
         warned: Callable[[NotStorable | FileChanged | Warned], None],
+        progressed: Callable[[int, int, Metric], None],
     ) -> None:
         self.books = books
         self.name = name
         self._failed = failed
         self._printed = printed
         self._warned = warned
+        self._progress = progressed
         self._told: set[int | str] = set()  # tasks whose results were said not to be storable, files that changed
         self.stopping = False
 
@@ -89,6 +94,8 @@ class Landing:
                 self._interrupted(result.attempts)
             case Warned():
                 self._warned(result)
+            case Metric():
+                self._progressed(result)
             case Printed():
                 flight = self.books.attempts.get(result.attempt)
                 if flight is not None:
@@ -147,12 +154,19 @@ class Landing:
         ))  # fmt: skip
         books.count(node).done += len(numbers)
         books.schedule.done(node, numbers)
+        if work.claims is not None:
+            books.settle_states(work.claims, numbers, keys)
         if books.parked:
             for key, number in zip(keys, numbers, strict=True):
                 self.settle_parked(key, (node, number))
         elif books.computing:
             for key in keys:
                 books.computing.pop(key, None)
+
+    def _progressed(self, told: Metric) -> None:
+        flight = self.books.attempts.get(told.attempt)
+        if flight is not None:
+            self._progress(flight.batch.work.number, flight.number(told.attempt), told)
 
     def _record(self, flight: Flight, offsets: Sequence[int], trace: Trace) -> None:
         trace.own.extend(c if len(c) == 1 else [c[o] for o in offsets] for c in flight.batch.own)

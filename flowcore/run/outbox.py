@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from flowcore import clock
-from flowcore.run.job import Done, Interrupted, Printed, Result, Warned, pack_result
+from flowcore.run.job import Done, Interrupted, Metric, Printed, Result, Warned, pack_result
 from flowcore.run.slot import Slot
 
 HOLD_SECONDS = 0.005
@@ -143,7 +143,7 @@ class Outbox:
 def _ends(result: Result) -> int:
     if isinstance(result, Done):
         return len(result.attempts)
-    return 0 if isinstance(result, Printed | Interrupted | Warned) else 1
+    return 0 if isinstance(result, Printed | Interrupted | Warned | Metric) else 1
 
 
 def _own(packed: list[object]) -> list[object]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Printed, Result, Skipped, Warned
+from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Metric, Printed, Result, Skipped, Warned
 
 MESSAGE_SECONDS = 0.020  # of work, aimed at in one message
 LONG_SECONDS = 0.050  # a cell that takes longer goes singly, to an idle worker
@@ -60,7 +60,7 @@ def attempts_of(result: Result) -> Sequence[int]:
             return (result.attempt,)
         case Interrupted():
             return result.attempts
-        case Printed() | Warned():
+        case Printed() | Warned() | Metric():
             return ()
         case _:
             raise ValueError(f"not for a worker to say: {type(result).__name__}")

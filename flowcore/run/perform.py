@@ -17,17 +17,23 @@ import importlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import cast
 
 from flowcore.clock import monotonic
-from flowcore.errors import FileChanged, MissingFile, NotPicklable, NotStorable, Skip
+from flowcore.declare.checkpoint import CHECKPOINT
+from flowcore.declare.seat import Pulse, Stopped
+from flowcore.errors import FileChanged, FlowcoreWarning, MissingFile, NotPicklable, NotStorable, Skip
 from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.run.call import Call
 from flowcore.run.context import Context, SlotLike, current
 from flowcore.run.failure import describe
 from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
 from flowcore.run.pages import Pages
+from flowcore.run.seat import Around
 from flowcore.run.supply import Supplied
+from flowcore.run.warned import travelling
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 
 Report = Callable[[Result], None]
@@ -41,6 +47,16 @@ class Workplace:
     slot: SlotLike
     pages: Pages | None = None
     calls: dict[int, Call] = field(default_factory=dict)
+    checkpoints: Checkpoints | None = None  # None: states of cells are not kept here
+
+    def supplied(self, job: Job, i: int, report: Report) -> Supplied:
+        """Give what the i-th cell of a job has of its own."""
+        around = None
+        if CHECKPOINT in job.supplies:
+            around = Around(
+                checkpoints=self.checkpoints, pulse=cast(Pulse, self.slot), tell=report, warn=partial(_warn, report)
+            )
+        return Supplied(node=job.task.name, given=job.supplied(i), around=around, attempt=job.attempts[i])
 
     def meet(self, modules: Sequence[str]) -> None:
         """Import the modules of user classes that values name; records never import anything (contract S1)."""
@@ -56,6 +72,12 @@ class Workplace:
         return call
 
 
+def _warn(report: Report, warning: FlowcoreWarning) -> None:
+    told = travelling(warning)
+    if told is not None:
+        report(told)
+
+
 def perform(job: Job, place: Workplace, report: Report) -> None:
     """Run the cells of a job in order; report each exactly once."""
     slot, pages = place.slot, place.pages
@@ -68,11 +90,13 @@ def perform(job: Job, place: Workplace, report: Report) -> None:
                 return
             context.number, context.attempt = job.numbers[i], attempt
             if job.supplies:
-                context.supplied = Supplied(node=job.task.name, given=job.supplied(i))
+                context.supplied = place.supplied(job, i, report)
             slot.begin(attempt)
             result = perform_cell(job, i, place)
             if pages is not None:
                 pages.flush(attempt)
+            if context.supplied is not None:
+                context.supplied.close()
             report(result)
             slot.clear()
     finally:
@@ -100,6 +124,8 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
         return keep_result(job, attempt, value, seconds, place, changed)
     except Skip as skip:
         return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
+    except Stopped:
+        return Interrupted(attempts=[attempt])
     except ValueGone as gone:  # an item or element operation reads its input here
         return Lost(attempt=attempt, digest=gone.digest)
     except BaseException as error:  # noqa: BLE001 - becomes a result

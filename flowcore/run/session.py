@@ -25,6 +25,7 @@ from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.records import combine
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
+from flowcore.run.advance import Advances
 from flowcore.run.asked import Asked
 from flowcore.run.books import Books, CellFailure
 from flowcore.run.chronicle import tell_beginning, tell_end
@@ -113,11 +114,14 @@ class Session:
         self.labels = Labels(graph, self.space, self.values, self.codec)
         self._crew = Crew(
             settings=settings, inbox=self.books.inbox, codec=self.codec, surroundings=self._surroundings,
+            checkpoints=self.store_run.checkpoints if self.store_run.writable else None,
             hear=self._hear, echo=not self._teller.listening,
         )  # fmt: skip
+        advances = Advances(cache=self.store_run.cache, name=self.labels.name, tell=self._teller.tell)
         self._landing = Landing(
-            self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=self._warn
-        )
+            self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=self._warn,
+            progressed=advances.take,
+        )  # fmt: skip
         self._given = tuple(asked.given)
         try:
             self.engine = self._assemble(asked, depth)
@@ -180,7 +184,7 @@ class Session:
             surround=Surround(
                 codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
                 leaves_process=self._crew.leaves_process, depth=depth, seed=self.settings.seed,
-                named=cell_namer(self.graph, self.labels.record),
+                named=cell_namer(self.graph, self.labels.record), cell=self.labels.name,
             ),
         )  # fmt: skip
 

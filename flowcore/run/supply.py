@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from flowcore.declare.checkpoint import CHECKPOINT, Checkpoint
 from flowcore.declare.injected import Injected, kind_of
 from flowcore.doubts import Unseeded
 from flowcore.plan.entropy import another, spawned
 from flowcore.plan.streams import RNG, generator
+from flowcore.run.claim import read_claim
+from flowcore.run.seat import Around, CellSeat
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,6 +28,19 @@ class Supplied:
     given: Mapping[str, bytes] = field(default_factory=dict)  # by kind: what the engine gave for it
     made: dict[str, object] = field(default_factory=dict)  # by parameter: what its task was supplied with
     calls: dict[str, int] = field(default_factory=dict)  # by task: how often this cell has called it plainly
+    around: Around | None = None  # what a checkpoint needs of the place where the cell runs
+    attempt: int = 0
+    seat: CellSeat | None = None  # of its checkpoint, if it has one
+
+    @property
+    def stopped(self) -> bool:
+        """Whether a loop of the cell was ended because its run stops: whatever its task gives is no result."""
+        return self.seat is not None and self.seat.stopped
+
+    def close(self) -> None:
+        """Let go of what the cell had open."""
+        if self.seat is not None:
+            self.seat.close()
 
 
 class Supplier(Protocol):
@@ -61,7 +77,23 @@ class Streams:
         return entropy
 
 
-SUPPLIERS: dict[str, Supplier] = {RNG: Streams()}
+class Seats:
+    """Checkpoints."""
+
+    def supply(self, options: Mapping[str, object], cell: Supplied) -> object:
+        """Give the cell's checkpoint; what runs where none can be kept has an ordinary loop."""
+        claim = read_claim(cell.given[CHECKPOINT], options)
+        if cell.around is None:
+            return Checkpoint(every=claim.every, mtbf=claim.mtbf)
+        cell.seat = CellSeat(claim=claim, around=cell.around, attempt=cell.attempt, made=cell.made, calls=cell.calls)
+        return Checkpoint.of(cell.seat)
+
+    def inner(self, asked: Injected, task: str, cell: Supplied) -> object:  # noqa: ARG002
+        """Give a checkpoint without a file: the steps of an inner call are no steps of the cell."""
+        return asked.__alone__()
+
+
+SUPPLIERS: dict[str, Supplier] = {RNG: Streams(), CHECKPOINT: Seats()}
 
 
 def supply(requests: tuple[tuple[str, str, dict[str, object]], ...], cell: Supplied) -> dict[str, object]:

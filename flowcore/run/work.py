@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import TypeAlias
 
+from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.node import Along
 from flowcore.doubts import NotReproducible
 from flowcore.errors import MissingFile, NotKeyable, NotPicklable
@@ -29,6 +30,7 @@ from flowcore.plan.pieces import is_followed
 from flowcore.plan.records import combine, component_of_form, references, tells_itself
 from flowcore.plan.sketch import sketch
 from flowcore.plan.streams import RNG
+from flowcore.run.claims import ClaimSource, claim_source, has_checkpoint, with_claims
 from flowcore.run.inputs import Feeder, FromAxis, FromGather, LabelRecord, feeder
 from flowcore.run.job import Component, Keep, Part, Record, TaskSpec, Tracked
 from flowcore.run.parameters import Own, component_columns
@@ -54,6 +56,8 @@ class Surround:
     leaves_process: Callable[[str], bool]  # whether a runner's cells leave this process
     named: Callable[[int, int], Component]  # from node and cell to what it is called, as an identity
     seed: int = 0
+    resume: str = "own"  # what becomes of states that other code has left
+    cell: Callable[[int, int], str] = "{}[{}]".format  # readable id of a cell
     depth: int = 0  # how many runs this one is nested in
     tell: Callable[[NotKeyable | NotReproducible, str], None] = (
         notice  # told of what is wrong with a node, and its place
@@ -84,6 +88,12 @@ class Work:
     def number(self) -> int:
         """The node's number."""
         return self.planned.number
+
+    @property
+    def claims(self) -> ClaimSource | None:
+        """What its cells claim their checkpoints from; None: its task has none."""
+        source = self.supplies.get(CHECKPOINT)
+        return source if isinstance(source, ClaimSource) else None
 
     @property
     def answers_for(self) -> float | None:
@@ -152,28 +162,36 @@ def prepare(planned: Planned, surround: Surround) -> Work:
     feeders = _feeders(planned, surround, encoder)
     parts = [(name, encoder.part(shape, f"args.{name}")) for name, shape in planned.arguments.items()]
     cached = _cached(planned)
-    code = _identify(planned, surround, encoder) if cached else None
+    saves = has_checkpoint(node.task)
+    code = _identify(planned, surround, encoder) if cached or saves else None
     own = [encoder.own(name, shape) for name, shape in planned.arguments.items() if planned.slots_of(name)]
     constants = _constants(planned, encoder) if node.task is not None else {}
     own = [o for o in own if o.name not in node.options.ignore]
     classes = _known_classes(encoder.classes)
     keys, keep = None, Keep.PASS_ON
+    common = None
     if code is not None and not encoder.refused:
-        keep = Keep.REQUIRED if node.options.cache == "required" else Keep.KEEP
         common = _common(planned, surround, code, constants, classes)
+    if common is not None and cached:
+        keep = Keep.REQUIRED if node.options.cache == "required" else Keep.KEEP
         keys = NodeKeys(common=common, own=[o.name for o in own])
-    supplies = stream_sources(planned, code, surround, constants, own, feeders)
+    supplies: dict[str, Source] = stream_sources(planned, code, surround, constants, own, feeders)
+    injected = asked(node.task) if node.task is not None else ()
+    if saves:
+        injected = with_claims(injected, planned, common, surround.resume)
+        supplies[CHECKPOINT] = claim_source(planned, common, own, feeders, keyed=keys is not None, name=surround.cell)
     return Work(
         planned=planned, lane=lane, keys=keys, keep=keep, feeders=feeders, own=own if keys is not None else [],
-        task=_task(planned, surround, parts, keep, code), classes=tuple(encoder.classes),
+        task=_task(planned, surround, parts, keep, code, injected), classes=tuple(encoder.classes),
         held=tuple(encoder.held), supplies=supplies, draws=draws(planned, code),
         code=code, met=tuple(found for _, found in classes), sketches=encoder.sketches() if keys is not None else {},
     )  # fmt: skip
 
 
 def _task(
-    planned: Planned, surround: Surround, parts: list[tuple[str, Part]], keep: Keep, code: Fingerprint | None
-) -> TaskSpec:
+    planned: Planned, surround: Surround, parts: list[tuple[str, Part]], keep: Keep, code: Fingerprint | None,
+    injected: tuple[tuple[str, str, dict[str, object]], ...],
+) -> TaskSpec:  # fmt: skip
     node, options = planned.node, planned.node.options
     if node.kind in ("item", "expand"):
         positional = [part for _, part in parts]
@@ -193,7 +211,7 @@ def _task(
         positional=tuple(part for _, part in parts[:count]), keywords=tuple(parts[count:]),
         keep=keep, code=code.digest if code is not None and comparable else b"",
         modules=modules, ignore=options.ignore, tracks=tracks,
-        timeout=options.timeout, cores=options.cores, depth=surround.depth, injected=asked(node.task),
+        timeout=options.timeout, cores=options.cores, depth=surround.depth, injected=injected,
     )  # fmt: skip
 
 

@@ -34,7 +34,9 @@ class StoreWorkshop:
         )
         if surroundings.classes:
             self._codec.load_classes(surroundings.classes)
-        self._place = Workplace(codec=self._codec, slot=slot)
+        self._place = Workplace(
+            codec=self._codec, slot=slot, checkpoints=attached.checkpoints if surroundings.writable else None
+        )
 
     def perform(self, job: Job, report: Callable[[Result], None]) -> None:
         """Run the cells of `job` in order; `report` the outcome of each as it ends."""

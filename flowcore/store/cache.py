@@ -176,6 +176,19 @@ class Cache:
             if self._durable:
                 self._sync.sync()
 
+    def settled(self, key: bytes) -> None:
+        """Have the saved states of a cell removed, once all that was recorded so far is on the medium."""
+        if self._sync is not None:
+            self._sync.then(key)
+
+    def checkpoints(self, node: int, numbers: Sequence[int], keys: Sequence[bytes]) -> None:
+        """Write down under which keys the states of cells are saved, for whoever looks at them while they run."""
+        self._note(["checkpoint", node, len(numbers), pack_numbers(numbers), b"".join(keys)])
+
+    def metric(self, node: int, number: int, step: int, steps: int, numbers: Mapping[str, float]) -> None:
+        """Write down how far the loop of a cell is, and its live numbers."""
+        self._note(["metric", node, number, step, steps, dict(numbers)])
+
     def run(self, facts: Mapping[str, object]) -> None:
         """Write down what the run is: its flow, options, versions."""
         self._note(["run", dict(facts)])

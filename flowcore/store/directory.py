@@ -294,7 +294,8 @@ class Store:
             trouble.stop(trouble.met(error).reason)
             return None
         tidy_workplaces(self.disk, self.layout, run_id)
-        sync = GroupSync(journal, self.layout, disk=self.disk, trouble=trouble)
+        states = Checkpoints(Home(layout=self.layout, run_id=run_id, disk=self.disk, trouble=trouble))
+        sync = GroupSync(journal, self.layout, disk=self.disk, trouble=trouble, settle=states.remove)
         sync.start()
         return _Writing(journal=journal, sync=sync)
 

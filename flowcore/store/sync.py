@@ -9,6 +9,7 @@ more (F20). Never writes.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Final
 
 from flowcore.store.fs import READ, Disk
@@ -27,7 +28,12 @@ class GroupSync:
     at a time; the thread is there between :meth:`start` and :meth:`close`.
     """
 
-    def __init__(self, journal: JournalWriter, layout: Layout, *, disk: Disk, trouble: Trouble) -> None:
+    def __init__(
+        self, journal: JournalWriter, layout: Layout, *, disk: Disk, trouble: Trouble,
+        settle: Callable[[bytes], None] | None = None,
+    ) -> None:  # fmt: skip
+        self._settle = settle  # removes the saved states under a key
+        self._after: list[bytes] = []
         self._journal = journal
         self._layout = layout
         self._disk = disk
@@ -50,13 +56,24 @@ class GroupSync:
             self._fresh |= digests
             self._dirty = True
 
+    def then(self, key: bytes) -> None:
+        """Have the saved states under a key removed once what was noted so far is durable (contract C6)."""
+        with self._lock:
+            self._after.append(key)
+
     def sync(self) -> None:
         """Make all that was noted durable; a failure ends keeping."""
         with self._lock:
             digests, self._fresh = self._fresh, set()
             dirty, self._dirty = self._dirty, False
-        if not dirty or self._trouble.stopped:
-            return
+            after, self._after = self._after, []
+        if dirty and not self._trouble.stopped:
+            self._sync_noted(digests)
+        if self._settle is not None and not self._trouble.stopped:
+            for key in after:
+                self._settle(key)
+
+    def _sync_noted(self, digests: set[bytes]) -> None:
         try:
             self._sync_arrays(digests)
             self._journal.sync()

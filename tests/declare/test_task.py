@@ -185,13 +185,34 @@ def test_an_unreadable_option_is_refused(written: dict[str, Any]) -> None:
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize(
     "written",
-    [{"gpus": 1}, {"extend": "x"}, {"same": "exact"}, {"place": "driver"}, {"keep": 3}, {"memory": "4 GiB"}],
+    [{"gpus": 1}, {"same": "exact"}, {"place": "driver"}, {"memory": "4 GiB"}],
     ids=str,
 )
 def test_an_option_without_effect_is_refused(written: dict[str, Any]) -> None:
     """What this version cannot do is never ignored in silence."""
     with pytest.raises(fc.BadOption, match="available in this version"):
         fc.compute(**written)
+
+
+def lengthened(n: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> int:
+    """Count."""
+    return sum(1 for _ in ckpt.steps(n))
+
+
+@pytest.mark.contract("E2", "K24")
+@pytest.mark.parametrize(
+    ("function", "written", "expected"),
+    [
+        (abs, {"extend": "n"}, "a parameter of abs"), (len, {"keep": 3}, "with a checkpoint"),
+        (lambda n: n, {"extend": "n"}, "with a checkpoint"), (lengthened, {"extend": "years"}, "a parameter of"),
+        (lengthened, {"keep": 3}, "together with extend"), (lengthened, {"keep": 0, "extend": "n"}, "every so many"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_cannot_be_lengthened_is_refused(function: Any, written: dict[str, Any], expected: str) -> None:
+    """A simulation is lengthened by a parameter it has, from states that it keeps."""
+    with pytest.raises(fc.BadOption, match=expected):
+        fc.compute(**written)(function)
 
 
 @pytest.mark.contract("E2")

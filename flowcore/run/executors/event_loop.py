@@ -36,7 +36,7 @@ from flowcore.run.job import Failed, Interrupted, Job, Lost, Result, Skipped, Ta
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, keep_result
 from flowcore.run.slot import LocalSlot
-from flowcore.run.supply import Supplied
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 
 P = TypeVarTuple("P")
@@ -56,9 +56,11 @@ class EventLoopExecutor:
     broken = ""
     name = "async"
 
-    def __init__(self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None) -> None:
+    def __init__(
+        self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None, checkpoints: Checkpoints | None = None
+    ) -> None:
         self._inbox = inbox
-        self._place = Workplace(codec=codec, slot=LocalSlot(), pages=pages)
+        self._place = Workplace(codec=codec, slot=LocalSlot(), pages=pages, checkpoints=checkpoints)
         self._side = ThreadPoolExecutor(_SIDE_THREADS, thread_name_prefix="flowcore-side")
         self._live: dict[int, Timer | None] = {}  # attempts that nobody has ended, and their deadlines
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -88,8 +90,9 @@ class EventLoopExecutor:
         self._loop.call_soon_threadsafe(self._begin, job)
 
     def stop(self) -> None:
-        """Begin no further cell; the coroutines that run may finish."""
+        """Begin no further cell; the coroutines that run may finish, loops over steps at the next one."""
         self._stopping = True
+        self._place.slot.ask_to_stop()
 
     def cancel(self) -> None:
         """Give up on every coroutine, and cancel it if the loop still turns."""
@@ -155,9 +158,13 @@ class EventLoopExecutor:
         slot, depth = self._place.slot, job.task.depth
         context = Context(job.task.name, job.numbers[i], attempt, slot, depth=depth, pages=pages)
         if job.supplies:
-            context.supplied = Supplied(node=job.task.name, given=job.supplied(i))
+            context.supplied = self._place.supplied(job, i, lambda told: self._inbox.post([told]))
         current.set(context)
         result = await self._outcome(job, i)
+        if context.supplied is not None:
+            context.supplied.close()
+            if context.supplied.stopped:
+                result = Interrupted(attempts=[attempt])
         if pages is not None:
             pages.flush(attempt)
         if self._tasks.pop(attempt, None) is not None:

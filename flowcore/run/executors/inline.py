@@ -7,6 +7,7 @@ from flowcore.run.job import Interrupted, Job, TaskSpec
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import LocalSlot
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 
 _TOGETHER = 16  # cells after which the engine has a look around
@@ -18,10 +19,12 @@ class InlineExecutor:
     broken = ""
     name = "inline"
 
-    def __init__(self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None) -> None:
+    def __init__(
+        self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None, checkpoints: Checkpoints | None = None
+    ) -> None:
         self._inbox = inbox
         self._slot = LocalSlot()
-        self._place = Workplace(codec=codec, slot=self._slot, pages=pages)
+        self._place = Workplace(codec=codec, slot=self._slot, pages=pages, checkpoints=checkpoints)
 
     def take_back(self) -> list[Job]:
         """Give nothing: this executor does not break."""

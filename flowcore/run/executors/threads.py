@@ -20,10 +20,11 @@ from queue import SimpleQueue
 
 from flowcore import clock
 from flowcore.run.inbox import Inbox, Timer
-from flowcore.run.job import Done, Interrupted, Job, Printed, Result, TaskSpec, TimedOut, Warned
+from flowcore.run.job import Done, Interrupted, Job, Metric, Printed, Result, TaskSpec, TimedOut, Warned
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import LocalSlot
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 
 MOST = 64  # threads at once
@@ -36,10 +37,14 @@ class ThreadExecutor:
     broken = ""
     name = "thread"
 
-    def __init__(self, *, inbox: Inbox, codec: Codec, most: int = MOST, pages: Pages | None = None) -> None:
+    def __init__(
+        self, *, inbox: Inbox, codec: Codec, most: int = MOST, pages: Pages | None = None,
+        checkpoints: Checkpoints | None = None,
+    ) -> None:  # fmt: skip
         self._inbox = inbox
         self._codec = codec
         self._pages = pages
+        self._checkpoints = checkpoints
         self._most = most
         self._queue: SimpleQueue[Job | None] = SimpleQueue()
         self._slots: list[LocalSlot] = []
@@ -100,7 +105,7 @@ class ThreadExecutor:
         if self._stopping:
             slot.ask_to_stop()
         self._slots.append(slot)
-        place = Workplace(codec=self._codec, slot=slot, pages=self._pages)
+        place = Workplace(codec=self._codec, slot=slot, pages=self._pages, checkpoints=self._checkpoints)
         try:
             threading.Thread(target=self._carry, args=(place,), name="flowcore-io", daemon=True).start()
         except RuntimeError:  # the system gives no more threads: those there are will do (contract F35)
@@ -157,7 +162,7 @@ class ThreadExecutor:
 
     def _report(self, result: Result) -> None:
         match result:
-            case Printed() | Warned():
+            case Printed() | Warned() | Metric():
                 self._inbox.post([result])
             case Done() | Interrupted():
                 mine = [self._claim(attempt) for attempt in result.attempts]

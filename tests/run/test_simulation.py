@@ -1,0 +1,148 @@
+"""Claims about cells with a checkpoint: what they go on from, and that nobody can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import flowcore as fc
+from tests.run import simulations
+from tests.run.simulations import adaptive, equal, lengthened, steps_of, walk
+
+
+def give(store: Path, task: Any, *args: Any, runner: str = "process", **options: Any) -> Any:
+    """Run one task, and give its value."""
+    with fc.Flow("simulation") as flow:
+        flow.result = task.options(runner=runner)(*args)
+    return flow.run(store=store, progress=False, workers=1, **options)[flow.result]
+
+
+def files(store: Path) -> list[str]:
+    """Name the saved states and series of a store."""
+    return sorted(path.name for path in (store / "v1" / "checkpoints").glob("*/*"))
+
+
+@pytest.mark.contract("P7", "F4", "C6")
+def test_a_retry_goes_on_from_the_last_state(store: Path, tmp_path: Path) -> None:
+    """A worker that is killed costs the steps since the last save, and no bit of the answer."""
+    whole = give(tmp_path / "whole", walk, 9, 1.0, str(tmp_path / "whole.log"))
+
+    torn = give(store, walk, 9, 1.0, str(tmp_path / "torn.log"), 6, (3, 4))
+
+    assert equal(whole, torn)
+    assert [0, 1, 2, 3, 4, 5, 6, 5, 6, 7, 8] == steps_of(tmp_path / "torn.log")
+    assert [] == files(store)  # the result is on the medium, and the states are gone
+
+
+@pytest.mark.contract("P7")
+@pytest.mark.parametrize("runner", ["thread", "inline"])
+def test_every_runner_saves(store: Path, tmp_path: Path, runner: str) -> None:
+    """What a failing attempt saved in this process, the next one goes on from."""
+    log = tmp_path / "steps.log"
+
+    @fc.compute(retries=1, ignore=("log",))
+    def halting(n: int, log: str, ckpt: fc.Checkpoint = fc.Checkpoint()) -> int:
+        s = ckpt.state(total=0)
+        for step in ckpt.steps(n):
+            simulations.step_of(log, step)
+            s.total += step
+            ckpt.save()
+            if len(steps_of(Path(log))) == 4:
+                raise ValueError("no")
+        total: int = s.total
+        return total
+
+    assert sum(range(6)) == give(store, halting, 6, str(log), runner=runner)
+    assert [0, 1, 2, 3, 3, 4, 5] == steps_of(log)
+
+
+@pytest.mark.contract("K24")
+def test_a_longer_simulation_goes_on_from_the_end_of_a_shorter_one(store: Path, tmp_path: Path) -> None:
+    """From 500 steps to 1000 exactly 500 are executed; values and series are those of one go."""
+    log = tmp_path / "steps.log"
+    give(store, lengthened, 500, 1, str(log))
+    first = len(steps_of(log))
+
+    total, series = give(store, lengthened, 1000, 1, str(log))
+
+    expected = 1
+    sums = [expected := expected + step * step for step in range(1000)]
+    assert 500 == first
+    assert list(range(500, 1000)) == steps_of(log)[first:]
+    assert (sums[-1], sums) == (total, series.tolist())
+
+
+@pytest.mark.contract("K24")
+def test_a_shorter_simulation_goes_on_from_the_nearest_state_before(store: Path, tmp_path: Path) -> None:
+    """To 350 from states kept every 100 steps: 50 are executed; to 300: none; and the furthest end stays."""
+    log = tmp_path / "steps.log"
+    give(store, lengthened, 1000, 1, str(log))
+    executed = []
+    for n in (350, 300, 1002):
+        before = len(steps_of(log))
+        total, series = give(store, lengthened, n, 1, str(log))
+        executed.append(steps_of(log)[before:])
+        assert (1 + sum(step * step for step in range(n)), n) == (total, len(series))
+
+    assert [list(range(300, 350)), [], [1000, 1001]] == executed
+
+
+@pytest.mark.contract("K24")
+def test_another_argument_is_another_simulation(store: Path, tmp_path: Path) -> None:
+    """Only what lengthens is left out of a checkpoint's key."""
+    log = tmp_path / "steps.log"
+    give(store, lengthened, 5, 1, str(log))
+
+    total, _ = give(store, lengthened, 5, 2, str(log))
+
+    assert 2 + sum(step * step for step in range(5)) == total
+    assert [*range(5), *range(5)] == steps_of(log)
+
+
+@pytest.mark.contract("K24")
+def test_a_loop_of_unknown_length_is_lengthened_too(store: Path, tmp_path: Path) -> None:
+    """With a condition in place of a count, a shorter one never gives what a longer one has come to."""
+    log, other = tmp_path / "steps.log", tmp_path / "other.log"
+    answers = [give(store, adaptive, until, str(log)) for until in (10.0, 30.0, 5.0)]
+
+    assert [give(tmp_path / "fresh", adaptive, until, str(other)) for until in (10.0, 30.0, 5.0)] == answers
+
+
+@pytest.mark.contract("F34", "E12", "C1")
+def test_a_state_of_other_code_is_left_alone(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an edit the cell starts at step 0, and says why; after the edit is undone it goes on."""
+    log = tmp_path / "steps.log"
+
+    def attempt(dies: int) -> Any:
+        return give(store, walk, 8, 0.0, str(log), dies, (4,), runner="inline")
+
+    def fail(log: str, step: int, *, dies: int = -1) -> None:
+        with simulations.Path(log).open("a") as file:
+            file.write(f"{step}\n")
+        if step == dies:
+            raise KeyError(step)
+
+    monkeypatch.setattr(simulations, "step_of", fail)
+    with pytest.raises(fc.RunFailed):
+        attempt(6)
+    monkeypatch.setattr(simulations, "DT", 0.25)
+    with pytest.warns(fc.ResumeMismatch) as told, pytest.raises(fc.RunFailed):
+        attempt(2)
+    monkeypatch.setattr(simulations, "DT", 0.5)
+    attempt(-1)
+
+    assert [0, 1, 2, 3, 4, 5, 6, 0, 1, 2, 5, 6, 7] == steps_of(log)
+    (mismatch,) = [w.message for w in told if isinstance(w.message, fc.ResumeMismatch)]
+    assert (5, ("global DT 0.5 -> 0.25",)) == (mismatch.step, mismatch.differs)
+
+
+def test_a_plain_call_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside a run a checkpoint is an ordinary loop, and each call has its own."""
+    monkeypatch.chdir(tmp_path)
+    one, other = lengthened(4, 1, "log"), lengthened(4, 1, "log")
+
+    assert (15, [1, 2, 6, 15]) == (one[0], one[1].tolist())
+    assert (15, [1, 2, 6, 15]) == (other[0], other[1].tolist())
+    assert ["log"] == [path.name for path in tmp_path.iterdir()]
