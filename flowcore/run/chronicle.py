@@ -14,7 +14,8 @@ from flowcore import clock
 from flowcore.declare.node import Axis, Node, label_told
 from flowcore.plan.graph import Graph
 from flowcore.plan.stations import State
-from flowcore.run.books import Books, Counts
+from flowcore.run.books import Books, CellFailure, Counts
+from flowcore.run.job import Failure
 from flowcore.settings import Settings
 from flowcore.store.cache import Cache
 from flowcore.store.codecs import Codec
@@ -79,3 +80,13 @@ def _axis(axis: Axis, codec: Codec) -> dict[str, object]:
         return {"name": axis.name, "labels": None if labels is None else list(labels), "source": source}
     records = [[codec.encode(label, keep=False).record, label_told(label)] for label in labels]
     return {"name": axis.name, "records": records, "source": source}
+
+
+def failure_facts(failure: CellFailure) -> dict[str, object]:
+    """Give a failure for the journal: what and where, no data (contract S11)."""
+    error, tried = failure.error, {"attempts": failure.attempts, "arguments": dict(failure.arguments)}
+    if isinstance(error, Failure):
+        told = {"type": error.type, "text": error.text, "at": error.at, "traceback": error.traceback}
+        return told | tried | {"causes": [[cause.type, cause.text, cause.at] for cause in error.causes]}
+    told = {"type": f"flowcore.errors.{type(error).__name__}", "text": str(error), "at": "", "traceback": ""}
+    return told | tried

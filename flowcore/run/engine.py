@@ -38,7 +38,8 @@ from flowcore.run.parking import BEATS, Parking
 from flowcore.run.repeats import Repeats
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes
-from flowcore.run.work import Surround, Work, prepare
+from flowcore.run.work import Work, prepare
+from flowcore.run.written import Surround
 from flowcore.store.cache import Hit
 from flowcore.store.trace import NO_KEY
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from flowcore.declare.node import Node, cell_id, label_of
+from flowcore.errors import AxisMismatch
 from flowcore.plan.cells import Space
-from flowcore.plan.graph import Graph, span_of
+from flowcore.plan.encode import decode, no_fetch
+from flowcore.plan.graph import Graph, Planned, span_of
 from flowcore.run.job import Record
 from flowcore.run.values import Values
 from flowcore.store.codecs import Codec
@@ -51,3 +53,19 @@ class Labels:
         assert owner is not None, "a cell along a dynamic axis exists only after its source"
         record = self._values.label(source, owner, place)
         return place if record is None else label_of(self._codec.decode(record))
+
+
+def repeated_label(planned: Planned, row: Sequence[tuple[bool, bytes, bytes]]) -> AxisMismatch | None:
+    """Refuse labels that are equal, as `each` does while drawing: 1, True and 1.0 are one label."""
+    if not row or not all(own for own, _, _ in row):
+        return None
+    labels = [label_of(decode(record, fetch=no_fetch)) for _, record, _ in row]
+    if len(set(labels)) == len(labels):
+        return None
+    seen: dict[object, int] = {}
+    first, second = next((seen[label], i) for i, label in enumerate(labels) if seen.setdefault(label, i) != i)
+    axis = planned.name
+    return AxisMismatch(
+        node=axis, axis=axis, found=f"the same label at places {first} and {second}", expected="every label once",
+        at=planned.node.site, remedy="Leave the repetition out of the list that is iterated over.",
+    )  # fmt: skip

@@ -10,12 +10,11 @@ import random
 from collections.abc import Callable, Sequence
 
 from flowcore import clock
-from flowcore.declare.node import label_of
-from flowcore.errors import AxisMismatch, CellTimeout, FileChanged, FlowcoreError, NotStorable, ValueLost, WorkerDied
-from flowcore.plan.encode import decode, no_fetch
+from flowcore.errors import CellTimeout, FileChanged, FlowcoreError, NotStorable, ValueLost, WorkerDied
 from flowcore.plan.records import combine
 from flowcore.run.arguments import arguments_told
 from flowcore.run.books import Books, Cell, CellFailure, Tries
+from flowcore.run.chronicle import failure_facts
 from flowcore.run.failure import sourced, users_stack
 from flowcore.run.flight import Flight
 from flowcore.run.job import (
@@ -34,6 +33,7 @@ from flowcore.run.job import (
     TimedOut,
     Warned,
 )
+from flowcore.run.labels import repeated_label
 from flowcore.run.remaking import makers_of
 from flowcore.run.userclasses import current_classes, marked
 from flowcore.run.work import Work
@@ -195,7 +195,7 @@ class Landing:
         """The elements that a dynamic axis runs over: its rows have their lengths now."""
         node, books = work.number, self.books
         for number, row in zip(numbers, elements, strict=True):
-            trouble = self._repeated(work, row)
+            trouble = repeated_label(work.planned, row)
             if trouble is not None:
                 self._fail((node, number), trouble, Tries(), 0.0)
                 continue
@@ -205,21 +205,6 @@ class Landing:
             books.cache.rows(node, number, len(row), books.values.labels(node, number))
             books.count(node).done += 1
             books.schedule.done(node, [number])
-
-    def _repeated(self, work: Work, row: Sequence[tuple[bool, bytes, bytes]]) -> AxisMismatch | None:
-        """Refuse labels that are equal, as `each` does while drawing: 1, True and 1.0 are one label."""
-        if not row or not all(own for own, _, _ in row):
-            return None
-        labels = [label_of(decode(record, fetch=no_fetch)) for _, record, _ in row]
-        if len(set(labels)) == len(labels):
-            return None
-        seen: dict[object, int] = {}
-        first, second = next((seen[label], i) for i, label in enumerate(labels) if seen.setdefault(label, i) != i)
-        axis = work.planned.name
-        return AxisMismatch(
-            node=axis, axis=axis, found=f"the same label at places {first} and {second}", expected="every label once",
-            at=work.planned.node.site, remedy="Leave the repetition out of the list that is iterated over.",
-        )  # fmt: skip
 
     def _refused(self, work: Work, path: str, kind: str) -> None:
         """Say once a task that its results cannot be kept (contract E8), and once a file that it changed (F32)."""
@@ -305,7 +290,7 @@ class Landing:
         )  # fmt: skip
         self.books.failures.append(failure)
         self.books.count(node).failed += 1
-        self.books.cache.failed(node, number, _facts(failure))
+        self.books.cache.failed(node, number, failure_facts(failure))
         self.books.values.drop(node, number)  # of an earlier time, if this cell was made again
         self.books.schedule.failed(node, [number])
         self.release_parked(key)
@@ -399,13 +384,3 @@ def _kept_under(keys: Sequence[bytes], done: Done, places: Sequence[int]) -> lis
     """Give the keys without those of results that are not to be kept, whatever can be kept of them."""
     refused = {attempt for attempt, _, _ in done.refusals}
     return [b"" if done.attempts[i] in refused else key for i, key in zip(places, keys, strict=True)]
-
-
-def _facts(failure: CellFailure) -> dict[str, object]:
-    """Give a failure for the journal: what and where, no data (contract S11)."""
-    error, tried = failure.error, {"attempts": failure.attempts, "arguments": dict(failure.arguments)}
-    if isinstance(error, Failure):
-        told = {"type": error.type, "text": error.text, "at": error.at, "traceback": error.traceback}
-        return told | tried | {"causes": [[cause.type, cause.text, cause.at] for cause in error.causes]}
-    told = {"type": f"flowcore.errors.{type(error).__name__}", "text": str(error), "at": "", "traceback": ""}
-    return told | tried

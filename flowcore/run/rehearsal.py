@@ -42,7 +42,8 @@ from flowcore.run.requests import cell_namer
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes, marked
 from flowcore.run.values import Values
-from flowcore.run.work import Surround, Work, prepare
+from flowcore.run.work import Work, prepare
+from flowcore.run.written import Surround
 from flowcore.store.cache import Hit
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store

@@ -44,7 +44,7 @@ from flowcore.run.telling import Teller
 from flowcore.run.trust import Trust
 from flowcore.run.values import Values
 from flowcore.run.warned import arrived
-from flowcore.run.work import Surround
+from flowcore.run.written import Surround
 from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
@@ -117,10 +117,9 @@ class Session:
             checkpoints=self.store_run.checkpoints if self.store_run.writable else None,
             hear=self._hear, echo=not self._teller.listening,
         )  # fmt: skip
-        advances = Advances(cache=self.store_run.cache, name=self.labels.name, tell=self._teller.tell)
         self._landing = Landing(
             self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=self._warn,
-            progressed=advances.take,
+            progressed=Advances(cache=self.store_run.cache, name=self.labels.name, tell=self._teller.tell).take,
         )  # fmt: skip
         self._given = tuple(asked.given)
         try:

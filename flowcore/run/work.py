@@ -8,61 +8,32 @@ something cannot travel, no cell of the node runs (F9).
 
 from __future__ import annotations
 
-import inspect
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
-from typing import TypeAlias
 
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.node import Along
 from flowcore.doubts import NotReproducible
-from flowcore.errors import MissingFile, NotKeyable, NotPicklable
-from flowcore.notices import notice
-from flowcore.plan.cells import Space
+from flowcore.errors import NotPicklable
 from flowcore.plan.code import Fingerprint, class_fingerprint, fingerprint, modules_read
 from flowcore.plan.encode import NoEncoding, find_class
-from flowcore.plan.graph import Constant, Container, Place, Planned, Shape
+from flowcore.plan.graph import Planned
 from flowcore.plan.keys import NodeKeys, common_components
 from flowcore.plan.modules import Modules
 from flowcore.plan.pieces import is_followed
-from flowcore.plan.records import combine, component_of_form, references, tells_itself
-from flowcore.plan.sketch import sketch
 from flowcore.plan.streams import RNG
 from flowcore.run.claims import ClaimSource, claim_source, has_checkpoint, with_claims
-from flowcore.run.inputs import Feeder, FromAxis, FromGather, LabelRecord, feeder
+from flowcore.run.inputs import Feeder, FromAxis, FromGather, feeder
 from flowcore.run.job import Component, Keep, Part, Record, TaskSpec, Tracked
 from flowcore.run.parameters import Own, component_columns
 from flowcore.run.requests import Source, asked, draws, stream_sources
 from flowcore.run.values import Values
+from flowcore.run.written import Encoder, Packed, Surround, is_cached
 from flowcore.store.codecs import Codec
 
-Packed: TypeAlias = tuple[tuple[str, ...] | bytes, tuple[Record, ...]]
 _ids = itertools.count(1)
-_SKETCHED = 64  # large constants of a node that are told
-_LIVE = frozenset({"numpy.random._generator.Generator", "numpy.random.mtrand.RandomState", "random.Random"})
-_LIVE_REMEDY = "Leave it out of this call, and give the task a stream a cell: `rng: np.random.Generator = fc.rng()`."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surround:
-    """What preparing a node needs of its run."""
-
-    codec: Codec
-    spaces: Callable[[int], Space]
-    label: LabelRecord
-    run_id: str
-    leaves_process: Callable[[str], bool]  # whether a runner's cells leave this process
-    named: Callable[[int, int], Component]  # from node and cell to what it is called, as an identity
-    seed: int = 0
-    resume: str = "own"  # what becomes of states that other code has left
-    cell: Callable[[int, int], str] = "{}[{}]".format  # readable id of a cell
-    depth: int = 0  # how many runs this one is nested in
-    tell: Callable[[NotKeyable | NotReproducible, str], None] = (
-        notice  # told of what is wrong with a node, and its place
-    )
-    packed: dict[int, tuple[object, Packed]] = field(default_factory=dict)  # functions, by id, as they travel
 
 
 @dataclass(slots=True, kw_only=True)
@@ -157,11 +128,11 @@ def prepare(planned: Planned, surround: Surround) -> Work:
     lane = {"item": "thread", "expand": "thread", "choose": "engine"}.get(node.kind, node.runner)
     if node.kind == "choose":
         return Work(planned=planned, lane=lane, task=TaskSpec(id=next(_ids), name=node.name), keys=None,
-                    keep=Keep.PASS_ON, feeders=_feeders(planned, surround, _Encoder(planned, surround)))  # fmt: skip
-    encoder = _Encoder(planned, surround)
+                    keep=Keep.PASS_ON, feeders=_feeders(planned, surround, Encoder(planned, surround)))  # fmt: skip
+    encoder = Encoder(planned, surround)
     feeders = _feeders(planned, surround, encoder)
     parts = [(name, encoder.part(shape, f"args.{name}")) for name, shape in planned.arguments.items()]
-    cached = _cached(planned)
+    cached = is_cached(planned)
     saves = has_checkpoint(node.task)
     code = _identify(planned, surround, encoder) if cached or saves else None
     own = [encoder.own(name, shape) for name, shape in planned.arguments.items() if planned.slots_of(name)]
@@ -238,17 +209,7 @@ def _compared(planned: Planned, codec: Codec) -> tuple[Modules, Tracked]:
     return modules_read(task.function, ignore=options.ignore, tracks=sent), tuple(packed)
 
 
-def _cached(planned: Planned) -> bool:
-    return planned.node.task is not None and planned.node.options.cache is not False
-
-
-def _must(planned: Planned) -> bool:
-    """Tell whether the user wrote that the result has to be kept."""
-    options = planned.node.options
-    return options.cache == "required" or (options.cache is True and "cache" in options.given)
-
-
-def _identify(planned: Planned, surround: Surround, encoder: _Encoder) -> Fingerprint | None:
+def _identify(planned: Planned, surround: Surround, encoder: Encoder) -> Fingerprint | None:
     """Identify the code; None, with a warning, if that cannot be done."""
     assert planned.node.task is not None, "only tasks are cached"
     options = planned.node.options
@@ -259,7 +220,7 @@ def _identify(planned: Planned, surround: Surround, encoder: _Encoder) -> Finger
         return None
 
 
-def _constants(planned: Planned, encoder: _Encoder) -> dict[str, Component]:
+def _constants(planned: Planned, encoder: Encoder) -> dict[str, Component]:
     """Give the identities of what all cells of a node are called with, by parameter."""
     constants = {name: encoder.constant_component(shape, name) for name, shape in planned.arguments.items()
                  if not planned.slots_of(name)}  # fmt: skip
@@ -289,7 +250,7 @@ def _known_classes(classes: dict[str, bytes]) -> list[tuple[str, Fingerprint]]:
             for name, identity, kind in found]  # fmt: skip
 
 
-def _feeders(planned: Planned, surround: Surround, encoder: _Encoder) -> list[Feeder]:
+def _feeders(planned: Planned, surround: Surround, encoder: Encoder) -> list[Feeder]:
     space = surround.spaces(planned.number)
     found: list[Feeder] = []
     for form in planned.slots:
@@ -299,115 +260,3 @@ def _feeders(planned: Planned, surround: Surround, encoder: _Encoder) -> list[Fe
         else:
             found.append(feeder(form, space, surround.spaces, surround.label))
     return found
-
-
-class _Encoder:
-    """Encodes what the user wrote into a call; remembers what has no encoding."""
-
-    def __init__(self, planned: Planned, surround: Surround) -> None:
-        self._planned = planned
-        self._codec = surround.codec
-        self._cached = _cached(planned)
-        self._tell = surround.tell
-        self._known: dict[int, tuple[object, Record, Component]] = {}
-        self.classes: dict[str, bytes] = {}
-        self.held: list[Record] = []
-        self.refused = False
-        self._large: dict[Component, Record] = {}  # of what does not tell itself by its component
-
-    def value(self, value: object, path: str) -> tuple[Record, Component]:
-        """Give the record and the identity of a value; passed on, with a warning, if it has no encoding."""
-        known = self._known.get(id(value))
-        if known is None:
-            known = self._known[id(value)] = (value, *self.fresh(value, path))
-        return known[1], known[2]
-
-    def fresh(self, value: object, path: str) -> tuple[Record, Component]:
-        """As `value`, for one that is asked for once only."""
-        try:
-            encoded = self._codec.argument(value, name=path)
-            if encoded.classes:
-                self.classes.update(encoded.classes)
-            if references(encoded.record):
-                self.held.append(encoded.record)
-            if not tells_itself(encoded.component):
-                self._large[encoded.component] = encoded.record
-            return encoded.record, encoded.component
-        except MissingFile as missing:
-            missing.node, missing.parameter, missing.at = self._planned.name, path, self._planned.node.site
-            raise
-        except NoEncoding as refused:
-            self.refuse(f"{path}{refused.path}", refused)
-            record = self._codec.pass_on(value, name=path)
-            self.held.append(record)
-            # A node with such an argument is not keyed; its random streams count it as the place where it stands.
-            return record, combine("unkeyed", [component_of_form(path.encode("utf-8", "surrogatepass"))])
-
-    def refuse(self, path: str, refused: NoEncoding) -> None:
-        """Say that the node is not kept, or raise where that is not acceptable (contract E6)."""
-        live = refused.kind in _LIVE
-        remedy = _LIVE_REMEDY if live else ""
-        node = self._planned.node
-        raised = live or (self._cached and _must(self._planned))
-        trouble = NotKeyable(
-            node=node.name, path=path, kind=refused.kind, at=node.site, refused=raised, remedy=remedy or refused.hint
-        )
-        if raised:
-            raise trouble
-        if self._cached and not self.refused:
-            self._tell(trouble, node.site)
-        self.refused = True
-
-    def part(self, shape: Shape, path: str) -> Part:
-        """Give a part of the call in the form that crosses borders."""
-        if isinstance(shape, Place):
-            return ["slot", shape.slot]
-        if isinstance(shape, Constant):
-            return ["const", self.value(shape.value, path)[0]]
-        if shape.kind == "dict":
-            pairs = [[self.value(k, path)[0], self.part(item, f"{path}[{k!r}]")] for k, item in shape.items]
-            return ["dict", pairs]
-        return [shape.kind, [self.part(item, f"{path}[{i}]") for i, (_, item) in enumerate(shape.items)]]
-
-    def constant_component(self, shape: Shape, name: str) -> Component:
-        """Give the identity of an argument without slots."""
-        assert isinstance(shape, Constant), "containers without references are constants"
-        return self.value(shape.value, f"args.{name}")[1]
-
-    def default_components(self, planned: Planned) -> dict[str, Component]:
-        """Give the identities of parameters left at their defaults, so that writing one out changes nothing (K11)."""
-        assert planned.node.task is not None, "only tasks are keyed"
-        try:
-            parameters = inspect.signature(planned.node.task.function).parameters
-        except (TypeError, ValueError):  # written in C, without a signature
-            return {}
-        found: dict[str, Component] = {}
-        for name, parameter in parameters.items():
-            if parameter.default is parameter.empty or name in planned.arguments:
-                continue
-            try:
-                found[name] = self._codec.encode(parameter.default, keep=False).component
-            except NoEncoding:  # written out it would be refused; as a default it is part of the code's identity
-                continue
-        return found
-
-    def own(self, name: str, shape: Shape) -> Own:
-        """Say how the component of a parameter with slots is made."""
-        slots = self._planned.slots_of(name)
-        if isinstance(shape, Place):
-            return Own(name, slots, None)
-        return Own(name, slots, combine("shape", self._skeleton(shape, f"args.{name}")))
-
-    def sketches(self) -> dict[Component, str]:
-        """Tell what the larger constants are like, by identity: of these nothing else is kept."""
-        return {component: sketch(record) for component, record in itertools.islice(self._large.items(), _SKETCHED)}
-
-    def _skeleton(self, shape: Shape, path: str) -> list[Component]:
-        if isinstance(shape, Place):
-            return [b"slot"]
-        if isinstance(shape, Constant):
-            return [b"const", self.value(shape.value, path)[1]]
-        assert isinstance(shape, Container), "a shape is a place, a constant or a container"
-        keys = [self.value(key, path)[1] for key, _ in shape.items] if shape.kind == "dict" else []
-        inner = [combine("item", self._skeleton(item, path)) for _, item in shape.items]
-        return [shape.kind.encode(), str(len(inner)).encode(), *keys, *inner]
