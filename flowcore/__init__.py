@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from flowcore.declare.task import Task as Task
     from flowcore.declare.task import compute as compute
     from flowcore.declare.task import io as io
+    from flowcore.declare.tolerance import allclose as allclose
     from flowcore.doubts import NotReproducible as NotReproducible
     from flowcore.doubts import RepeatedStream as RepeatedStream
+    from flowcore.doubts import TwoValues as TwoValues
     from flowcore.doubts import Unseeded as Unseeded
     from flowcore.errors import AxisMismatch as AxisMismatch
     from flowcore.errors import BadOption as BadOption
@@ -74,7 +76,8 @@ _ROOMS = {
     "flowcore.declare.files": ("File",),
     "flowcore.declare.node": ("Node",),
     "flowcore.declare.task": ("Task", "compute", "io"),
-    "flowcore.doubts": ("NotReproducible", "RepeatedStream", "Unseeded"),
+    "flowcore.declare.tolerance": ("allclose",),
+    "flowcore.doubts": ("NotReproducible", "RepeatedStream", "TwoValues", "Unseeded"),
     "flowcore.errors": (
         "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName",
         "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument",
@@ -97,15 +100,14 @@ _ROOMS = {
 _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - what is written most comes first
-    "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "Checkpoint", "File", "Skip", "Run", "Grid",
-    "Settings", "Observer",
-    "runs", "open_run", "open_store", "register_codec", "Task", "Node", "Axis",
+    "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "Checkpoint", "allclose", "File", "Skip",
+    "Run", "Grid", "Settings", "Observer", "runs", "open_run", "open_store", "register_codec", "Task", "Node", "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "FileChanged", "ForeignReference", "MissingArgument", "MissingFile",
     "NoValueYet",
     "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "TooDeeplyNested", "UnknownNode",
     "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
-    "NotReproducible", "RepeatedStream", "ResumeMismatch", "UnsavedState", "Unseeded",
+    "NotReproducible", "RepeatedStream", "ResumeMismatch", "TwoValues", "UnsavedState", "Unseeded",
 ]  # fmt: skip
 
 

@@ -1,9 +1,10 @@
-"""What makes a result doubtful: random numbers that repeat, or that nothing determines.
+"""What makes a result doubtful: it repeats what it should not, or does not repeat what it should.
 
 A part of the tree in `flowcore.errors` (``w`` marks kinds that are issued as warnings)::
 
     FlowcoreError
     ├── RepeatedStream         w    two cells of a run draw the same numbers
+    ├── TwoValues              w    one key, computed twice, gave two values
     ├── NotReproducible        w    a task draws from the process's global stream
     └── Unseeded                    (RuntimeError) a stream that the key does not know of
 
@@ -60,3 +61,20 @@ class Unseeded(FlowcoreError, RuntimeError):
         yield f"{self.task}() asks for fc.rng(), but it could not be seen that {self.node}() calls it."
         yield "So the run's seed is not in the key of this cell, and a result for one seed would answer for another."
         yield f"Call it by its name, or say so: @fc.compute(tracks=({self.task},))."
+
+
+@dataclass(kw_only=True, eq=False)
+class TwoValues(FlowcoreError, FlowcoreWarning):
+    """A cell was computed again under a key that has a value, and gave another one."""
+
+    task: str
+    cell: str
+    at: str = ""  # file:line where its node is drawn
+    refreshed: bool = False  # the user asked for it, and the new value is the one that counts
+
+    def lines(self) -> Iterator[str]:
+        where = f" ({self.at})" if self.at else ""
+        yield f"{self.task} gave two values for one key: {self.cell} is not what is recorded for it{where}."
+        kept = "The new one takes its place, as refresh= says" if self.refreshed else "The first one stays"
+        yield f"{kept}; run.summary() counts such cells."
+        yield "Something that no key knows of decides: random numbers (fc.rng()), a file (fc.File), order of threads."

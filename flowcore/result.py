@@ -17,6 +17,7 @@ from flowcore.errors import (
     ValueReleased,
 )
 from flowcore.grid import Grid
+from flowcore.inspect.earlier import Earlier
 from flowcore.inspect.failures import FailedCell, failures_told, replay, undone
 from flowcore.inspect.html import run_html
 from flowcore.inspect.recorded import Recorded
@@ -266,7 +267,9 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
     graph, asked = asked_of(flow, targets, settings)
     store = settings.store if isinstance(settings.store, Store) else open_store(str(settings.store))
     told = observers(settings.progress)
-    session = Session(graph, settings=settings, store=store, name=flow.name, asked=asked, observers=told)
+    session = Session(
+        graph, settings=settings, store=store, name=flow.name, asked=asked, observers=told, earlier=Earlier()
+    )  # fmt: skip
     run = Run(flow, session)
     session.start()
     return run

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, TypedDict
 
+from flowcore.declare.tolerance import AllClose
 from flowcore.errors import BadOption, FlowcoreError, nearest
 from flowcore.settings import raise_all, seconds, whole
 
@@ -45,7 +46,7 @@ class GivenOptions(TypedDict, total=False):
     priority: float
     runner: str | None
     extend: str | None
-    same: object
+    same: AllClose | None
     place: str | None
     keep: object
 
@@ -74,7 +75,7 @@ class TaskOptions:
     priority: float = 0
     runner: str | None = None  # None: by kind
     extend: str | None = None
-    same: object = None
+    same: AllClose | None = None
     place: str | None = None
     keep: int | tuple[int, ...] | None = None
     given: frozenset[str] = frozenset()
@@ -180,6 +181,12 @@ def _limit(name: str, value: object) -> Limit | None:
         raise
 
 
+def _same(name: str, value: object) -> AllClose | None:
+    if value is None or isinstance(value, AllClose):
+        return value
+    raise BadOption(option=name, found=repr(value), expected="a tolerance, such as same=fc.allclose(rtol=1e-12)")
+
+
 def _priority(name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise BadOption(option=name, found=repr(value), expected="a number")
@@ -211,7 +218,7 @@ def _absent(unset: object) -> Callable[[str, object], object]:
 _READERS: dict[str, Callable[[str, object], object]] = {
     "cache": _cache, "version": _text, "tracks": _tracks, "ignore": _ignore, "retries": whole, "backoff": _backoff,
     "timeout": _timeout, "cores": _cores, "memory": _absent(None), "gpus": _absent(0), "limit": _limit,
-    "priority": _priority, "runner": _text, "extend": _text, "same": _absent(None), "place": _absent(None),
+    "priority": _priority, "runner": _text, "extend": _text, "same": _same, "place": _absent(None),
     "keep": _keep,
 }  # fmt: skip
 

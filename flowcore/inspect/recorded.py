@@ -29,6 +29,7 @@ from flowcore.store.history import (
     Beat,
     CellFailed,
     CellSkipped,
+    Doubled,
     Ended,
     Follower,
     Left,
@@ -300,6 +301,8 @@ class Recorded:
                 self._expand(told)
             case Trace() | Answered() | CellFailed() | CellSkipped() | Left():
                 self._cells(told)
+            case Doubled():
+                self._ledger(told.node).counts.doubled += len(told.numbers)
             case Tried():
                 self._ledger(told.node).tried[told.number] = told.attempts
             case Beat():

@@ -25,6 +25,8 @@ def summary(
     for name, cells, c in counts:
         of = f"{cells:>6} cell{'s' if cells != 1 else ' '}" if cells is not None else "     ? cells"
         lines.append(f"  {name:<{width}} {of}: {_told(c.done, c.hit, c.failed, c.skipped)}")
+        if c.doubled:
+            lines.append(f"  {'':<{width}} {c.doubled} of them gave another value than is recorded for the same key")
     return "\n".join(lines)
 
 

@@ -62,6 +62,7 @@ class Counts:
     hit: int = 0
     failed: int = 0
     skipped: int = 0
+    doubled: int = 0  # gave another value than is recorded for their key
 
 
 @dataclass(slots=True, kw_only=True)
@@ -88,6 +89,7 @@ class Books:
     counts: dict[int, Counts] = field(default_factory=dict)
     failures: list[CellFailure] = field(default_factory=list)
     skips: dict[Cell, str] = field(default_factory=dict)
+    vanished: set[int] = field(default_factory=set)  # nodes with cells whose recorded value is gone
     remade: bool = False  # whether a value has vanished, so that what was keyed by it may have to be keyed anew
     delayed: int = 0  # cells that wait for a retry
     changed: set[int] = field(default_factory=set)  # nodes whose counts changed since they were last told

@@ -40,7 +40,7 @@ from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes
 from flowcore.run.work import Work, prepare
 from flowcore.run.written import Surround
-from flowcore.store.cache import Hit
+from flowcore.store.cache import VALUE_GONE, Hit
 from flowcore.store.trace import NO_KEY
 
 _BATCH = 512  # cells keyed and judged together
@@ -265,6 +265,8 @@ class Engine:
                 books.put(node, numbers[i], answer.record, answer.component, current_classes(answer.classes))
             else:
                 misses.append(i)
+                if answer is VALUE_GONE:
+                    books.vanished.add(node)
         if hits:
             books.count(node).hit += len(hits)
             books.cache.hits(node, [numbers[i] for i in hits], [keys[i] for i in hits])
@@ -368,7 +370,7 @@ class Engine:
             task=work.task, node=work.number, attempts=attempts, numbers=numbers,
             columns=work.columns(numbers, books.values), seconds=books.seconds.get(work.task.id, 0.0),
             modules=self._modules(work),
-            supplies=supplies,
+            supplies=supplies, canon=self._landing.sameness.column(work, numbers),
         )  # fmt: skip
 
     def _modules(self, work: Work) -> tuple[str, ...]:

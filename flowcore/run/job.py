@@ -78,6 +78,7 @@ class TaskSpec:
     injected: tuple[
         tuple[str, str, dict[str, object]], ...
     ] = ()  # what cells are supplied with: parameter, kind, options
+    same: tuple[float, float, bool] | None = None  # rtol, atol, equal_nan: results that close to the kept one are it
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list, for a message."""
@@ -86,13 +87,14 @@ class TaskSpec:
             list(self.buffers), self.mode, list(self.positional), [list(k) for k in self.keywords],
             int(self.keep), self.code, self.timeout, self.cores, self.gpus, self.depth,
             self.modules, self.ignore, self.tracks, self.injected,
+            self.same,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object]) -> TaskSpec:
         """Read what :meth:`pack` gave."""
         (id_, name, function, buffers, mode, positional, keywords, keep, code, timeout, cores, gpus, depth,
-         modules, ignore, tracks, injected) = fields  # fmt: skip
+         modules, ignore, tracks, injected, same) = fields  # fmt: skip
         return cls(
             id=id_, name=name, function=function if isinstance(function, bytes) else tuple(function),  # type: ignore[arg-type]
             buffers=tuple(buffers), mode=mode, positional=tuple(positional),  # type: ignore[arg-type]
@@ -101,6 +103,7 @@ class TaskSpec:
             modules=tuple((m, d) for m, d in modules), ignore=tuple(ignore),  # type: ignore[attr-defined,arg-type]
             tracks=tuple((f if isinstance(f, bytes) else tuple(f), tuple(b)) for f, b in tracks),  # type: ignore[attr-defined]
             injected=tuple((p, k, o) for p, k, o in injected),  # type: ignore[attr-defined]
+            same=None if same is None else tuple(same),  # type: ignore[arg-type]
         )  # fmt: skip
 
 
@@ -117,6 +120,8 @@ class Job:
     modules: tuple[str, ...] = ()  # of user classes that the values may name; imported before they are decoded
     supplies: dict[str, list[bytes]] = field(default_factory=dict)  # kind of request -> what its supplier needs, a cell
 
+    canon: list[Record] = field(default_factory=list)  # what results are compared with, a cell; empty bytes: nothing
+
     def supplied(self, i: int) -> dict[str, bytes]:
         """Give what the suppliers of the i-th cell need, by kind of request."""
         return {kind: column[i] for kind, column in self.supplies.items()}
@@ -128,6 +133,7 @@ class Job:
             columns=[c if len(c) == 1 and len(self.attempts) > 1 else c[first:last] for c in self.columns],
             seconds=self.seconds, modules=self.modules,
             supplies={kind: column[first:last] for kind, column in self.supplies.items()},
+            canon=self.canon[first:last],
         )  # fmt: skip
 
     def pick(self, places: Sequence[int]) -> Job:
@@ -139,22 +145,23 @@ class Job:
             columns=[c if len(c) == 1 and shared else [c[i] for i in places] for c in self.columns],
             seconds=self.seconds, modules=self.modules,
             supplies={kind: [column[i] for i in places] for kind, column in self.supplies.items()},
+            canon=[self.canon[i] for i in places] if self.canon else [],
         )  # fmt: skip
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list; the task goes by its id."""
         return [
             self.task.id, self.node, self.attempts, self.numbers, self.columns, self.seconds, list(self.modules),
-            self.supplies,
+            self.supplies, self.canon,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object], tasks: dict[int, TaskSpec]) -> Job:
         """Read what :meth:`pack` gave, with the tasks sent before."""
-        task, node, attempts, numbers, columns, seconds, modules, supplies = fields
+        task, node, attempts, numbers, columns, seconds, modules, supplies, canon = fields
         return cls(
             task=tasks[task], node=node, attempts=attempts, numbers=numbers, columns=columns, seconds=seconds,  # type: ignore[index,arg-type]
-            modules=tuple(modules), supplies=supplies,  # type: ignore[arg-type]
+            modules=tuple(modules), supplies=supplies, canon=canon,  # type: ignore[arg-type]
         )  # fmt: skip
 
 
@@ -200,6 +207,8 @@ class Done:
     # each element: whether it is its own label (else its position is), its record, its component
     refusals: list[tuple[int, str, str]] = field(default_factory=list)
     # not kept: attempt, path and type of the leaf without encoding; or the path of a file, and CHANGED
+    same: list[tuple[int, float, float]] = field(default_factory=list)
+    # close to what they were compared with: attempt, largest absolute and relative deviation; its record is empty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -291,12 +300,12 @@ def joined(results: Sequence[Result]) -> list[Result]:
     whole: list[Result] = []
     last: Done | None = None
     for result in results:
-        plain = isinstance(result, Done) and not (result.classes or result.elements or result.refusals or result.peaks)
-        if not plain:
+        if not isinstance(result, Done) or any(
+            (result.classes, result.elements, result.refusals, result.peaks, result.same)
+        ):  # fmt: skip
             last = None
             whole.append(result)
             continue
-        assert isinstance(result, Done), "asked above"
         if last is None:
             last = Done(attempts=[], records=[], components=[], seconds=[])
             whole.append(last)
@@ -312,7 +321,7 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
     match result:
         case Done():
             return ["done", result.attempts, result.records, result.components, result.seconds, result.peaks,
-                    result.classes, result.elements, result.refusals]  # fmt: skip
+                    result.classes, result.elements, result.refusals, result.same]  # fmt: skip
         case Failed():
             return ["failed", result.attempt, result.failure.pack(), result.seconds]
         case Skipped():
@@ -336,10 +345,10 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
 def unpack_result(fields: Sequence[object]) -> Result:  # noqa: PLR0911 - one arm a kind
     """Read what :func:`pack_result` gave; ValueError for anything else."""
     match fields:
-        case ["done", attempts, records, components, seconds, peaks, classes, elements, refusals]:
+        case ["done", attempts, records, components, seconds, peaks, classes, elements, refusals, same]:
             columns: dict[str, Any] = {"attempts": attempts, "records": records, "components": components}
             columns |= {"seconds": seconds, "peaks": peaks, "classes": classes, "elements": elements}
-            return Done(**columns, refusals=refusals)  # type: ignore[arg-type]
+            return Done(**columns, refusals=refusals, same=same)  # type: ignore[arg-type]
         case ["failed", attempt, failure, seconds]:
             return Failed(attempt=attempt, failure=Failure.unpack(failure), seconds=seconds)  # type: ignore[arg-type]
         case ["skipped", attempt, reason, seconds]:

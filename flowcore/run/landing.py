@@ -15,6 +15,7 @@ from flowcore.plan.records import combine
 from flowcore.run.arguments import arguments_told
 from flowcore.run.books import Books, Cell, CellFailure, Tries
 from flowcore.run.chronicle import failure_facts
+from flowcore.run.doubles import Doubles
 from flowcore.run.failure import sourced, users_stack
 from flowcore.run.flight import Flight
 from flowcore.run.job import (
@@ -35,6 +36,7 @@ from flowcore.run.job import (
 )
 from flowcore.run.labels import repeated_label
 from flowcore.run.remaking import makers_of
+from flowcore.run.sameness import Sameness
 from flowcore.run.userclasses import current_classes, marked
 from flowcore.run.work import Work
 from flowcore.store.cache import Trace
@@ -64,6 +66,8 @@ class Landing:
         Told how far loops over steps are, and their live numbers.
     warned : callable
         Told of a result that could not be kept, once a task, and of what workers found out.
+    sameness : Sameness
+        What results are compared with.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Landing:
         printed: Callable[[int, int, Printed], None],
         warned: Callable[[NotStorable | FileChanged | Warned], None],
         progressed: Callable[[int, int, Metric], None],
+        sameness: Sameness,
     ) -> None:
         self.books = books
         self.name = name
@@ -84,6 +89,8 @@ class Landing:
         self._progress = progressed
         self._told: set[int | str] = set()  # tasks whose results were said not to be storable, files that changed
         self.stopping = False
+        self.sameness = sameness
+        self.doubles = Doubles(books, name)
 
     def take(self, result: Result) -> None:  # noqa: PLR0912 - one arm a kind
         """Take one result in."""
@@ -136,6 +143,8 @@ class Landing:
         numbers, keys = [flight.batch.numbers[o] for o in offsets], [flight.batch.keys[o] for o in offsets]
         seconds = [done.seconds[i] for i in places]
         self._learn(work, seconds)
+        if done.same or work.task.same is not None:
+            self.sameness.settle(work, numbers, keys, done, places)
         if work.task.mode == "expand":
             self._expanded(work, numbers, [done.elements[i] for i in places])
             return
@@ -147,6 +156,8 @@ class Landing:
         named = zip(own, numbers, keys, strict=True)
         components = own if all(own) else [c or self._derived(node, n, k) for c, n, k in named]
         books.put_all(node, numbers, records, components, classes)
+        if self.doubles.expected(node):
+            self.doubles.landed(work, numbers, keys, own)
         self._record(flight, offsets, Trace(
             node=node, numbers=numbers, keys=_kept_under(keys, done, places) if done.refusals else keys,
             components=own, records=records, seconds=seconds, classes=classes if any(classes) else [],

@@ -112,6 +112,7 @@ def narrowed(result: Result, attempts: Sequence[int]) -> Result | None:
         classes=[result.classes[i] for i in at] if result.classes else [],
         elements=[result.elements[i] for i in at] if result.elements else [],
         refusals=[refusal for refusal in result.refusals if refusal[0] in attempts],
+        same=[same for same in result.same if same[0] in attempts],
     )
 
 

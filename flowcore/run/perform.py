@@ -24,7 +24,8 @@ from flowcore.clock import monotonic
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.seat import Pulse, Stopped
 from flowcore.errors import FileChanged, FlowcoreWarning, MissingFile, NotPicklable, NotStorable, Skip
-from flowcore.plan.encode import NoEncoding, ValueGone
+from flowcore.plan.closeness import Deviation, deviation
+from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone
 from flowcore.run.call import Call
 from flowcore.run.context import Context, SlotLike, current
 from flowcore.run.failure import describe
@@ -141,6 +142,9 @@ def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Wo
     if task.mode == "item":
         record, component = cast(tuple[bytes, bytes], value)
         return Done(attempts=[attempt], records=[record], components=[component], seconds=[seconds])
+    if job.canon and not changed and (near := _near(job, attempt, value, place.codec)) is not None:
+        same = [(attempt, near.absolute, near.relative)]
+        return Done(attempts=[attempt], records=[b""], components=[b""], seconds=[seconds], same=same)
     try:
         encoded = place.codec.encode(value, keep=task.keep != Keep.PASS_ON)
     except MissingFile as missing:
@@ -162,6 +166,20 @@ def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Wo
             raise FileChanged(node=task.name, path=changed, refused=True)
         done.refusals.append((attempt, changed, CHANGED))
     return done
+
+
+def _near(job: Job, attempt: int, value: object, codec: Codec) -> Deviation | None:
+    """Compare a result with the kept one; None if it is another, or the kept one is gone (contract K25)."""
+    record = job.canon[job.attempts.index(attempt)]
+    if not record or job.task.same is None:
+        return None
+    try:
+        kept = codec.decode(record)
+    except (ValueGone, BadRecord):
+        return None
+    rtol, atol, equal_nan = job.task.same
+    found = deviation(kept, value, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return found if found.close else None
 
 
 def _passed_on(task: TaskSpec, value: object, codec: Codec) -> bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Literal, TypeAlias
@@ -38,6 +38,7 @@ from flowcore.run.labels import Labels
 from flowcore.run.landing import Landing
 from flowcore.run.nesting import nesting
 from flowcore.run.requests import cell_namer
+from flowcore.run.sameness import Sameness
 from flowcore.run.sourcing import Sourcing
 from flowcore.run.surroundings import Surroundings
 from flowcore.run.telling import Teller
@@ -55,6 +56,15 @@ _PATIENCE = 5.0  # seconds that a dropped run is waited for
 _TICK = 0.2  # seconds between two events about the same node
 
 
+FindEarlier: TypeAlias = "Callable[[Session, int, int], Iterable[bytes]]"
+"""From a session, a node and a cell to the keys that the cell had in older runs, newest first."""
+
+
+def nothing_earlier(session: Session, node: int, number: int) -> Iterable[bytes]:  # noqa: ARG001
+    """Know of no older run."""
+    return ()
+
+
 class Session:
     """A run and its thread.
 
@@ -68,6 +78,8 @@ class Session:
         The flow's.
     asked : Asked
     observers : sequence of Observer
+    earlier : callable
+        From this session, a node and a cell to the keys that the cell had in older runs, newest first.
     """
 
     def __init__(
@@ -79,6 +91,7 @@ class Session:
         name: str,
         asked: Asked,
         observers: Sequence[Observer],
+        earlier: FindEarlier = nothing_earlier,
     ) -> None:
         forget()  # globals are looked at anew in each run (contract K6)
         depth, cores = nesting(name)
@@ -120,6 +133,7 @@ class Session:
         self._landing = Landing(
             self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=self._warn,
             progressed=Advances(cache=self.store_run.cache, name=self.labels.name, tell=self._teller.tell).take,
+            sameness=Sameness(self.books, partial(earlier, self)),
         )  # fmt: skip
         self._given = tuple(asked.given)
         try:
@@ -251,6 +265,7 @@ class Session:
             self._told = 0.0
             self.books.changed.update(self.books.counts)
             self._tick()
+            self._landing.doubles.settle()
             counts = tell_end(self.store_run.cache, self.books)
             self.store_run.end(self.status, counts | {"seconds": self.seconds})
             self.store_run.close(self.status)

@@ -183,7 +183,15 @@ def _task(
         keep=keep, code=code.digest if code is not None and comparable else b"",
         modules=modules, ignore=options.ignore, tracks=tracks,
         timeout=options.timeout, cores=options.cores, depth=surround.depth, injected=injected,
+        same=options.same.plain if options.same is not None and keep != Keep.PASS_ON else None,
     )  # fmt: skip
+
+
+def _same(planned: Planned, keep: Keep) -> tuple[float, float, bool] | None:
+    tolerance = planned.node.options.same
+    if tolerance is None or keep == Keep.PASS_ON:
+        return None
+    return tolerance.rtol, tolerance.atol, tolerance.equal_nan
 
 
 def _packed(function: Callable[..., object], surround: Surround) -> Packed:

@@ -24,7 +24,7 @@ from flowcore.store.journal import JournalWriter, Record, pack
 from flowcore.store.layout import run_stamp
 from flowcore.store.records import Decoded, Records
 from flowcore.store.sync import GroupSync
-from flowcore.store.trace import Trace, pack_trace
+from flowcore.store.trace import NO_KEY, Trace, pack_trace
 from flowcore.store.trouble import Trouble
 
 __all__ = ["NO_RECORD", "REFRESH", "VALUE_GONE", "Cache", "Hit", "Miss", "Trace"]
@@ -209,6 +209,14 @@ class Cache:
         packed = pack_trace(answered)
         self._note(["hit", *packed[1:5]])
 
+    def agreed(
+        self, node: int, numbers: Sequence[int], keys: Sequence[bytes], absolute: Sequence[float],
+        relative: Sequence[float],
+    ) -> None:  # fmt: skip
+        """Write down cells whose results were close to kept ones, which their keys now name (K25), and how close."""
+        packed = pack_numbers(numbers)
+        self._note(["same", node, len(numbers), packed, b"".join(keys), list(absolute), list(relative)])
+
     def accepted(self, node: int, numbers: Sequence[int], keys: Sequence[bytes]) -> None:
         """Write down cells, by the keys of their code, whose answer older code gave; as hits they have its keys."""
         self._note(["accept", node, len(numbers), pack_numbers(numbers), b"".join(keys)])
@@ -256,6 +264,42 @@ class Cache:
             self._write([])
             if self._sync is not None:
                 self._sync.fresh(set())
+
+    def doubled(self, node: int, numbers: Sequence[int]) -> None:
+        """Write down cells that gave another value than is recorded for their key (F33)."""
+        self._note(["double", node, len(numbers), pack_numbers(numbers)])
+
+    def otherwise(self, keys: Sequence[bytes], components: Sequence[bytes]) -> list[int]:
+        """Give the places of keys whose first record has another value than this one."""
+        places = [place for place, key in enumerate(keys) if key and components[place]]
+        found = self._records.index.find([keys[place] for place in places])
+        recorded = [
+            b"" if entry is None else self._component(entry, keys[p]) for p, entry in zip(places, found, strict=True)
+        ]
+        return [p for p, component in zip(places, recorded, strict=True) if component and component != components[p]]
+
+    def contested(self, keys: Sequence[bytes]) -> list[tuple[int, int]]:
+        """Give node and number of the cells of this run whose key others have recorded with another value."""
+        found: list[tuple[int, int]] = []
+        for key in keys:
+            entries = list(self._records.index.entries(key)) if key != NO_KEY else []
+            own = next((entry for entry in entries if entry.journal == self._number), None)
+            if own is None or len(entries) == 1:
+                continue
+            ours = self._component(own, key)
+            theirs = {self._component(entry, key) for entry in entries if entry.journal != self._number} - {b""}
+            cell = self._records.frame(own.journal, own.offset)
+            at = cell.cell(own.row) if cell is not None else None
+            if ours and theirs - {ours} and at is not None:
+                found.append((at[0].node, at[0].number(at[1])))
+        return found
+
+    def _component(self, entry: Entry | None, key: bytes) -> bytes:
+        """Give the identity of a recorded value; empty if there is no record, or it cannot be read any more."""
+        frame = self._records.frame(entry.journal, entry.offset) if entry is not None else None
+        cell = frame.cell(entry.row) if frame is not None and entry is not None else None
+        record = cell[0].record(cell[1], key) if cell is not None else b""
+        return cell[0].component(cell[1], record) if cell is not None and record else b""
 
     def _note(self, record: Record) -> None:
         if self._journal is None:

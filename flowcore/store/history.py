@@ -57,6 +57,25 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Agreed:
+    """Cells whose results were close to kept ones, and which these took the place of (contract K25)."""
+
+    node: int
+    numbers: list[int]
+    keys: list[bytes]
+    absolute: list[float]  # largest deviations from the kept numbers
+    relative: list[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubled:
+    """Cells that gave another value than is recorded for their key (contract F33)."""
+
+    node: int
+    numbers: list[int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CellFailed:
     """A cell that failed."""
 
@@ -119,7 +138,20 @@ class Tried:
 
 
 Told: TypeAlias = (
-    RunFacts | AxesFacts | NodeFacts | Trace | Answered | CellFailed | CellSkipped | Rows | Left | Tried | Beat | Ended
+    RunFacts
+    | AxesFacts
+    | NodeFacts
+    | Trace
+    | Agreed
+    | Doubled
+    | Answered
+    | CellFailed
+    | CellSkipped
+    | Rows
+    | Left
+    | Tried
+    | Beat
+    | Ended
 )
 
 
@@ -255,6 +287,13 @@ def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
             return NodeFacts(number=number, facts=facts)
         case ["hit", int(node), int(count), numbers, bytes(keys), *_]:
             return Answered(node=node, numbers=unpack_numbers(numbers, count), keys=_keys(keys, count))
+        case ["same", int(node), int(count), numbers, bytes(keys), absolute, relative, *_]:
+            return Agreed(
+                node=node, numbers=unpack_numbers(numbers, count), keys=_keys(keys, count),
+                absolute=_floats(absolute, count), relative=_floats(relative, count),
+            )  # fmt: skip
+        case ["double", int(node), int(count), numbers, *_]:
+            return Doubled(node=node, numbers=unpack_numbers(numbers, count))
         case ["failed", int(node), int(number), dict(facts), *_]:
             return CellFailed(node=node, number=number, facts=facts)
         case ["skipped", int(node), int(number), str(reason), *_]:
@@ -278,6 +317,12 @@ def _labels(labels: object, length: int) -> list[bytes] | None:
     if not isinstance(labels, list) or len(labels) != length or not all(isinstance(label, bytes) for label in labels):
         raise ValueError("labels")
     return labels
+
+
+def _floats(floats: object, count: int) -> list[float]:
+    if not isinstance(floats, list) or len(floats) != count or not all(isinstance(x, float) for x in floats):
+        raise ValueError("floats")
+    return floats
 
 
 def _keys(joined: bytes, count: int) -> list[bytes]:

@@ -67,18 +67,23 @@ class Neighbours:
         self.claims: dict[bytes, str] = {}
         self.recorded = False
         self._layout = layout
+        self._taken = bytearray()  # the keys that they recorded, joined
         self._run_id = run_id
         self._records = records
         self._disk = disk
         self._due = clock.monotonic()
         self._known: dict[str, _Neighbour] = {}
 
-    def look(self) -> bool:
-        """Read what was written since the last look; False if that was not a second ago."""
-        now = clock.monotonic()
-        if now < self._due:
+    def keys(self) -> list[bytes]:
+        """Give the keys that others have recorded since we began."""
+        return list(_split(bytes(self._taken)))
+
+    def look(self, *, now: bool = False) -> bool:
+        """Read what was written since the last look; False if that was not a second ago, and it need not be `now`."""
+        at = clock.monotonic()
+        if at < self._due and not now:
             return False
-        self._due = now + PAUSE
+        self._due = at + PAUSE
         there = self._there()
         for run_id in there - self._known.keys():
             self._known[run_id] = _Neighbour(
@@ -86,11 +91,11 @@ class Neighbours:
             )
         for neighbour in self._known.values():
             if not neighbour.over:
-                self._read(neighbour, now)
+                self._read(neighbour, at)
         for run_id in self._known.keys() - there:
             del self._known[run_id]
         self.claims = {
-            key: run_id for run_id, other in sorted(self._known.items(), reverse=True) if self._counts(other, now)
+            key: run_id for run_id, other in sorted(self._known.items(), reverse=True) if self._counts(other, at)
             for key in other.keys
         }  # fmt: skip
         return True
@@ -118,6 +123,7 @@ class Neighbours:
                 case ["trace", *_]:
                     for trace in traces_of([record]):
                         self.recorded = True
+                        self._taken += trace.keys
                         neighbour.keys.difference_update(_split(trace.keys))
                 case ["end", *_]:
                     neighbour.keys, neighbour.over = set(), True

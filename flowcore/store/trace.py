@@ -95,6 +95,10 @@ class TraceRows:
         """Give a cell's own components."""
         return [cell_of(column, row) for column in self._own]
 
+    def number(self, row: int) -> int:
+        """Give a cell's number."""
+        return unpack_numbers(self._numbers, self.count)[row]
+
     def record(self, row: int, key: bytes) -> bytes:
         """Give the storage form of a cell's value; empty if it was not kept, or has another key."""
         if self.keys[row * KEY_SIZE : row * KEY_SIZE + KEY_SIZE] != key:
