@@ -25,6 +25,11 @@ class AllClose:
     atol: float
     equal_nan: bool
 
+    @property
+    def plain(self) -> tuple[float, float, bool]:
+        """The fields, in the form that crosses borders."""
+        return self.rtol, self.atol, self.equal_nan
+
     def __repr__(self) -> str:
         return f"fc.allclose(rtol={self.rtol:g}, atol={self.atol:g}, equal_nan={self.equal_nan})"
 

@@ -39,7 +39,9 @@ class Doubles:
         """Tell whether keys of a node's cells may have a record already."""
         books = self._books
         recorded = books.neighbours is not None and books.neighbours.recorded
-        return recorded or books.remade or node in books.refresh or node in books.vanished
+        if node in books.refresh:  # who refreshes what meets the world expects that it has changed
+            return books.graph[node].node.kind == "compute"
+        return recorded or books.remade or node in books.vanished
 
     def landed(self, work: Work, numbers: Sequence[int], keys: Sequence[bytes], components: Sequence[bytes]) -> None:
         """Look at values that are about to be recorded."""

@@ -130,14 +130,9 @@ class Session:
             checkpoints=self.store_run.checkpoints if self.store_run.writable else None,
             hear=self._hear, echo=not self._teller.listening,
         )  # fmt: skip
-        self._landing = Landing(
-            self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=self._warn,
-            progressed=Advances(cache=self.store_run.cache, name=self.labels.name, tell=self._teller.tell).take,
-            sameness=Sameness(self.books, partial(earlier, self)),
-        )  # fmt: skip
         self._given = tuple(asked.given)
         try:
-            self.engine = self._assemble(asked, depth)
+            self.engine = self._assemble(asked, depth, earlier)
         except BaseException:  # a given value that cannot travel, say: nothing of this run stays
             self.store_run.close("broken")
             self.store_run.release()
@@ -189,8 +184,13 @@ class Session:
 
     # ---- putting together ------------------------------------------------------------
 
-    def _assemble(self, asked: Asked, depth: int) -> Engine:
+    def _assemble(self, asked: Asked, depth: int, earlier: FindEarlier) -> Engine:
         self._plan(asked)
+        self._landing = Landing(
+            self.books, name=self.labels.name, failed=self._failed, printed=self._printed, warned=self._warn,
+            progressed=Advances(cache=self.store_run.cache, name=self.labels.name, tell=self._teller.tell).take,
+            sameness=Sameness(self.books, partial(earlier, self)),
+        )  # fmt: skip
         return Engine(
             self.books, crew=self._crew, landing=self._landing, given=self._encode(asked.given), tick=self._tick,
             trust=Trust(asked.trust, partial(older_commons, self.store.root, self.id, disk=self.store.disk)),

@@ -187,13 +187,6 @@ def _task(
     )  # fmt: skip
 
 
-def _same(planned: Planned, keep: Keep) -> tuple[float, float, bool] | None:
-    tolerance = planned.node.options.same
-    if tolerance is None or keep == Keep.PASS_ON:
-        return None
-    return tolerance.rtol, tolerance.atol, tolerance.equal_nan
-
-
 def _packed(function: Callable[..., object], surround: Surround) -> Packed:
     """Pack a function once a run, when it is first identified, so that what travels is what was keyed."""
     known = surround.packed.get(id(function))

@@ -272,23 +272,21 @@ class Cache:
     def otherwise(self, keys: Sequence[bytes], components: Sequence[bytes]) -> list[int]:
         """Give the places of keys whose first record has another value than this one."""
         places = [place for place, key in enumerate(keys) if key and components[place]]
-        found = self._records.index.find([keys[place] for place in places])
-        recorded = [
-            b"" if entry is None else self._component(entry, keys[p]) for p, entry in zip(places, found, strict=True)
-        ]
-        return [p for p, component in zip(places, recorded, strict=True) if component and component != components[p]]
+        found = self.records.index.find([keys[place] for place in places])
+        recorded = [(place, self._component(entry, keys[place])) for place, entry in zip(places, found, strict=True)]
+        return [place for place, component in recorded if component not in (b"", components[place])]
 
     def contested(self, keys: Sequence[bytes]) -> list[tuple[int, int]]:
         """Give node and number of the cells of this run whose key others have recorded with another value."""
         found: list[tuple[int, int]] = []
         for key in keys:
-            entries = list(self._records.index.entries(key)) if key != NO_KEY else []
+            entries = list(self.records.index.entries(key)) if key != NO_KEY else []
             own = next((entry for entry in entries if entry.journal == self._number), None)
             if own is None or len(entries) == 1:
                 continue
             ours = self._component(own, key)
             theirs = {self._component(entry, key) for entry in entries if entry.journal != self._number} - {b""}
-            cell = self._records.frame(own.journal, own.offset)
+            cell = self.records.frame(own.journal, own.offset)
             at = cell.cell(own.row) if cell is not None else None
             if ours and theirs - {ours} and at is not None:
                 found.append((at[0].node, at[0].number(at[1])))
@@ -296,7 +294,7 @@ class Cache:
 
     def _component(self, entry: Entry | None, key: bytes) -> bytes:
         """Give the identity of a recorded value; empty if there is no record, or it cannot be read any more."""
-        frame = self._records.frame(entry.journal, entry.offset) if entry is not None else None
+        frame = self.records.frame(entry.journal, entry.offset) if entry is not None else None
         cell = frame.cell(entry.row) if frame is not None and entry is not None else None
         record = cell[0].record(cell[1], key) if cell is not None else b""
         return cell[0].component(cell[1], record) if cell is not None and record else b""
