@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from blake3 import blake3
 
-from flowcore.store.fs import CREATE, READ, Disk, read_all, write_all
+from flowcore.store.fs import CREATE, READ, Disk, end_reading, read_all, write_all
 
 if TYPE_CHECKING:
     import mmap
@@ -70,7 +70,7 @@ def digest_of_file(disk: Disk, path: str) -> bytes | None:
                 hasher.update(chunk)
                 offset += len(chunk)
         finally:
-            disk.close(fd)
+            end_reading(disk, fd)
     except OSError:
         return None
     return hasher.digest()
@@ -199,7 +199,7 @@ def read_file(disk: Disk, path: str, size: int, *, mapped: bool) -> bytearray | 
             return disk.map(fd, size)
         content = read_all(disk, fd, size)
     finally:
-        disk.close(fd)
+        end_reading(disk, fd)
     if content is None:
         raise Unfit(f"it ends before its size of {size}")
     return content

@@ -105,7 +105,10 @@ class StoreRun:
                 self.end(status, {})
             self._writing.sync.close()
             self._store.index(self.cache.records, self.id, self._trouble, own=self._writing.journal.end)
-            self._writing.journal.close()
+            try:
+                self._writing.journal.close()
+            except OSError as error:  # as NFS tells of writes that it lost
+                self._trouble.stop(f"what was written may be lost ({error.strerror or error})")
 
     def release(self) -> None:
         """Let go of the values that were handed over and not kept, and leave nothing behind."""

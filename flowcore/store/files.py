@@ -29,7 +29,7 @@ from flowcore.plan.encode import ValueGone
 from flowcore.plan.files import Facts, Filed
 from flowcore.store.arrayfile import CHUNK, Unread, copy_draft
 from flowcore.store.blobs import Blobs
-from flowcore.store.fs import DISK, Disk
+from flowcore.store.fs import DISK, Disk, end_reading
 from flowcore.store.layout import suffix_of
 
 GRANULARITY_NS: Final = 2_000_000_000  # the coarsest there is: FAT
@@ -153,7 +153,7 @@ class Files:
         except Unread as unread:
             raise _missing(file, unread.error) from None
         finally:
-            self._disk.close(fd)
+            end_reading(self._disk, fd)
         return Filed(name[:32], size, suffix, None)
 
     def locate(self, filed: Filed) -> str:
@@ -217,7 +217,7 @@ class Files:
     def _open(self, path: str) -> int:
         fd = self._disk.open(os.path.realpath(path))
         if not stat.S_ISREG(self._disk.fstat(fd).st_mode):
-            self._disk.close(fd)
+            end_reading(self._disk, fd)
             raise IsADirectoryError(0, "it is no regular file")
         return fd
 
@@ -237,7 +237,7 @@ class Files:
             else:  # it is being written: what a cell makes of it will not be kept
                 settled = False
         finally:
-            self._disk.close(fd)
+            end_reading(self._disk, fd)
         if settled:
             self._known.add(times, digest)
         return digest, times, settled

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from flowcore.store.fs import READ, Disk
+from flowcore.store.fs import READ, Disk, end_reading
 
 VERSION: Final = 1
 FILE_MAGIC: Final = b"flowjrnl"
@@ -96,7 +96,7 @@ def open_journal(disk: Disk, path: str) -> tuple[int, Header] | None:
     except OSError:
         header = None
     if header is None:
-        disk.close(fd)
+        end_reading(disk, fd)
         return None
     return fd, header
 

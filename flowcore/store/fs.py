@@ -184,6 +184,16 @@ def write_all(disk: Disk, fd: int, data: Buffer) -> None:
         left = left[count:]
 
 
+def pwrite_all(disk: Disk, fd: int, data: Buffer, offset: int) -> None:
+    """Write all of `data` at `offset`, however short the single writes are."""
+    left = memoryview(data).cast("B")
+    while left:
+        count = disk.pwrite(fd, left, offset)
+        if count == 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left, offset = left[count:], offset + count
+
+
 def read_all(disk: Disk, fd: int, size: int) -> bytearray | None:
     """Read the first `size` bytes of a file into private memory; None if there are fewer."""
     buffer = bytearray(size)
@@ -195,3 +205,11 @@ def read_all(disk: Disk, fd: int, size: int) -> bytearray | None:
             return None
         done += count
     return buffer
+
+
+def end_reading(disk: Disk, fd: int) -> None:
+    """Close a file that was only read: an error loses nothing then, and must not cost what was read."""
+    try:
+        disk.close(fd)
+    except OSError:
+        return

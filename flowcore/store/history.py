@@ -15,7 +15,7 @@ from typing import Final, TypeAlias
 from flowcore import clock
 from flowcore.store.columns import unpack_numbers
 from flowcore.store.frames import Damage, last_frame, open_journal
-from flowcore.store.fs import DISK, Disk
+from flowcore.store.fs import DISK, Disk, end_reading
 from flowcore.store.journal import Record, read_frames, unpack
 from flowcore.store.layout import Layout
 from flowcore.store.listing import run_ids
@@ -205,7 +205,7 @@ def read_end(path: str, *, disk: Disk = DISK) -> Ended | None:
     except OSError:
         return None
     finally:
-        disk.close(fd)
+        end_reading(disk, fd)
     records = unpack(frame.payload) if frame is not None else None
     return next((told for told in _all_told(records or []) if isinstance(told, Ended)), None)
 
@@ -242,7 +242,7 @@ def lives(root: str | Path, run_id: str, *, disk: Disk = DISK) -> bool:
     try:
         fresh = clock.wall() - disk.fstat(fd).st_mtime < QUIET
     finally:
-        disk.close(fd)
+        end_reading(disk, fd)
     if header.boot != disk.boot():
         return fresh
     try:

@@ -30,7 +30,7 @@ import msgpack
 
 from flowcore.store.arrayfile import Unfit, read_file, size_of
 from flowcore.store.files import Times, load_stats
-from flowcore.store.fs import Disk, write_all
+from flowcore.store.fs import Disk, pwrite_all, write_all
 from flowcore.store.trace import KEY_SIZE
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def write_index(
     start = _HEAD.size + len(fences) * BLOCK * _ROW
     numbers = _NUMBERS.pack(count, start, len(directory), zlib.crc32(directory))
     head = _HEAD.pack(MAGIC, VERSION, BLOCK, zlib.crc32(numbers), *_NUMBERS.unpack(numbers))
-    disk.pwrite(fd, head, 0)
+    pwrite_all(disk, fd, head, 0)
     return count
 
 

@@ -18,7 +18,7 @@ import msgpack
 
 from flowcore.store.arrayfile import drop
 from flowcore.store.frames import HEADER_SIZE, Damage, open_journal, pack_header, scan, seal
-from flowcore.store.fs import CREATE, DISK, Disk, write_all
+from flowcore.store.fs import CREATE, DISK, Disk, end_reading, write_all
 from flowcore.store.lock import RunLock
 
 Record: TypeAlias = list[object]
@@ -173,4 +173,4 @@ def read_frames(
     except OSError:
         return
     finally:
-        disk.close(fd)
+        end_reading(disk, fd)

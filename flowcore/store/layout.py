@@ -29,7 +29,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from flowcore.errors import StoreUnavailable
-from flowcore.store.fs import CREATE, DIRECTORY, READ, Disk, read_all, write_all
+from flowcore.store.fs import CREATE, DIRECTORY, READ, Disk, end_reading, read_all, write_all
 
 FORMAT = 1
 MARKER = b"flowcore store\nformat %d\ndigest blake3-256\n"
@@ -191,7 +191,7 @@ class Layout:
         try:
             content = bytes(read_all(disk, fd, min(disk.fstat(fd).st_size, _MARKER_LIMIT)) or b"")
         finally:
-            disk.close(fd)
+            end_reading(disk, fd)
         if content != MARKER % FORMAT:
             found = content.split(b"\n")[1:2] or [b"nothing"]
             said = found[0][:40].decode("ascii", "replace")

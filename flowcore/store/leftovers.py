@@ -13,7 +13,7 @@ import stat
 from typing import Final
 
 from flowcore.store.frames import open_journal
-from flowcore.store.fs import DIRECTORY, Disk
+from flowcore.store.fs import DIRECTORY, Disk, end_reading
 from flowcore.store.layout import RUN_ID, Layout, exists
 from flowcore.store.lock import RunLock
 
@@ -56,7 +56,7 @@ def is_dead(disk: Disk, layout: Layout, run_id: str, now: float) -> bool:
     if opened is None:
         return not _held(disk, layout, run_id) and _older(disk, layout.workplace(run_id), now)
     fd, header = opened
-    disk.close(fd)
+    end_reading(disk, fd)
     if header.boot == disk.boot() and any(header.boot):
         return RunLock(layout.lock(run_id), disk=disk).abandoned()
     return _older(disk, layout.journal(run_id), now)
@@ -101,15 +101,13 @@ def empty_directory(disk: Disk, path: str, names: re.Pattern[str]) -> None:
     """Remove the files of these names in a directory, and the directory if nothing else is in it."""
     try:
         fd = disk.open(path, DIRECTORY)
+        try:
+            for name in filter(names.fullmatch, disk.listdir(fd)):
+                _unlink(disk, name, dir_fd=fd)
+        finally:
+            end_reading(disk, fd)
     except OSError:
         return
-    try:
-        for name in filter(names.fullmatch, disk.listdir(fd)):
-            _unlink(disk, name, dir_fd=fd)
-    except OSError:
-        return
-    finally:
-        disk.close(fd)
     _remove_empty(disk, path)
 
 

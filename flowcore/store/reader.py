@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import Final
 
 from flowcore.store.frames import Frame, Header, Window, open_journal
-from flowcore.store.fs import Disk
+from flowcore.store.fs import Disk, end_reading
 
 _OPEN: Final = 16  # journals
 _WINDOW: Final = 1 << 15  # bytes read at once: cells that are asked for together were written together
@@ -64,7 +64,4 @@ class Readers:
 
     def _drop(self, path: str) -> None:
         fd, _ = self._open.pop(path)
-        try:
-            self._disk.close(fd)
-        except OSError:
-            return
+        end_reading(self._disk, fd)

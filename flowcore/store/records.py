@@ -18,7 +18,7 @@ from flowcore.errors import DamagedEntry
 from flowcore.store.arrayfile import size_of
 from flowcore.store.files import Times, load_stats
 from flowcore.store.frames import HEADER_SIZE, Damage, Frame, open_journal, scan
-from flowcore.store.fs import Disk
+from flowcore.store.fs import Disk, end_reading
 from flowcore.store.index import Index
 from flowcore.store.indexfile import Covered, IndexFile, Source
 from flowcore.store.journal import Record, unpack
@@ -254,7 +254,7 @@ class Records:
         except OSError:
             return  # what could be read is in the index
         finally:
-            self._disk.close(fd)
+            end_reading(self._disk, fd)
 
     def _index_frame(self, frame: Frame, read: Read) -> bool:
         records = unpack(frame.payload)

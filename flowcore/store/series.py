@@ -19,7 +19,7 @@ from blake3 import blake3
 
 from flowcore.plan.arrays import KINDS, item_size
 from flowcore.plan.extension import BadRecord
-from flowcore.store.fs import READ, UPDATE, Disk
+from flowcore.store.fs import READ, UPDATE, Disk, end_reading
 from flowcore.store.manifest import SeriesMark
 
 if TYPE_CHECKING:
@@ -192,7 +192,7 @@ def read_committed(disk: Disk, path: str, mark: SeriesMark, *, mapped: bool) -> 
             raise BadSeries("it ends before its watermark")
         return _frames(disk, fd, mark.descr, mark.shape, mark.count, mapped=mapped)
     finally:
-        disk.close(fd)
+        end_reading(disk, fd)
 
 
 def _frame_size(descr: str, shape: tuple[int, ...]) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from flowcore.store.arrayfile import drop
-from flowcore.store.fs import CREATE, DISK, READ, Disk, read_all, write_all
+from flowcore.store.fs import CREATE, DISK, READ, Disk, end_reading, read_all, write_all
 from flowcore.store.layout import Layout, make_directory
 
 _LONGEST: Final = 1 << 18  # bytes of one function
@@ -96,5 +96,5 @@ def read_source(layout: Layout, digest: bytes, *, disk: Disk = DISK) -> str:
     except OSError:
         return ""
     finally:
-        disk.close(fd)
+        end_reading(disk, fd)
     return bytes(data or b"").decode("utf-8", "replace")

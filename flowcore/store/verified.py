@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from flowcore.store.fs import APPEND, Disk
+from flowcore.store.fs import APPEND, Disk, end_reading
 
 SHARED_FROM: Final = 1 << 18  # bytes; hashing less is cheaper than telling about it
 _WIDTH: Final = 32
@@ -69,7 +69,7 @@ class Verified:
         """Let go of the file."""
         fd, self._fd, self._path = self._fd, -1, ""
         if fd >= 0:
-            self._disk.close(fd)
+            end_reading(self._disk, fd)  # a list of what need not be checked again is no loss
 
     def _opened(self) -> bool:
         if self._fd < 0 and self._path:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import shutil
 import sys
 import textwrap
 from collections.abc import Callable, Sequence
@@ -18,16 +19,19 @@ from typing import Any
 
 import filelock
 
+from flowcore.errors import StoreUnavailable
 from flowcore.run import engine, landing, launching, perform, proc
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.job import Died
 from flowcore.store import arrayfile, blobs, directory, fs
 from flowcore.store.blobs import Blobs
-from flowcore.store.fs import Disk
+from flowcore.store.fs import CREATE, DISK, Disk, write_all
 from flowcore.store.layout import Layout, make_directory
 from flowcore.store.lock import RunLock
+from flowcore.store.records import Records
 from flowcore.store.sync import GroupSync
 from flowcore.store.trace import Trace
+from flowcore.store.trouble import Trouble
 from flowcore.testing import FaultyDisk, RecordingDisk
 
 Put = Callable[[Any, str, Any], None]
@@ -99,7 +103,12 @@ def write_at_the_final_name(put: Put) -> None:
         layout = Layout(Path(path).parents[3])
         make_directory(disk, layout.shard(digest))
         arrayfile.drop(disk, layout.blob(digest))
-        arrayfile.write_draft(disk, layout.blob(digest), pieces, durable=durable)
+        fd = disk.open(layout.blob(digest), CREATE)
+        try:
+            for piece in pieces:
+                write_all(disk, fd, piece)
+        finally:
+            disk.close(fd)
         return arrayfile.write_draft(disk, path, pieces, durable=durable)
 
     put(blobs, "write_draft", write)
@@ -140,6 +149,64 @@ def _twice(real: Callable[[Any, int], None]) -> Callable[[Any, int], None]:
             real(self, fd)
 
     return fsync
+
+
+def lock_on_read(put: Put) -> None:
+    """Take a lock before the records are read (F21)."""
+    real = Records.read_older
+
+    def read_older(self: Records, **options: Any) -> None:
+        RunLock(f"{self._layout.journals}/{DISK.token()}.lock", disk=DISK).take()
+        real(self, **options)
+
+    put(Records, "read_older", read_older)
+
+
+def replace_in_place(put: Put) -> None:
+    """Publish by renaming over what is there (F28)."""
+
+    def publish(disk: Disk, draft: str, final: str) -> bool:
+        disk.rename(draft, final)
+        return True
+
+    put(blobs, "publish", publish)
+
+
+def reopen_for_writing(put: Put) -> None:
+    """Write an array that is there once more (F23)."""
+
+    def publish(disk: Disk, draft: str, final: str) -> bool:
+        if not Path(final).exists():
+            return arrayfile.publish(disk, draft, final)
+        Path(final).chmod(0o600)
+        Path(final).write_bytes(Path(draft).read_bytes())
+        return False
+
+    put(blobs, "publish", publish)
+
+
+def let_it_raise(put: Put) -> None:
+    """Pass trouble with the store on to whoever asked (F38)."""
+
+    def met(self: Trouble, error: OSError, *, needed: int = 0) -> StoreUnavailable:
+        raise error
+
+    put(Blobs, "_keep", Blobs._write)
+    put(Trouble, "met", met)
+
+
+def clear_on_mismatch(put: Put) -> None:
+    """Remove what another version wrote, and begin afresh (F26)."""
+    real = Layout._check_format
+
+    def check(self: Layout, disk: Disk) -> None:
+        try:
+            real(self, disk)
+        except StoreUnavailable:
+            shutil.rmtree(self.v1)
+            self.make(disk)
+
+    put(Layout, "_check_format", check)
 
 
 def round_the_seam(put: Put) -> None:
@@ -222,6 +289,11 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
         name_before_fsync,
         acknowledge_before_fsync,
         fsync_until_it_succeeds,
+        lock_on_read,
+        replace_in_place,
+        reopen_for_writing,
+        let_it_raise,
+        clear_on_mismatch,
         round_the_seam,
         record_at_start,
         no_tidying,

@@ -10,12 +10,14 @@ import pytest
 
 import flowcore as fc
 from flowcore.run.pool import shutdown
+from flowcore.store.directory import open_store
 from tests.faults import (
     inside,
     operations,
     saboteurs,
     test_bystanders,
     test_crash,
+    test_errno,
     test_hang,
     test_kill,
     test_neighbours,
@@ -23,6 +25,7 @@ from tests.faults import (
     test_store_trouble,
 )
 from tests.faults.test_kill import Whole, check_kill, check_orphans
+from tests.store import test_blobs
 
 SOON = 3.0  # seconds: the sound engine takes far less, and the broken one for ever
 
@@ -94,9 +97,12 @@ def test_a_lost_value_that_stays_lost_is_seen(tmp_path: Path, store: Path, sabot
 
 
 @pytest.mark.contract("H7", "F26")
-def test_a_store_of_any_version_is_seen(tmp_path: Path, store: Path, sabotage: Callable[[str], None]) -> None:
+@pytest.mark.parametrize("name", ["any_format", "clear_on_mismatch"])
+def test_a_store_of_any_version_is_seen(
+    name: str, tmp_path: Path, store: Path, sabotage: Callable[[str], None]
+) -> None:
     """Using a store whose format we do not know fails the test of newer ones."""
-    sabotage("any_format")
+    sabotage(name)
     with pytest.raises(AssertionError):
         test_store_trouble.test_a_newer_store_is_left_alone(tmp_path, store)
 
@@ -123,6 +129,45 @@ def test_a_store_that_is_not_durable_is_seen(name: str, sabotage: Callable[[str]
             test_power.test_an_fsync_that_failed_is_believed(1, folder / "recorded", folder)
         else:
             test_power.test_a_run_that_loses_power(1, test_power.durable, None, folder / "recorded", folder)
+
+
+@pytest.mark.contract("H7", "F19", "F20")
+@pytest.mark.parametrize("name", ["write_at_the_final_name", "fsync_until_it_succeeds"])
+def test_a_store_that_believes_the_disk_is_seen(name: str, sabotage: Callable[[str], None]) -> None:
+    """A partial array on a full disk, and writing on after a failed fsync, fail the tests of errnos."""
+    sabotage(name)
+    with operations.in_memory() as home, operations.at_home(home), pytest.raises((AssertionError, FileNotFoundError)):
+        if name == "write_at_the_final_name":
+            test_errno.test_a_disk_that_is_full_from_some_call_on_leaves_no_new_name(home)
+        else:
+            test_errno.test_a_failed_fsync_is_the_end_of_keeping(1, home)
+
+
+@pytest.mark.contract("H7", "F21")
+def test_a_lock_on_reading_is_seen(sabotage: Callable[[str], None]) -> None:
+    """A file that whoever reads makes in a store fails the test of reading."""
+    sabotage("lock_on_read")
+    with operations.in_memory() as home, operations.at_home(home), pytest.raises(AssertionError):
+        test_errno.test_reading_makes_and_touches_nothing(home)
+
+
+@pytest.mark.contract("H7", "F23", "F28")
+@pytest.mark.parametrize("name", ["replace_in_place", "reopen_for_writing"])
+def test_a_published_file_that_changes_is_seen(name: str, store: Path, sabotage: Callable[[str], None]) -> None:
+    """Replacing it, or writing it again, fails the test of what is published."""
+    run = open_store(store).begin()
+    sabotage(name)
+    with pytest.raises(AssertionError):
+        test_blobs.test_a_published_file_is_never_replaced_nor_written_again(run, store, bytes(3000))
+    run.release()
+
+
+@pytest.mark.contract("H7", "F38")
+def test_trouble_that_is_raised_is_seen(tmp_path: Path, store: Path, sabotage: Callable[[str], None]) -> None:
+    """A removed store that fails a run fails the test of removal."""
+    sabotage("let_it_raise")
+    with pytest.raises((AssertionError, fc.RunFailed, OSError)):
+        test_store_trouble.test_a_store_that_is_removed_in_mid_run_costs_no_result("thread", tmp_path, store)
 
 
 @pytest.mark.contract("H7", "H2")

@@ -72,3 +72,33 @@ def vandalised(where: Path) -> Any:
     fields = field(numbers)
     gate = vandal(fc.gather(mean(fields, numbers)), str(where))
     return after(fields, numbers, gate)
+
+
+@fc.compute(runner="inline")
+def ramp(number: int) -> NDArray[np.float64]:
+    """Give an array that is kept as a file."""
+    inside.executed("ramp", number)
+    return np.arange(3000.0) + number
+
+
+@fc.compute(runner="inline")
+def top(values: NDArray[np.float64]) -> float:
+    """Give a number, which is kept in the journal."""
+    inside.executed("top")
+    return float(values.max())
+
+
+@fc.compute(runner="inline")
+def added(values: list[float]) -> float:
+    """Add up."""
+    inside.executed("added")
+    return sum(values)
+
+
+@fc.flow
+def few() -> Any:
+    """Draw two arrays, a number of each, and the numbers."""
+    return added(fc.gather(top(ramp(fc.each(number=[1, 2])))))
+
+
+FEW = 6001.0

@@ -237,6 +237,19 @@ def test_a_reader_keeps_its_map_while_others_remove_and_put(run: StoreRun, store
     assert data == bytes(buffer[offset:])
 
 
+@pytest.mark.contract("F23", "F28")
+def test_a_published_file_is_never_replaced_nor_written_again(run: StoreRun, store: Path, data: bytes) -> None:
+    """Whoever puts an equal array leaves the file that is there: a reader elsewhere would get ESTALE, or SIGBUS."""
+    run.blobs.put(HEADER, memoryview(data))
+    (file,) = files(store)
+    os.utime(file, ns=(1, 1))
+    before = file.stat().st_ino, file.stat().st_mtime_ns
+    for durable in (False, True):
+        attach(run, durable=durable).put(HEADER, memoryview(data))
+
+    assert before == (file.stat().st_ino, file.stat().st_mtime_ns)
+
+
 @pytest.mark.contract("F16")
 def test_processes_may_put_the_same_arrays_at_once(run: StoreRun, store: Path) -> None:
     """Every one of them gets the same names, and every file is whole."""
