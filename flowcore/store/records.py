@@ -285,8 +285,11 @@ class Records:
 
     def _look_for(self, name: str) -> None:
         """Take in the packs that came since: what the journal held may be in one of them (J9)."""
-        if name in self._moved or exists(self._disk, f"{self._layout.journals}/{name}"):
-            return
+        try:
+            if name in self._moved or exists(self._disk, f"{self._layout.journals}/{name}"):
+                return
+        except OSError:
+            return  # trouble with the disk says nothing of where the records went
         self._moved.add(name)
         packs = [name for name in journal_names(self._disk, self._layout) if name.endswith(PACK)]
         self._take_in(packs, None)
