@@ -44,6 +44,7 @@ from flowcore.plan.parsing import DEFER, Parser, file_parts, parts_of, reference
 
 _CONTEXT: Final = "flowcore v1 value"
 _GATHER: Final = "flowcore v1 gather"
+_LONGEST: Final = 255  # bytes of a component, whose length is one byte
 _SHORT: Final = 32  # bytes up to which a hash form is its own component
 _SMALLEST_REFERENCE: Final = 40  # no record shorter than this points anywhere
 _HASHED = (ARRAY_MARK, INLINE_MARK, SPILL_MARK, PASSED_MARK, FILE_MARK)
@@ -253,6 +254,8 @@ def combine(tag: str, components: Sequence[bytes]) -> bytes:
     hasher = blake3(derive_key_context=_GATHER)
     hasher.update(pack([tag, len(components)]))
     # every component is b"\0" + at most 32 bytes, or b"\1" + 32 bytes; the lengths make the sequence unambiguous
+    if max(map(len, components), default=0) > _LONGEST:  # a label, or the name of a class
+        components = [c if len(c) <= _LONGEST else component_of_form(c) for c in components]
     hasher.update(bytes(map(len, components)))
     hasher.update(b"".join(components))
     return b"\2" + hasher.digest()

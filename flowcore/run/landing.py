@@ -37,7 +37,7 @@ from flowcore.run.job import (
 from flowcore.run.labels import repeated_label
 from flowcore.run.remaking import makers_of
 from flowcore.run.sameness import Sameness
-from flowcore.run.userclasses import current_classes, marked
+from flowcore.run.userclasses import current_classes, identified
 from flowcore.run.work import Work
 from flowcore.store.cache import Trace
 
@@ -211,7 +211,10 @@ class Landing:
                 self._fail((node, number), trouble, Tries(), 0.0)
                 continue
             classes = [c for n, m in work.feeders[0].origins(number) for c in books.values.classes(n, m)]
-            books.values.put_elements(node, number, [(own, r, marked(c, classes)) for own, r, c in row])
+            if not all(component for _, _, component in row):
+                books.values.nameless.add((node, number))
+            whole = work.feeders[0].components([number], books.values)[0]
+            books.values.put_elements(node, number, identified(row, whole, classes))
             books.schedule.expand(node, number, len(row))
             books.cache.rows(node, number, len(row), books.values.labels(node, number))
             books.count(node).done += 1

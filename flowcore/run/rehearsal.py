@@ -40,7 +40,7 @@ from flowcore.run.labels import Labels
 from flowcore.run.lasttime import LastTime, Memory
 from flowcore.run.requests import cell_namer
 from flowcore.run.trust import Trust
-from flowcore.run.userclasses import current_classes, marked
+from flowcore.run.userclasses import current_classes, identified
 from flowcore.run.values import Values
 from flowcore.run.work import Work, prepare
 from flowcore.run.written import Surround
@@ -360,7 +360,8 @@ class Rehearsal:
                 self.values.put(node, number, *cast("tuple[bytes, bytes]", found), classes)
             else:
                 row = cast("list[tuple[bool, bytes, bytes]]", found)
-                self.values.put_elements(node, number, [(own, r, marked(c, classes)) for own, r, c in row])
+                whole = work.feeders[0].components([number], self.values)[0]
+                self.values.put_elements(node, number, identified(row, whole, classes))
                 self.schedule.expand(node, number, len(row))
             self._answered(node, [number], Verdict.READ)
 

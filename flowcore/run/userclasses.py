@@ -27,6 +27,17 @@ def current_classes(classes: Sequence[tuple[str, bytes]]) -> list[tuple[str, byt
     return found
 
 
+def identified(
+    row: Sequence[tuple[bool, bytes, bytes]], whole: bytes, classes: Sequence[tuple[str, bytes]]
+) -> list[tuple[bool, bytes, bytes]]:
+    """Give elements of a value with what their consumers are keyed by.
+
+    One without encoding goes by the identity of the whole, derived if need be, and its place (contract K3).
+    """
+    named = [(own, r, c or combine("element", [whole, str(i).encode()])) for i, (own, r, c) in enumerate(row)]
+    return [(own, record, marked(component, classes)) for own, record, component in named]
+
+
 def marked(component: bytes, classes: Sequence[tuple[str, bytes]]) -> bytes:
     """Give what a consumer is keyed by for a value in which these classes were met."""
     if not classes:

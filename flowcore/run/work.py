@@ -254,9 +254,13 @@ def _known_classes(classes: dict[str, bytes]) -> list[tuple[str, Fingerprint]]:
 def _feeders(planned: Planned, surround: Surround, encoder: Encoder) -> list[Feeder]:
     space = surround.spaces(planned.number)
     found: list[Feeder] = []
-    for form in planned.slots:
+    for slot, form in enumerate(planned.slots):
         if isinstance(form, Along):
-            encoded = [encoder.fresh(value, f"each({form.axis.name}=...)[{i}]") for i, value in enumerate(form.values)]
+            ignored = next(
+                (n for n in planned.node.options.ignore if n in planned.arguments and slot in planned.slots_of(n)), ""
+            )
+            path = f"args.{ignored}" if ignored else f"each({form.axis.name}=...)"
+            encoded = [encoder.fresh(value, f"{path}[{i}]") for i, value in enumerate(form.values)]
             found.append(FromAxis(space, form.axis.name, encoded))
         else:
             found.append(feeder(form, space, surround.spaces, surround.label))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -71,7 +72,7 @@ class Encoder:
         self._codec = surround.codec
         self._cached = is_cached(planned)
         self._tell = surround.tell
-        self._known: dict[int, tuple[object, Record, Component]] = {}
+        self._known: dict[tuple[int, bool], tuple[object, Record, Component]] = {}
         self.classes: dict[str, bytes] = {}
         self.held: list[Record] = []
         self.refused = False
@@ -79,16 +80,17 @@ class Encoder:
 
     def value(self, value: object, path: str) -> tuple[Record, Component]:
         """Give the record and the identity of a value; passed on, with a warning, if it has no encoding."""
-        known = self._known.get(id(value))
+        place = id(value), self._ignores(path)
+        known = self._known.get(place)
         if known is None:
-            known = self._known[id(value)] = (value, *self.fresh(value, path))
+            known = self._known[place] = (value, *self.fresh(value, path))
         return known[1], known[2]
 
     def fresh(self, value: object, path: str) -> tuple[Record, Component]:
         """As `value`, for one that is asked for once only."""
         try:
             encoded = self._codec.argument(value, name=path)
-            if encoded.classes:
+            if encoded.classes and not self._ignores(path):
                 self.classes.update(encoded.classes)
             if references(encoded.record):
                 self.held.append(encoded.record)
@@ -99,11 +101,17 @@ class Encoder:
             missing.node, missing.parameter, missing.at = self._planned.name, path, self._planned.node.site
             raise
         except NoEncoding as refused:
-            self.refuse(f"{path}{refused.path}", refused)
+            if not self._ignores(path) or refused.kind in _LIVE:
+                self.refuse(f"{path}{refused.path}", refused)
             record = self._codec.pass_on(value, name=path)
             self.held.append(record)
             # A node with such an argument is not keyed; its random streams count it as the place where it stands.
             return record, combine("unkeyed", [component_of_form(path.encode("utf-8", "surrogatepass"))])
+
+    def _ignores(self, path: str) -> bool:
+        """Tell whether the user left the argument at a path out of the key."""
+        ignored = self._planned.node.options.ignore
+        return bool(ignored) and path.startswith("args.") and re.split(r"[.\[]", path)[1] in ignored
 
     def refuse(self, path: str, refused: NoEncoding) -> None:
         """Say that the node is not kept, or raise where that is not acceptable (contract E6)."""
