@@ -55,5 +55,5 @@ def rehearsed(flow: Drawn, targets: Sequence[object], settings: Settings) -> tup
     graph, asked = asked_of(flow, targets, settings)
     store = settings.store if isinstance(settings.store, Store) else open_store(str(settings.store))
     run_id = new_run_id()
-    past = Past(store, run_id)
+    past = Past(store, run_id, flow.name)
     return Rehearsal(graph, asked=asked, store=store, run_id=run_id, memory=past, seed=settings.seed), past

@@ -43,6 +43,7 @@ _VALUES: Final = {"global": GlobalChanged, "import": GlobalChanged, "default": D
                   "closure": ClosureChanged}  # fmt: skip
 _OF_CLASS: Final = re.compile(r"(?P<what>.+) of class (?P<name>\S+)")
 _OF_MODULE: Final = re.compile(r"(?P<what>.+) of module (?P<name>\S+)")
+_OWNER: Final = re.compile(r" of ((?:class|helper|module) \S+)$")
 _ORDER: Final = (
     SchemaChanged, PythonChanged, LibraryChanged, VersionChanged, SeedChanged, BodyChanged, FunctionChanged,
     GlobalChanged, ClosureChanged, DefaultChanged, ClassChanged, PartChanged, TrackedChanged, ArgumentChanged,
@@ -104,6 +105,8 @@ def changes(
         found.append(
             PartChanged(name="what its code leads to", old=_short(old.get("code")), new=_short(new.get("code")))
         )
+    defaults = {(r.name, r.old, r.new) for r in found if isinstance(r, DefaultChanged)}
+    found = [r for r in found if not (isinstance(r, ArgumentChanged) and (r.name, r.old, r.new) in defaults)]
     if notes:  # what a class is made of says more than its name
         told = [r for r in found if isinstance(r, Edited) or (isinstance(r, ClassChanged) and " of " in r.name)]
         found = [r for r in found if not (told and isinstance(r, ClassChanged) and r not in told and r.old != ABSENT)]
@@ -136,6 +139,9 @@ def _code(old: dict[str, bytes], new: dict[str, bytes], sketches: Mapping[bytes,
     for kind, reason in (("library", LibraryChanged), ("tracked", TrackedChanged)):
         found += _paired(kind, old, new, reason)
     for name in sorted({*old, *new}):
+        owner = _OWNER.search(name)
+        if owner is not None and (owner[1] in old) != (owner[1] in new):
+            continue  # of something that is new, or gone: that says it
         found.append(_part(name, old.get(name), new.get(name), sketches, diff))
     return found
 

@@ -57,10 +57,13 @@ class Past:
     store : Store
     before : str
         Id of a run that is newer than all that count.
+    flow : str
+        Name of the flow: its own runs come before those of others in the same store.
     """
 
-    def __init__(self, store: Store, before: str) -> None:
+    def __init__(self, store: Store, before: str, flow: str = "") -> None:
         self._store = store
+        self._flow = flow
         paths = run_paths(store.root, disk=store.disk) if store.readable else {}
         self._waiting = [run_id for run_id in paths if run_id < before][-_RUNS:]
         self._read: list[Recorded] = []
@@ -68,21 +71,30 @@ class Past:
 
     def runs(self) -> Iterator[Recorded]:
         """Yield runs, the newest first."""
-        yield from list(self._read)
-        while self._waiting:
-            recorded = Recorded(self._store, self._waiting.pop())
-            recorded.catch_up()
-            self._read.append(recorded)
-            yield recorded
+        place = 0  # another walk may read on while this one waits
+        while place < len(self._read) or self._waiting:
+            if place == len(self._read):
+                recorded = Recorded(self._store, self._waiting.pop())
+                recorded.catch_up()
+                self._read.append(recorded)
+            yield self._read[place]
+            place += 1
 
     def nodes(self, node: Node) -> Iterator[tuple[Recorded, int]]:
-        """Yield each run that has the node, and its number there; by task where no run has one of this name."""
+        """Yield each run that has the node, and its number there: runs of this flow first, the newest first.
+
+        Where no run has a node of this name, those that have its task.
+        """
+        others: list[tuple[Recorded, int]] = []
         found = False
         for recorded in self.runs():
-            for number, info in recorded.nodes.items():
-                if info.name == node.name:
-                    found = True
+            for number in (n for n, info in recorded.nodes.items() if info.name == node.name):
+                found = True
+                if recorded.facts.get("flow") in (self._flow, None):
                     yield recorded, number
+                else:
+                    others.append((recorded, number))
+        yield from others
         if found or node.task is None:
             return
         task = f"{getattr(node.task.function, '__module__', None)}.{node.task.name}"

@@ -36,6 +36,8 @@ _LOCAL: Final = {
 }  # what each instruction does to local variables; some do two things at once
 _GLOBAL: Final = opcode.opmap["LOAD_GLOBAL"]
 _ATTRIBUTE: Final = opcode.opmap["LOAD_ATTR"]
+_SUPER: Final = opcode.opmap.get("LOAD_SUPER_ATTR", -1)
+_NAMED_OPERATIONS: Final = frozenset(opcode.hasname)
 _METHOD: Final = opcode.opmap.get("LOAD_METHOD", -1)
 _IMPORT: Final = opcode.opmap["IMPORT_NAME"]
 _IMPORT_FROM: Final = opcode.opmap["IMPORT_FROM"]
@@ -79,7 +81,7 @@ def instructions(code: CodeType) -> Iterator[tuple[int, int]]:
         extended = 0
 
 
-def code_form(code: CodeType, constant: Callable[[object], bytes], *, doc: bool = False) -> bytes:
+def code_form(code: CodeType, constant: Callable[[object], bytes], *, doc: bool = False, own: str = "") -> bytes:
     """Give the canonical form of `code`.
 
     Parameters
@@ -90,7 +92,11 @@ def code_form(code: CodeType, constant: Callable[[object], bytes], *, doc: bool 
         Gives the identity of a constant that is not code itself.
     doc : bool
         Whether docstrings count, because something reads them.
+    own : str
+        The global name by which the code reads the function that it is; a function that
+        calls itself may be renamed like any other.
     """
+    names = _without_own(code, own)
     stream = bytearray()
     constants: list[object] = []
     places: dict[int, int] = {}
@@ -100,16 +106,34 @@ def code_form(code: CodeType, constant: Callable[[object], bytes], *, doc: bool 
                 places[argument] = len(places)
                 held = code.co_consts[argument]
                 nested = isinstance(held, CodeType)
-                constants.append(code_form(held, constant, doc=doc) if nested else constant(held))
+                constants.append(code_form(held, constant, doc=doc, own=own) if nested else constant(held))
             argument = places[argument]
         stream.append(operation)
         stream += argument.to_bytes(4, "little")
     described = code.co_consts[0] if doc and code.co_consts and isinstance(code.co_consts[0], str) else None
     return pack([
-        MAGIC, bytes(stream), constants, list(code.co_names), list(code.co_varnames), list(code.co_cellvars),
+        MAGIC, bytes(stream), constants, names, list(code.co_varnames), list(code.co_cellvars),
         list(code.co_freevars), code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount,
         code.co_flags & _CONTEXT_FLAGS, code.co_exceptiontable, described,
     ])  # fmt: skip
+
+
+def _without_own(code: CodeType, own: str) -> list[object]:
+    """Give the names of the code, None for its own where that is read as a global and nothing else."""
+    if not own or own not in code.co_names:
+        return list(code.co_names)
+    place = code.co_names.index(own)
+    for operation, argument in instructions(code):
+        if operation in _NAMED_OPERATIONS and operation != _GLOBAL and _place_of(operation, argument) == place:
+            return list(code.co_names)  # also the name of an attribute, say: then it means something
+    return [None if name == own else name for name in code.co_names]
+
+
+def _place_of(operation: int, argument: int) -> int:
+    """Give the place of the name that an instruction takes."""
+    if operation == _ATTRIBUTE:
+        return argument >> _ATTRIBUTE_SHIFT
+    return argument >> 2 if operation == _SUPER else argument
 
 
 def reads_of(code: CodeType) -> Reads:

@@ -19,6 +19,7 @@ from flowcore.declare.injected import kind_of
 from flowcore.plan.bytecode import code_form
 from flowcore.plan.encode import NoEncoding, class_name, identify
 from flowcore.plan.extension import digest_of, kind_name, pack
+from flowcore.plan.functions import bare_function
 from flowcore.plan.libraries import Origin, origin_of, origin_of_module
 from flowcore.plan.streams import RNG
 
@@ -209,12 +210,19 @@ def function_piece(function: types.FunctionType, read: Callable[[Piece, types.Fu
         return piece
     piece = Piece(f"helper {class_name(function)}", b"")
     doc = read(piece, function)
-    piece.form = pack(["function", code_form(function.__code__, constant_identity, doc=doc)])
+    form = code_form(function.__code__, constant_identity, doc=doc, own=own_name(function))
+    piece.form = pack(["function", form])
     if doc:
         piece.refer("docstring", function.__doc__)
     _defaults(piece, function)
     _closure(piece, function, needed=True)
     return piece
+
+
+def own_name(function: types.FunctionType) -> str:
+    """Give the global name by which a function reads itself; empty if its name leads elsewhere."""
+    name = function.__name__
+    return name if bare_function(function.__globals__.get(name)) is function else ""
 
 
 def _defaults(piece: Piece, function: types.FunctionType) -> None:

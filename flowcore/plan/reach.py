@@ -34,6 +34,7 @@ from flowcore.plan.pieces import (
     is_followed,
     library_piece,
     other_piece,
+    own_name,
     value_of,
 )
 
@@ -173,8 +174,11 @@ def piece_of(thing: Any) -> Piece:
 
 def _read(piece: Piece, function: types.FunctionType) -> bool:
     """Note what the code of a function reads from outside; tell whether it reads docstrings."""
-    reads = reads_of(function.__code__)
+    reads, own = reads_of(function.__code__), own_name(function)
     for chain in reads.names:
+        if chain == (own,):
+            piece.edges.append(("itself", function))  # by no name: that may change
+            continue
         _read_global(piece, function.__globals__, chain, doc=reads.doc)
     for use in reads.imports:
         _read_import(piece, function.__globals__, use, doc=reads.doc)

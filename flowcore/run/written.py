@@ -170,7 +170,8 @@ class Encoder:
 
     def sketches(self) -> dict[Component, str]:
         """Tell what the larger constants are like, by identity: of these nothing else is kept."""
-        return {component: sketch(record) for component, record in itertools.islice(self._large.items(), _SKETCHED)}
+        told = ((part, sketch(record)) for part, record in itertools.islice(self._large.items(), _SKETCHED))
+        return {part: text for part, text in told if "#" in text}  # of functions, say, the record tells nothing
 
     def _skeleton(self, shape: Shape, path: str) -> list[Component]:
         if isinstance(shape, Place):
