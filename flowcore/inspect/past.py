@@ -67,6 +67,7 @@ class Past:
         paths = run_paths(store.root, disk=store.disk) if store.readable else {}
         self._waiting = [run_id for run_id in paths if run_id < before][-_RUNS:]
         self._read: list[Recorded] = []
+        self._candidates: dict[tuple[int, int], list[PastCell]] = {}
         self._places: dict[tuple[int, int], list[dict[object, int] | None]] = {}
 
     def runs(self) -> Iterator[Recorded]:
@@ -112,15 +113,15 @@ class Past:
     def nearest(self, node: Node, components: dict[str, bytes], cache: Cache) -> PastCell | None:
         """Give, of the newest run that has keyed cells of the node, the cell that shares most components."""
         for recorded, number in self.nodes(node):
-            best: tuple[int, PastCell] | None = None
-            for place in list(recorded.ledgers[number].index())[:_CANDIDATES]:
-                found = keyed(recorded, number, place, cache)
-                if found is not None:
-                    shared = sum(components.get(name) == part for name, part in found.components.items())
-                    if best is None or shared > best[0]:
-                        best = shared, found
-            if best is not None:
-                return best[1]
+            known = self._candidates.get((id(recorded), number))
+            if known is None:
+                places = list(recorded.ledgers[number].index())[:_CANDIDATES]
+                every = (keyed(recorded, number, place, cache) for place in places)
+                known = self._candidates[id(recorded), number] = [found for found in every if found is not None]
+            if known:  # what all cells of the older run share decides nothing among them
+                return max(known, key=lambda one: sum(
+                    components.get(f"argument {name}") == part for name, part in one.own.items()
+                ))  # fmt: skip
         return None
 
     # What a rehearsal asks.
@@ -165,7 +166,7 @@ class Past:
         return space.number(at)
 
 
-_CANDIDATES = 2000  # cells of a node that a new cell is compared with
+_CANDIDATES = 1000  # cells of a node that a new cell is compared with
 
 
 def keyed(recorded: Recorded, node: int, number: int, cache: Cache) -> PastCell | None:

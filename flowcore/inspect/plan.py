@@ -18,7 +18,7 @@ from flowcore.inspect.reasons import LibraryChanged, PythonChanged, Reason, Sche
 from flowcore.inspect.why import VERDICTS, Explainer, Why
 from flowcore.run.rehearsal import Rehearsal, Verdict
 
-_SAMPLE = 200  # cells of a node whose reasons are looked at one by one
+_SAMPLE = 100  # cells of a node whose reasons are looked at one by one
 _REASONS = 3  # of a node that are told
 _RULES = (SchemaChanged, PythonChanged, LibraryChanged)
 _ROWS = 40  # of the table in a notebook

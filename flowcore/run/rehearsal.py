@@ -158,7 +158,9 @@ class Rehearsal:
 
     def numbers(self, node: int, verdict: Verdict) -> list[int]:
         """Give the cells of a node that have a verdict."""
-        return [n for n in range(self.space(node).count) if self.verdict(node, n) == verdict]
+        if verdict in (Verdict.UNWANTED, Verdict.DEPENDS):
+            return [n for n in range(self.space(node).count) if self.verdict(node, n) == verdict]
+        return [n for n, found in enumerate(self._verdicts.get(node, b"")) if found == verdict]
 
     def keyed(self, node: int, numbers: Sequence[int]) -> tuple[list[bytes], list[list[Component]]]:
         """Give keys and own components of cells that were judged: cached ones, and those that have to run."""
@@ -263,16 +265,23 @@ class Rehearsal:
             now = zip(numbers, before, answers, strict=True)
             self.accepted.setdefault(node, []).extend(n for n, was, a in now if not was and isinstance(a, Hit))
         hits: list[int] = []
-        misses: dict[int, bytes] = {}
+        plain: list[tuple[int, Record, Component]] = []
+        seconds, misses = self.seconds.get(node, 0.0), dict[int, bytes]()
         for number, key, answer in zip(numbers, keys, answers, strict=True):
             if isinstance(answer, Hit):
-                classes = current_classes(answer.classes) if answer.classes else ()
-                self.values.put(node, number, answer.record, answer.component, classes)
-                self.seconds[node] = self.seconds.get(node, 0.0) + answer.seconds
                 hits.append(number)
+                seconds += answer.seconds
+                if answer.classes:
+                    self.values.put(node, number, answer.record, answer.component, current_classes(answer.classes))
+                else:
+                    plain.append((number, answer.record, answer.component))
             else:
                 misses[number] = key
                 self.missed.setdefault(node, {}).setdefault(answer.reason, []).append(number)
+        if hits:
+            self.seconds[node] = seconds
+        if plain:
+            self.values.put_plain(node, *zip(*plain, strict=True))
         self._answered(node, hits, Verdict.CACHED)
         if misses:
             self._missed(work, misses)
