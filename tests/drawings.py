@@ -9,9 +9,9 @@ from __future__ import annotations
 import copy
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 from hypothesis import strategies as st
 
@@ -23,6 +23,8 @@ AXES: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {  # its labels
     "y": (("p", "q"), (0.5, 0.25)),
     "z": ((1.5,), (None,)),
 }
+Axes: TypeAlias = Mapping[str, tuple[tuple[object, ...], tuple[object, ...]]]
+Computation: TypeAlias = tuple[object, object]  # what a function is, and what it is given
 MOST_CELLS = 40
 State = Literal["done", "skipped", "failed", "blocked"]
 
@@ -85,6 +87,33 @@ class Step:
     after: tuple[int, ...] = ()
     kind: str = "compute"
     runner: str | None = None
+
+
+@dataclass(frozen=True)
+class Code:
+    """A function of the vocabulary in some state of its code.
+
+    Attributes
+    ----------
+    function : callable
+        What runs.
+    identity : object
+        Equal where the code is the same.
+    salt : object
+        What the state of the code brings into values; None: nothing.
+    """
+
+    function: Callable[..., Any]
+    identity: object
+    salt: object = None
+
+    def arguments(self, values: list[Any]) -> tuple[Any, Any, Any]:
+        """Give what the function of the vocabulary is called with in the end."""
+        a, b, c = [*values, *[None] * (3 - len(values))]
+        return a, b, c if self.salt is None else (c, self.salt)
+
+
+CODES = {name: Code(function, name) for name, function in FUNCTIONS.items()}
 
 
 @dataclass(frozen=True)
@@ -222,41 +251,41 @@ def _needs(axis: str, steps: list[Step]) -> tuple[str, ...]:
 # ---- drawing -------------------------------------------------------------------------
 
 
-def drawn(steps: list[Step], name: str = "oracle") -> tuple[fc.Flow, list[Any]]:
+def drawn(
+    steps: list[Step], name: str = "oracle", *, axes: Axes = AXES, codes: Mapping[str, Code] = CODES, prefix: str = "s"
+) -> tuple[fc.Flow, list[Any]]:
     """Draw the steps into a flow; give it, and a reference a step."""
     refs: list[Any] = []
     with fc.Flow(name) as flow:
         for number, step in enumerate(steps):
-            refs.append(_drawn(flow, number, step, refs))
+            arguments = [_form(argument, refs, axes) for argument in step.arguments]
+            if step.function == "item":
+                refs.append(arguments[0][step.key])
+            elif step.function == "choose":
+                refs.append(fc.choose(*arguments))
+            else:
+                options: dict[str, Any] = {"runner": step.runner} if step.runner else {}
+                task = (fc.io if step.kind == "io" else fc.compute)(**options)(codes[step.function].function)
+                after = [refs[i] for i in step.after]
+                refs.append(flow.add(task, *arguments, name=f"{prefix}{number}", after=after))
         flow.result = refs
     return flow, refs
 
 
-def _drawn(flow: fc.Flow, number: int, step: Step, refs: list[Any]) -> Any:
-    arguments = [_form(argument, refs) for argument in step.arguments]
-    if step.function == "item":
-        return arguments[0][step.key]
-    if step.function == "choose":
-        return fc.choose(*arguments)
-    options: dict[str, Any] = {"runner": step.runner} if step.runner else {}
-    task = (fc.io if step.kind == "io" else fc.compute)(**options)(FUNCTIONS[step.function])
-    return flow.add(task, *arguments, name=f"s{number}", after=[refs[i] for i in step.after])
-
-
-def _form(argument: Any, refs: list[Any]) -> Any:
+def _form(argument: Any, refs: list[Any], axes: Axes) -> Any:
     match argument:
         case Const(value):
             return copy.deepcopy(value)
         case Use(step):
             return refs[step]
         case Along(axis, variant):
-            return fc.each(**{axis: list(AXES[axis][variant])})
+            return fc.each(**{axis: list(axes[axis][variant])})
         case Element(step):
             return fc.each(**{f"e{step}": refs[step]})
         case Collect(step, over, labels, missing):
             return fc.gather(refs[step], over=over, labels=labels, missing=missing)  # type: ignore[call-overload]
         case Many(kind, parts):
-            forms = [_form(part, refs) for part in parts]
+            forms = [_form(part, refs, axes) for part in parts]
             return _contained(kind, forms)
     raise AssertionError(argument)
 
@@ -269,8 +298,12 @@ class Model:
     """What a drawing means. Ask for outcomes; executions are noted on the way."""
 
     steps: list[Step]
+    axes: Axes = field(default_factory=lambda: AXES)
+    codes: Mapping[str, Code] = field(default_factory=lambda: CODES)
+    given: Mapping[int, Any] = field(default_factory=dict)  # step -> the value that takes its place
     known: dict[tuple[int, tuple[int, ...]], Outcome] = field(default_factory=dict)
-    kept: dict[tuple[str, object], str] = field(default_factory=dict)  # computation -> its line; runs once, ever
+    kept: dict[Computation, str] = field(default_factory=dict)  # computation -> its line; runs once, ever
+    computed: dict[tuple[int, tuple[object, ...]], Computation] = field(default_factory=dict)  # by step and label
     always: Counter[str] = field(default_factory=Counter)  # lines of what runs for each cell and in each run
 
     def cells(self, step: int) -> dict[tuple[object, ...], Outcome]:
@@ -301,8 +334,8 @@ class Model:
             yield dict(places)
             return
         axis, *rest = axes
-        if axis in AXES:
-            length = len(AXES[axis][0])
+        if axis in self.axes:
+            length = len(self.axes[axis][0])
         else:
             source = self.outcome(int(axis[1:]), places)
             if source.state != "done":
@@ -317,8 +350,8 @@ class Model:
         return tuple(self._label(axis, places) for axis in self.steps[step].axes if over is None or axis in over)
 
     def _label(self, axis: str, places: dict[str, int]) -> object:
-        if axis in AXES:
-            return AXES[axis][0][places[axis]]
+        if axis in self.axes:
+            return self.axes[axis][0][places[axis]]
         source = int(axis[1:])
         if self.steps[source].function == "fields":
             return places[axis]
@@ -330,11 +363,14 @@ class Model:
         own = {axis: places[axis] for axis in self.steps[step].axes}
         memo = (step, tuple(own.values()))
         if memo not in self.known:
-            self.known[memo] = self._outcome(self.steps[step], own)
+            self.known[memo] = self._outcome(step, own)
         found = self.known[memo]
         return Outcome(found.state, copy.deepcopy(found.value))
 
-    def _outcome(self, step: Step, places: dict[str, int]) -> Outcome:
+    def _outcome(self, number: int, places: dict[str, int]) -> Outcome:
+        if number in self.given:
+            return Outcome("done", self.given[number])
+        step = self.steps[number]
         if step.function == "choose":
             return self._chosen(step, places)
         states: list[tuple[str, str]] = []
@@ -349,24 +385,30 @@ class Model:
         if step.function == "item":
             return Outcome("done", read[0][0][step.key])
         left_out = [("const", fold(None))] * (3 - len(read))  # a default that is written out changes nothing
-        return self._called(step, [value for value, _ in read], (*(sign for _, sign in read), *left_out))
+        lacking = any(state in ("failed", "blocked") and mode == "drop-failed" for state, mode in states)
+        found = self._called(step, [value for value, _ in read], lacking=lacking)
+        if found.state == "done" and step.kind != "io" and not lacking:
+            computation = (self.codes[step.function].identity, (*(sign for _, sign in read), *left_out))
+            self.kept[computation] = self._line(step, [value for value, _ in read])
+            self.computed[number, self.label(number, places)] = computation
+        return found
 
-    def _called(self, step: Step, values: list[Any], signs: tuple[object, ...]) -> Outcome:
-        filled = [*values, *[None] * (3 - len(values))]
-        line = line_of(step.function, tuple(filled))
+    def _line(self, step: Step, values: list[Any]) -> str:
+        return line_of(step.function, self.codes[step.function].arguments(values))
+
+    def _called(self, step: Step, values: list[Any], *, lacking: bool) -> Outcome:
+        line = self._line(step, values)
         function: Callable[..., Any] = _silent(FUNCTIONS[step.function])
         try:
-            value = function(*copy.deepcopy(values))
+            value = function(*copy.deepcopy(self.codes[step.function].arguments(values)))
         except fc.Skip:
             self.always[line] += 1
             return Outcome("skipped")
         except ValueError:
             self.always[line] += 1
             return Outcome("failed")
-        if step.kind == "io":
+        if step.kind == "io" or lacking:  # what is made without the failed cells is never kept
             self.always[line] += 1
-        else:
-            self.kept[step.function, signs] = line
         return Outcome("done", value)
 
     def _chosen(self, step: Step, places: dict[str, int]) -> Outcome:
@@ -383,7 +425,7 @@ class Model:
             case Const(value):
                 return value, ("const", fold(value))
             case Along(axis, variant):
-                value = AXES[axis][variant][places[axis]]
+                value = self.axes[axis][variant][places[axis]]
                 return value, ("own", fold(value))
             case Use(step):
                 found = self.outcome(step, places)

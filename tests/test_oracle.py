@@ -6,7 +6,6 @@ which computations a run must carry out: each kept one exactly once, ever.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import tempfile
 from collections import Counter
@@ -20,9 +19,6 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-import flowcore as fc
-from flowcore.grid import Grid
-from flowcore.plan.records import references
 from flowcore.run import pool
 from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.protocol import Executor
@@ -30,17 +26,14 @@ from flowcore.run.inbox import Inbox
 from flowcore.run.job import Done, Record, Result
 from flowcore.run.surroundings import Surroundings
 from flowcore.store.codecs import Codec
-from flowcore.store.history import read_run, run_paths
 from flowcore.store.journal import read_frames
-from flowcore.store.trace import Trace
-from tests.drawings import Model, Outcome, Step, drawn, programs
+from tests.drawings import Model, Step, drawn, programs
+from tests.oracle import agrees, blobs, found, journals, kept, left, lines, meant, run, told, without_lost
 from tests.test_testing import Meddling
-from tests.vocabulary import COUNTER, fold
+from tests.vocabulary import COUNTER
 
 SOAK = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 1
 pytestmark = pytest.mark.filterwarnings("ignore::flowcore.errors.DamagedEntry")
-Compared = tuple[object, ...]
-LOST = "lost"
 
 
 def examples(count: int) -> settings:
@@ -58,81 +51,6 @@ def counter() -> Iterator[Path]:
         yield path
         del os.environ[COUNTER]
         pool.shutdown()
-
-
-def lines(counter: Path) -> Counter[str]:
-    """Give what was executed since the last look."""
-    text = counter.read_text() if counter.exists() else ""
-    counter.write_text("")
-    return Counter(text.splitlines())
-
-
-def run(flow: fc.Flow, *targets: object, **options: Any) -> fc.Run:
-    """Run a flow to its end, whatever fails."""
-    # Named one by one: without targets, a branch that no choice fell on does not run.
-    given = {"workers": 2, "progress": False, "on_error": "continue"} | options
-    started = flow.start(*(targets or flow.result), **given)
-    with contextlib.suppress(fc.RunFailed):
-        assert started.wait(60.0), f"hangs: {started.summary()}"
-    assert started.status in ("done", "failed")
-    return started
-
-
-def meant(outcomes: dict[tuple[object, ...], Outcome], step: Step) -> Compared:
-    """Give the values of a step as the oracle has them."""
-    values = {label: fold(outcome.value) for label, outcome in outcomes.items() if outcome.state == "done"}
-    if not step.axes:
-        return ("value", values.get((), "none"))
-    return ("grid", {label[0] if len(label) == 1 else label: value for label, value in values.items()})
-
-
-def found(run: fc.Run, ref: object) -> Compared:
-    """Give the values of a node as a run has them; one whose array the store has lost is LOST."""
-    try:
-        value = run[ref]
-    except fc.ValueLost as lost:
-        return ("value", LOST if "not in the store" in str(lost) else "none")
-    if isinstance(value, Grid):
-        return ("grid", {label: _folded(value, label) for label in value})
-    return ("value", fold(value))
-
-
-def _folded(grid: Grid, label: object) -> object:
-    try:
-        return fold(grid[label])
-    except fc.ValueLost:
-        return LOST
-
-
-def without_lost(meant: Compared, found: Compared) -> tuple[Compared, Compared]:
-    """Give both, less what was told to be lost."""
-    kind, values = found
-    if not isinstance(values, dict):
-        return (meant, found) if values != LOST else ((), ())
-    there = {label: value for label, value in values.items() if value != LOST}
-    assert isinstance(meant[1], dict)
-    return ("grid", {label: v for label, v in meant[1].items() if values.get(label) != LOST}), (kind, there)
-
-
-def failed(run: fc.Run) -> set[tuple[str, tuple[object, ...]]]:
-    """Give the cells that failed."""
-    return {(failure.node, tuple(failure.labels.values())) for failure in run.failures}
-
-
-def told(run: fc.Run) -> str:
-    """Give what a run says of itself, for messages."""
-    return run.summary() + "".join(f"\n{failure.cell}: {failure.error}" for failure in run.failures)
-
-
-def agrees(steps: list[Step], refs: list[Any], model: Model, run: fc.Run) -> None:
-    """Compare a run with the oracle."""
-    for number, (step, ref, outcomes) in enumerate(zip(steps, refs, model.all(), strict=True)):
-        assert meant(outcomes, step) == found(run, ref), f"step {number}: {step}; {told(run)}"
-    wanted = {
-        (f"s{number}", label) for number, outcomes in enumerate(model.all())
-        for label, outcome in outcomes.items() if outcome.state == "failed"
-    }  # fmt: skip
-    assert wanted == failed(run)
 
 
 def cold_and_warm(steps: list[Step], counter: Path, **options: Any) -> None:
@@ -233,28 +151,6 @@ def test_targets(counter: Path, steps: list[Step], first: st.DataObject) -> None
 # ---- damage --------------------------------------------------------------------------
 
 
-def journals(store: str) -> list[str]:
-    """Give the paths of the journals."""
-    return list(run_paths(store).values())
-
-
-def kept(store: str) -> dict[bytes, set[bytes]]:
-    """Give the keys of the values that a store has, and the arrays that each needs."""
-    found: dict[bytes, set[bytes]] = {}
-    for path in journals(store):
-        for told in read_run(path):
-            if isinstance(told, Trace):
-                for key, record in zip(told.keys, told.records, strict=True):
-                    if key:
-                        found.setdefault(key, {digest for digest, _, _ in references(record)})
-    return found
-
-
-def blobs(store: str) -> list[Path]:
-    """Give the files of the arrays."""
-    return sorted(Path(store).glob("v1/arrays/*/*.npy"))
-
-
 def cut(store: str, data: st.DataObject) -> None:
     """Cut a journal off, between frames or inside one."""
     path = journals(store)[0]
@@ -291,11 +187,10 @@ def test_a_store_that_lost_something(counter: Path, steps: list[Step], data: st.
         whole = len(kept(store))
         assert len(model.kept) == whole, "one record a computation"
         data.draw(st.sampled_from([cut, remove]))(store, data)
-        there = {path.stem for path in blobs(store)}
-        left = sum(all(digest.hex() in there for digest in needs) for needs in kept(store).values())
+        there = len(left(store))
         agrees(steps, refs, model, run(flow, store=store, executor="inline"))
         again = lines(counter) - model.always
-        assert whole - left == again.total(), "executions after damage"
+        assert whole - there == again.total(), "executions after damage"
         assert again <= Counter(model.kept.values())
         agrees(steps, refs, model, run(flow, store=store, executor="inline"))
         assert model.always == lines(counter), "executions once mended"

@@ -1,0 +1,81 @@
+"""H6, the model test: random drawings, edits, damage, crashes and executors, against an oracle of another make."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from flowcore.run import pool
+from tests.drawings import Step, programs
+from tests.model.edits import EDITS, FAMILIES, Scene
+from tests.model.machine import ACTIONS, Machine, live
+from tests.model.world import MODULE, World
+from tests.vocabulary import COUNTER
+
+SOAK = int(os.environ.get("FLOWCORE_MODEL_FACTOR", "20")) if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 1
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::flowcore.errors.DamagedEntry"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of fork, in a process with threads
+]
+
+
+def examples(count: int) -> settings:
+    """Give the settings of a claim: so many examples, and many more in the long form."""
+    phases = [Phase.explicit, Phase.generate, *([Phase.shrink] if SOAK > 1 else [])]  # shrinking takes minutes
+    return settings(max_examples=count * SOAK, phases=phases, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(scope="module")
+def counter() -> Iterator[Path]:
+    """Give the file of executions."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "lines"
+        os.environ[COUNTER] = str(path)
+        yield path
+        del os.environ[COUNTER]
+        pool.shutdown()
+        sys.modules.pop(MODULE, None)
+
+
+def check(
+    counter: Path, steps: list[Step], data: st.DataObject, *, executor: Any = "inline",
+    edits: tuple[str, ...] = tuple(EDITS), actions: tuple[str, ...] = tuple(ACTIONS), rounds: int = 4,
+    families: tuple[tuple[Any, ...], ...] = FAMILIES,
+) -> None:  # fmt: skip
+    """Let a store live through random edits and actions."""
+    with tempfile.TemporaryDirectory() as folder:
+        scene = Scene(steps, World.of(step.function for step in steps), families=families)
+        machine = Machine(Path(folder), counter, scene, executor=executor)
+        live(machine, data.draw, edits=edits, actions=actions, rounds=data.draw(st.integers(1, rounds)))
+
+
+@pytest.mark.contract("H6", "P1", "P2", "P7", "P10", "K2", "K31", "K32", "KT4", "KT5", "KT6")
+@given(steps=programs(), data=st.data())
+@examples(60)
+def test_a_store_through_edits_and_damage(counter: Path, steps: list[Step], data: st.DataObject) -> None:
+    """Every run gives the right values and executes exactly what has no usable record."""
+    check(counter, steps, data)
+
+
+@pytest.mark.contract("H6", "P1", "P10")
+@given(steps=programs(most=6), data=st.data())
+@examples(12)
+def test_a_store_on_threads(counter: Path, steps: list[Step], data: st.DataObject) -> None:
+    """The same, with cells that end in any order."""
+    check(counter, steps, data, executor="thread")
+
+
+@pytest.mark.contract("H6", "P1", "P10", "F32")
+@given(steps=programs(most=5), data=st.data())
+@examples(6)
+def test_a_store_in_processes(counter: Path, steps: list[Step], data: st.DataObject) -> None:
+    """The same, in workers that outlive the edits: none of them runs code that is not any more."""
+    check(counter, steps, data, executor=None, rounds=3)
