@@ -20,6 +20,7 @@ from blake3 import blake3
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.extension import pack
 from flowcore.plan.functions import bare_function
+from flowcore.plan.importing import importable
 from flowcore.plan.libraries import origin_of
 from flowcore.plan.pieces import Piece
 from flowcore.plan.reach import Walk
@@ -117,7 +118,9 @@ def home(thing: Any) -> str:
 
 def _travels_by_name(module: types.ModuleType) -> bool:
     name = module.__name__
-    return name != "__main__" and sys.modules.get(name) is module and origin_of(vars(module)).kind == "user"
+    if name == "__main__" or sys.modules.get(name) is not module or origin_of(vars(module)).kind != "user":
+        return False
+    return importable(name)
 
 
 def _source(thing: object, name: str) -> tuple[str, str] | None:

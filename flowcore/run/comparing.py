@@ -8,6 +8,7 @@ been edited, or set at run time on one side.
 from __future__ import annotations
 
 import pickle
+from typing import Final
 
 from flowcore.errors import CodeChanged
 from flowcore.plan.code import fingerprint, modules_read
@@ -16,14 +17,20 @@ from flowcore.plan.modules import differing
 from flowcore.run.job import Failure, TaskSpec
 from flowcore.store.codecs import Codec
 
+UNLOADABLE: Final = "?"  # no module is called so
+
 
 def differing_module(task: TaskSpec, codec: Codec) -> str:
-    """Name a module that the task reads and that is another one in this process; empty if there is none."""
+    """Name a module that the task reads and that is another one in this process; empty if there is none.
+
+    UNLOADABLE if the function cannot be had here. A process that has an older module may lack
+    what the function was made for; any other meets the same error in the cell, and tells it.
+    """
     try:
         function = codec.load_function(task.function, task.buffers)
         tracks = [codec.load_function(tracked, buffers) for tracked, buffers in task.tracks]
-    except Exception:  # noqa: BLE001 - unpickling runs any code; performing the cell meets the same error and tells it
-        return ""
+    except Exception:  # noqa: BLE001 - importing and unpickling run any code
+        return UNLOADABLE
     if task.code and isinstance(task.function, tuple):
         try:
             return task.function[1] if fingerprint(function).digest != task.code else ""

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from flowcore.plan.code import forget
 from flowcore.run import proc
-from flowcore.run.comparing import changed, differing_module
+from flowcore.run.comparing import UNLOADABLE, changed, differing_module
 from flowcore.run.job import Failed, Job, Result, TaskSpec, dumps, joined, loads, pack_result
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
@@ -69,7 +69,7 @@ def _verdict(run: object, task: TaskSpec, codec: Codec) -> str:
             forget()  # what an earlier run has read, or the process that this one was forked from
             _verdicts.clear()
         known = _verdicts[run, task.id] = differing_module(task, codec)
-    return known
+    return known if known != UNLOADABLE else ""  # this process is not ours to replace: performing tells the error
 
 
 @lru_cache(maxsize=4)

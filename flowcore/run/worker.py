@@ -33,6 +33,7 @@ from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
 from flowcore.run import blas, proc
+from flowcore.run.comparing import UNLOADABLE
 from flowcore.run.job import Job, Result, TaskSpec
 from flowcore.run.outbox import Outbox, text_stream
 from flowcore.run.slot import TEXT, Slot
@@ -87,6 +88,7 @@ class Worker:
         self._tasks: dict[int, TaskSpec] = {}
         self._checked: set[int] = set()
         self._cores = 1
+        self._runs = 0
         self._workshop: Workshop | None = None
         self.outbox = Outbox(channel.send, slot)
 
@@ -107,6 +109,7 @@ class Worker:
 
     def _enter(self, surroundings: Surroundings, workshop: str) -> None:
         """Take on the surroundings of a run; forget the one before."""
+        self._runs += 1
         if self._workshop is not None:
             self._workshop.close()
             self._workshop = None
@@ -151,12 +154,22 @@ class Worker:
         if task.id in self._checked or not (task.code or task.modules):
             return ""
         assert self._workshop is not None
-        if task.code and isinstance(task.function, tuple) and self._workshop.code(task) != task.code:
-            return task.function[1]
-        module = self._workshop.differing(task) if task.modules else ""
+        if task.code and isinstance(task.function, tuple):
+            module = self._differing_code(task)
+        else:
+            module = self._workshop.differing(task) if task.modules else ""
+        if module == UNLOADABLE and self._runs == 1:
+            module = ""  # nothing here is older than the run: performing meets the same error, and tells it
         if not module:
             self._checked.add(task.id)
         return module
+
+    def _differing_code(self, task: TaskSpec) -> str:
+        assert self._workshop is not None
+        try:
+            return "" if self._workshop.code(task) == task.code else task.function[1]  # type: ignore[return-value]
+        except Exception:  # noqa: BLE001 - importing runs any code
+            return UNLOADABLE
 
 
 def live(fds: Descriptors) -> NoReturn:

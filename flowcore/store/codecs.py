@@ -25,6 +25,7 @@ from flowcore.plan.encode import Encoded, decode, encode, files_in
 from flowcore.plan.extension import ARRAY, INLINE_LIMIT, PASSED, Buffer, NoEncoding, ValueGone, extension, pack
 from flowcore.plan.files import Filed, Look
 from flowcore.plan.functions import bare_function
+from flowcore.plan.importing import importable
 from flowcore.store.files import Files
 from flowcore.store.leaf import find_leaf
 
@@ -254,7 +255,7 @@ def _by_value(value: object) -> Any:
     """Give the module of a function whose module another process could not import."""
     name = getattr(value, "__module__", None)
     module = sys.modules.get(name) if isinstance(name, str) and name != "__main__" else None
-    return module if module is not None and callable(value) and not _importable(module.__name__) else None
+    return module if module is not None and callable(value) and not importable(module.__name__) else None
 
 
 def import_path(function: Any) -> tuple[str, str, str] | None:
@@ -266,7 +267,7 @@ def import_path(function: Any) -> tuple[str, str, str] | None:
         found = _at(sys.modules[module], qualname)
     except (KeyError, AttributeError):
         return None
-    if bare_function(found) is not function or not _importable(module):
+    if bare_function(found) is not function or not importable(module):
         return None
     return "path", module, qualname
 
@@ -275,33 +276,3 @@ def _at(place: Any, qualname: str) -> Any:
     for part in qualname.split("."):
         place = getattr(place, part)
     return place
-
-
-_checked: dict[tuple[str, object], bool] = {}
-
-
-def _importable(name: str) -> bool:
-    """Tell whether another process with our sys.path would import this module from the same file."""
-    module = sys.modules[name]
-    spec = getattr(module, "__spec__", None)
-    known = _checked.get((name, spec and spec.origin))
-    if known is None:
-        known = _checked[name, spec and spec.origin] = spec is not None and _found(name) == spec.origin
-    return known
-
-
-def _found(name: str) -> str | None:
-    """Give the file that an import of `name` would read."""
-    parent, _, _ = name.rpartition(".")
-    path = getattr(sys.modules.get(parent), "__path__", None) if parent else None
-    if parent and (path is None or not _importable_parent(parent)):
-        return ""
-    for finder in sys.meta_path:
-        spec = finder.find_spec(name, path, None)
-        if spec is not None:
-            return spec.origin
-    return ""
-
-
-def _importable_parent(name: str) -> bool:
-    return name in sys.modules and (getattr(sys.modules[name].__spec__, "origin", None) is None or _importable(name))

@@ -48,10 +48,12 @@ def counter() -> Iterator[Path]:
 def check(
     counter: Path, steps: list[Step], data: st.DataObject, *, executor: Any = "inline",
     edits: tuple[str, ...] = tuple(EDITS), actions: tuple[str, ...] = tuple(ACTIONS), rounds: int = 4,
-    families: tuple[tuple[Any, ...], ...] = FAMILIES,
+    families: tuple[tuple[Any, ...], ...] = FAMILIES, importable: bool = False,
 ) -> None:  # fmt: skip
     """Let a store live through random edits and actions."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        if importable:
+            patch.syspath_prepend(folder)
         scene = Scene(steps, World.of(step.function for step in steps), families=families)
         machine = Machine(Path(folder), counter, scene, executor=executor)
         live(machine, data.draw, edits=edits, actions=actions, rounds=data.draw(st.integers(1, rounds)))
@@ -78,4 +80,4 @@ def test_a_store_on_threads(counter: Path, steps: list[Step], data: st.DataObjec
 @examples(6)
 def test_a_store_in_processes(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """The same, in workers that outlive the edits: none of them runs code that is not any more."""
-    check(counter, steps, data, executor=None, rounds=3)
+    check(counter, steps, data, executor=None, rounds=3, importable=data.draw(st.booleans()))

@@ -245,3 +245,43 @@ def test_modules_that_are_the_same_are_found_to_be_the_same(tmp_path: Path) -> N
     )
 
     assert ["9 9 63 27 27 6 65.0 28 23.0 9"] == lines
+
+
+@pytest.mark.contract("F32", "F9")
+def test_a_module_that_nobody_else_can_import_travels_by_value(tmp_path: Path) -> None:
+    """One loaded from a path by hand is not asked for elsewhere: its functions, and the helpers they call, run."""
+    (tmp_path / "away").mkdir()
+    (tmp_path / "away" / "part.py").write_text(_ADDS.format(n=1) + "def moved(x):\n    return shifted(x) * 2\n")
+    lines = told(
+        tmp_path,
+        """
+        import importlib.util
+        spec = importlib.util.spec_from_file_location("part", "away/part.py")
+        sys.modules["part"] = part = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(part)
+        print(answer(fc.compute()(part.moved)))
+        """,
+    )
+
+    assert ["8"] == lines
+
+
+@pytest.mark.contract("F32")
+@pytest.mark.parametrize("way", ["by value", "by path"])
+def test_a_worker_of_an_earlier_run_that_lacks_what_is_new_is_replaced(way: str, tmp_path: Path) -> None:
+    """A module that was given another function and reloaded: workers that had imported it before are not asked."""
+    lines = told(
+        tmp_path,
+        f"""
+        wrote("def old(x):\\n    return x\\n")
+        import part
+        print(answer(fc.compute()(part.old)))
+        wrote("def old(x):\\n    return x\\ndef new(x):\\n    return x + 1\\n")
+        importlib.reload(part)
+        moved = part.new if {way!r} == "by path" else (lambda x: part.new(x))
+        new = part.new
+        print(answer(fc.compute(retries=0)(moved if {way!r} == "by path" else named("moved", lambda x: new(x)))))
+        """,
+    )
+
+    assert ["3", "4"] == lines
