@@ -115,9 +115,9 @@ class Machine:
     def partly(self, cells: int) -> None:
         """Cancel a run after some cells; what it recorded counts, and nothing else."""
         flow, refs, model = self.drawn()
-        must, may = self.predicted(model)
-        if not must:
-            return  # nothing would come to the script, and nobody would tell it of the end
+        _, may = self.predicted(model)
+        if self.usable >= model.kept.keys():
+            return  # nothing might come to the script, and nobody would tell it of the end
         lines(self.counter)
         script = ScriptedExecutor()
         run_ = flow.start(*refs, store=self.store, executor=script, progress=False, on_error="continue")
