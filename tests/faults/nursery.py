@@ -113,7 +113,7 @@ def _again(before: Path, work: Path) -> None:
 def _wrong(operation: Operation, work: Path, expected: object) -> list[str]:
     """Name what should not be so after the death, and after the next run."""
     wrong = [] if operation.debris else [f"{name} is not what its name says" for name in operations.unverified(work)]
-    wrong += _readable(operation, work)
+    wrong += _readable(operation, work) + operation.whole(work)
     again = operation.act(work, DISK)
     if again != expected:
         wrong.append(f"done again it gives {again}, not {expected}")

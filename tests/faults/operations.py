@@ -18,23 +18,30 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
+from flowcore.declare.files import File
 from flowcore.errors import FlowcoreWarning
 from flowcore.plan.encode import ValueGone
 from flowcore.store import directory, spool
 from flowcore.store.cache import Hit, Trace
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import StoreRun, new_run_id, open_store
 from flowcore.store.fs import DISK, Disk
+from flowcore.store.generations import Generations, Home
 from flowcore.store.indexing import build_index
 from flowcore.store.journal import JournalWriter, Record
 from flowcore.store.layout import Layout
 from flowcore.store.listing import newest_index
+from flowcore.store.manifest import Manifest
 from flowcore.store.records import Records
+from flowcore.store.series import BadSeries, Series, series_file
+from flowcore.store.trouble import Trouble
 
 EARLIER = {b"a" * 32: np.arange(2500.0), b"b" * 32: 1.5, b"c" * 32: np.arange(3000, dtype=np.int32)}
 LATER = {b"d" * 32: np.arange(4000.0) + 0.5, b"e" * 32: "text", b"f" * 32: np.arange(2600.0) - 1}
 LARGE = np.arange((1 << 17) + 700, dtype=np.float64)  # above the sizes from which room is claimed and files are mapped
 HEADER = b"H" * 128
+STATE = b"s" * 32  # the key of a cell that saves its state
 GROUPS: list[list[Record]] = [[["run", {"flow": "landscape"}]], [["beat", {"at": [1, 2]}]], [["end", "done", {}]]]
 
 
@@ -47,6 +54,7 @@ class Operation:
     act: Callable[[Path, Disk], object]
     earlier: bool = True  # whether the earlier entries are there, and are sound
     bare: bool = False  # whether no run begins in it, which would remove what dead ones left
+    whole: Callable[[Path], list[str]] = lambda _: []  # names what else is wrong once it was cut short
     debris: bool = False  # whether something damaged was there before, which lies there until it is found
 
 
@@ -110,6 +118,7 @@ def read(folder: Path, keys: dict[bytes, Any], disk: Disk = DISK) -> tuple[dict[
                 found[key] = codec.decode(answer.record)
             except ValueGone:
                 continue
+    archive.cache.records.close()
     return found, told
 
 
@@ -127,8 +136,15 @@ def wrong(found: dict[bytes, Any], values: dict[bytes, Any]) -> list[bytes]:
 
 def unverified(folder: Path) -> list[str]:
     """Name what lies among the arrays and is not what its name says."""
-    files = [path for path in (folder / "store" / "v1" / "arrays").rglob("*") if not path.is_dir() or path.is_symlink()]
-    return [f.name for f in files if f"{blake3(f.read_bytes()).hexdigest()}.npy" != f.name]
+    v1 = folder / "store" / "v1"
+    files = [path for part in ("arrays", "files", "checkpoints") for path in (v1 / part).rglob("*")]
+    return [
+        f.name
+        for f in files
+        if (f.is_symlink() or not f.is_dir())
+        and f.suffix not in (".state", ".series")
+        and f.name.partition(".")[0] != blake3(f.read_bytes()).hexdigest()
+    ]
 
 
 def litter(folder: Path) -> list[str]:
@@ -277,6 +293,82 @@ def _index(folder: Path, disk: Disk) -> object:
     return built, file is not None and file.count, None not in records.index.find(list(EARLIER))
 
 
+def save_step(cell: Generations, step: int) -> int:
+    """Save the state after a step: an array that changes, one that does not, a number, and a series."""
+    newest = next(iter(cell.found()), None)
+    mark = newest[1].series["trace"] if newest else None
+    trace = cell.series("trace", descr="<f8", shape=(4,), mark=mark)
+    while trace.count < step:
+        trace.append(np.full(4, trace.count + 0.5))
+    series = {"trace": trace.commit()}
+    trace.close()
+    values = {"z": LATER[b"d" * 32] + step, "terrain": EARLIER[b"a" * 32], "t": step / 4}
+    return cell.save(Manifest(loop=0, step=step, records=cell.encode(values), series=series, cell="erode"))
+
+
+def saved(folder: Path, disk: Disk = DISK) -> tuple[int, bool]:
+    """Give the step of the newest state that can be gone on from, and whether all of it is what was saved."""
+    layout = Layout(folder / "store")
+    trouble = Trouble(str(folder), disk=disk, tell=_unheard)
+    cell = Checkpoints(Home(layout=layout, run_id=new_run_id(), disk=disk, trouble=trouble)).at(STATE)
+    for number, manifest in cell.found():
+        values = cell.values(number, manifest)
+        if values is None:
+            continue
+        path = f"{layout.checkpoint(STATE)}/{series_file('trace')}"
+        try:
+            trace = Series(path, descr="<f8", shape=(4,), disk=disk, mark=manifest.series["trace"])
+        except (BadSeries, OSError):
+            continue
+        frames, step = trace.read(mapped=False), manifest.step
+        trace.close()
+        expected = {"z": LATER[b"d" * 32] + step, "terrain": EARLIER[b"a" * 32], "t": step / 4}
+        return step, frames.tolist() == [[i + 0.5] * 4 for i in range(step)] and all(
+            equal(values[name], value) for name, value in expected.items()
+        )
+    return -1, True
+
+
+def _two_states(folder: Path) -> None:
+    _earlier(folder)
+    run = begin(folder)
+    for step in (5, 6):
+        save_step(run.checkpoints.at(STATE), step)
+    finish(run)
+
+
+def _save(folder: Path, disk: Disk) -> object:
+    run = begin(folder)
+    trouble = Trouble(str(folder), disk=disk, tell=_unheard)
+    home = Home(layout=Layout(folder / "store"), run_id=run.id, disk=disk, trouble=trouble)
+    save_step(Checkpoints(home).at(STATE), 7)
+    finish(run)
+    return saved(folder)
+
+
+def _state_is_whole(folder: Path) -> list[str]:
+    step, same = saved(folder)
+    return [] if step in (5, 6, 7) and same else [f"the newest state is of step {step}, and as saved: {same}"]
+
+
+def _a_file(folder: Path) -> None:
+    _earlier(folder)
+    (folder / "result.dat").write_bytes(bytes(range(256)) * 5000)
+
+
+def _take(folder: Path, disk: Disk) -> object:
+    """Keep a file as a result."""
+    run = begin(folder)
+    worker = directory.Store.attach(
+        run.root, run.id, run.spool.path, durable=True, writable=True, disk=disk, tell=_unheard
+    )
+    filed = worker.files.take(File(folder / "result.dat"))
+    found = Path(run.blobs.locate(filed.digest + filed[2].encode(), filed.size)).read_bytes()
+    worker.blobs.verified.close()
+    finish(run)
+    return filed.digest.hex(), blake3(found).hexdigest()
+
+
 def _damaged(folder: Path) -> None:
     """Flip a bit of every kept array of the earlier run."""
     _earlier(folder)
@@ -316,6 +408,8 @@ OPERATIONS = {
         Operation(name="durable run", prepare=_earlier, act=_durable_run),
         Operation(name="warm run", prepare=_earlier, act=_hit),
         Operation(name="index", prepare=_earlier, act=_index),
+        Operation(name="save", prepare=_two_states, act=_save, whole=_state_is_whole),
+        Operation(name="take a file", prepare=_a_file, act=_take),
         Operation(name="tidy", prepare=_dead_runs, act=_tidy),
         Operation(name="mend", prepare=_damaged, act=_mend, earlier=False, debris=True),
     )

@@ -228,6 +228,16 @@ def no_verification(put: Put) -> None:
     put(Blobs, "_check", lambda *_: None)
 
 
+def check_without_the_header(put: Put) -> None:
+    """Leave an array's header out of its check, as a digest of the data would (F22)."""
+
+    def check(self: Blobs, buffer: bytearray, digest: bytes, header: bytes) -> None:
+        if arrayfile.digest_of([memoryview(header), memoryview(buffer)[len(header) :]]) != digest:
+            raise arrayfile.Unfit("data")
+
+    put(Blobs, "_check", check)
+
+
 def trust_the_judgement(put: Put) -> None:
     """Do not make a lost value again (F25)."""
     put(landing, "makers_of", lambda *_: [])
@@ -302,6 +312,7 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
         blame_the_first,
         only_exceptions,
         no_verification,
+        check_without_the_header,
         trust_the_judgement,
         deaf_engine,
         any_format,

@@ -9,10 +9,16 @@ from pathlib import Path
 
 import pytest
 
+from flowcore.declare.files import File
 from flowcore.errors import DamagedEntry
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.directory import Store, StoreRun
 from flowcore.store.fs import Disk
+from flowcore.store.generations import Home
+from flowcore.store.indexing import build_index
 from flowcore.store.layout import Layout
+from flowcore.store.records import Records
+from flowcore.store.trouble import Trouble
 from flowcore.testing import FaultyDisk, RecordingDisk
 from flowcore.testing.power import Crash
 from tests.faults import operations
@@ -76,11 +82,7 @@ def plain(folder: Path, disk: RecordingDisk) -> None:
 def check_states(disk: RecordingDisk, place: Path, *, together: int = 2, every: int = 60) -> int:
     """Open each state that a power loss may leave; in some of them another run goes on."""
     count = 0
-    for count, crash in enumerate(disk.crashes(together=together), 1):
-        state = place / "state"
-        shutil.rmtree(state, ignore_errors=True)
-        state.mkdir()
-        crash.place(state)
+    for count, (crash, state) in enumerate(states(disk, place, together=together), 1):
         check_state(crash, state, goes_on=count % every == 0)
     return count
 
@@ -180,3 +182,76 @@ def test_more_files_than_are_synced_one_by_one(folder: Path, place: Path) -> Non
 
     assert sorted(many) == sorted(found)
     assert [] == operations.wrong(found, many)
+
+
+def states(disk: RecordingDisk, place: Path, *, together: int = 2) -> Iterator[tuple[Crash, Path]]:
+    """Yield each state of the files that a power loss may leave, made real."""
+    for crash in disk.crashes(together=together):
+        state = place / "state"
+        shutil.rmtree(state, ignore_errors=True)
+        state.mkdir()
+        crash.place(state)
+        yield crash, state
+
+
+@pytest.mark.contract("H3", "F18", "F34", "C2", "C4")
+def test_a_saved_state_is_there(folder: Path, place: Path) -> None:
+    """From the moment that the save returned; until then the one before it is, to the bit, its series with it."""
+    run = begin(folder)
+    for step in (5, 6):
+        operations.save_step(run.checkpoints.at(operations.STATE), step)
+    disk = RecordingDisk(folder)
+    trouble = Trouble("", disk=disk, tell=lambda _: None)
+    home = Home(layout=Layout(folder / "store"), run_id=run.id, disk=disk, trouble=trouble)
+    for step in (7, 8):
+        operations.save_step(Checkpoints(home).at(operations.STATE), step)
+        disk.acknowledge(step)
+    finish(run)
+    count = 0
+    for crash, state in states(disk, place):
+        step, same = operations.saved(state, AfterTheLoss())
+        known = (6, *crash.acknowledged)[-1]
+        count += 1
+
+        assert same, f"step {step} after call {crash.call} ({crash.name})"
+        assert step in (known, known + 1), f"after call {crash.call} ({crash.name})"
+    assert count > 100
+
+
+@pytest.mark.contract("H3", "F18", "K22")
+def test_a_file_that_was_kept_durably_is_there(folder: Path, place: Path) -> None:
+    """From the moment that it was taken; before, whole or not there."""
+    (place / "result.dat").write_bytes(DATA)
+    run = begin(folder, durable=True)
+    disk = RecordingDisk(folder)
+    filed = attached(run, disk).files.take(File(place / "result.dat"))
+    disk.acknowledge(filed.digest)
+    finish(run)
+    final = Layout(Path("store")).blob(filed.name)
+    there = [(crash.files.get(final), bool(crash.acknowledged)) for crash in disk.crashes()]
+
+    assert {DATA} == {content for content, acknowledged in there if acknowledged}
+    assert {DATA, None} == {content for content, _ in there}
+
+
+@pytest.mark.contract("H3", "F18", "J9")
+def test_an_index_is_never_the_only_holder(folder: Path, place: Path) -> None:
+    """Whatever is left of one that was written, all records answer, and nothing is said."""
+    earlier(folder)
+    disk = RecordingDisk(folder)
+    run = begin(folder)
+    layout = Layout(folder / "store")
+    records = Records(layout, disk=disk, tell=lambda _: None)
+    records.read_older(than=run.id)
+    assert build_index(disk, layout, f"{layout.tmp}/{disk.token()}", records)
+    records.close()
+    finish(run)
+    count = 0
+    for crash, state in states(disk, place):
+        found, told = operations.read(state, EARLIER, AfterTheLoss())
+        count += 1
+
+        assert list(EARLIER) == list(found), f"after call {crash.call} ({crash.name})"
+        assert [] == operations.wrong(found, EARLIER)
+        assert [] == told
+    assert count > 20

@@ -18,6 +18,7 @@ from tests.faults import (
     test_bystanders,
     test_crash,
     test_errno,
+    test_fuzz,
     test_hang,
     test_kill,
     test_neighbours,
@@ -86,6 +87,15 @@ def test_a_store_that_checks_nothing_is_seen(tmp_path: Path, store: Path, sabota
     sabotage("no_verification")
     with pytest.raises(AssertionError):
         test_store_trouble.test_damage_between_runs_is_made_again("thread", "flip", tmp_path, store)
+
+
+@pytest.mark.contract("H7", "H5", "F22")
+@pytest.mark.parametrize("name", ["no_verification", "check_without_the_header"])
+def test_a_weak_check_is_seen(name: str, sabotage: Callable[[str], None]) -> None:
+    """An array of which not every bit is checked fails the fuzzer."""
+    sabotage(name)
+    with test_fuzz.a_store() as home, pytest.raises(AssertionError):
+        test_fuzz.test_a_spoilt_array_is_a_miss(home)
 
 
 @pytest.mark.contract("H7", "F25")
