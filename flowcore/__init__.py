@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from flowcore.errors import NotPicklable as NotPicklable
     from flowcore.errors import NotStorable as NotStorable
     from flowcore.errors import NoValueYet as NoValueYet
+    from flowcore.errors import PickleNotAllowed as PickleNotAllowed
     from flowcore.errors import RunFailed as RunFailed
     from flowcore.errors import Skip as Skip
     from flowcore.errors import StoreUnavailable as StoreUnavailable
@@ -82,8 +83,9 @@ _ROOMS = {
         "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName",
         "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument",
         "MissingFile", "NoValueYet",
-        "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "Skip", "StoreUnavailable", "TooDeeplyNested",
-        "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
+        "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "Skip", "StoreUnavailable",
+        "TooDeeplyNested", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased",
+        "WiringMismatch", "WorkerDied",
     ),
     "flowcore.events": ("Observer",),
     "flowcore.flow": ("Flow",),
@@ -105,8 +107,8 @@ __all__ = [  # noqa: RUF022 - what is written most comes first
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "FileChanged", "ForeignReference", "MissingArgument", "MissingFile",
     "NoValueYet",
-    "NotKeyable", "NotPicklable", "NotStorable", "RunFailed", "StoreUnavailable", "TooDeeplyNested", "UnknownNode",
-    "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
+    "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "StoreUnavailable", "TooDeeplyNested",
+    "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
     "NotReproducible", "RepeatedStream", "ResumeMismatch", "TwoValues", "UnsavedState", "Unseeded",
 ]  # fmt: skip
 

@@ -20,6 +20,7 @@ The tree (``w`` marks kinds that are normally issued as warnings)::
     ├── MissingFile                 (FileNotFoundError) a file given or returned cannot be read
     ├── FileChanged            w    (RuntimeError) a file changed while a cell had it
     ├── DamagedEntry           w    a stored value failed its check
+    ├── PickleNotAllowed            (ValueError) a value is kept as a pickle, and pickles are not to be read
     ├── ValueLost                   (LookupError) a value asked for after the run is gone
     ├── ValueReleased               (LookupError) a value nobody wanted was let go
     ├── UnknownRun                  (LookupError) a store has no run of that id
@@ -313,7 +314,7 @@ class NotStorable(FlowcoreError, FlowcoreWarning, TypeError):
             yield 'The cell failed, since its task says cache="required".'
         else:
             yield "It is passed on to its consumers, but not kept; the next run computes it again."
-        yield "Return arrays, numbers, text, containers or dataclasses of them, or fc.register_codec."
+        yield "Return arrays, text, containers, dataclasses; use fc.register_codec; or allow_pickle for the store."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -386,6 +387,20 @@ class DamagedEntry(FlowcoreError, FlowcoreWarning):
         yield f"Stored entry {self.entry} is damaged: {self.check}."
         moved = f"It was moved to {self.moved}, and" if self.moved else "It"
         yield f"{moved} is computed again when it is needed."
+
+
+@dataclass(kw_only=True, eq=False)
+class PickleNotAllowed(FlowcoreError, ValueError):
+    """A value is kept as a pickle, and the store was opened without leave to read such."""
+
+    cell: str
+    entry: str  # beginning of the digest of the pickle
+    store: str
+
+    def lines(self) -> Iterator[str]:
+        yield f"The value of {self.cell} is kept as a pickle (entry {self.entry} of {self.store})."
+        yield "It was not looked into: reading a pickle runs whatever code stands in it."
+        yield "If you trust whoever can write to this store: fc.open_store(path, allow_pickle=True)."
 
 
 @dataclass(kw_only=True, eq=False)

@@ -15,14 +15,15 @@ from functools import cached_property
 from typing import Any, cast
 
 from flowcore.declare.node import label_of, label_told, told_cell
-from flowcore.errors import ValueLost, ValueReleased
+from flowcore.errors import PickleNotAllowed, ValueLost, ValueReleased
 from flowcore.plan.cells import Space, Span
 from flowcore.plan.encode import BadRecord, ValueGone, decode
-from flowcore.plan.files import Filed
+from flowcore.plan.pickled import PickleRefused
 from flowcore.plan.stations import Stations
 from flowcore.run.books import Counts
-from flowcore.store.cache import Hit
-from flowcore.store.directory import Archive, Store
+from flowcore.store.archive import Archive
+from flowcore.store.cache import PICKLE, Hit
+from flowcore.store.directory import Store
 from flowcore.store.history import (
     Answered,
     AxesFacts,
@@ -236,7 +237,11 @@ class Recorded:
             If the cell gave none, or the store does not have it any more.
         """
         try:
-            return decode(self.record(node, number), fetch=self._fetch, locate=self._locate)
+            event, row = self.event(node, number)
+            key = event.keys[row] if isinstance(event, Trace | Answered) else b""
+            return self.archive.decode(self.record(node, number), key)
+        except PickleRefused as pickle:
+            raise self._not_allowed(node, number, pickle.entry) from None
         except ValueGone as gone:
             reason = f"array {gone.digest.hex()[:12]} is not in the store any more"
         except BadRecord as bad:
@@ -258,12 +263,17 @@ class Recorded:
             own = self._own(key)
             hit = None if own else self.archive.cache.judge([key])[0]
             record = own or (hit.record if isinstance(hit, Hit) else b"")
+            if hit is PICKLE:
+                raise self._not_allowed(node, number, key.hex()[:12])
             if not record:
                 raise ValueLost(cell=self.name(node, number), reason="the record that answered for it is gone")
             return record
         if isinstance(event, Trace | Answered):
             raise ValueReleased(cell=self.name(node, number), node=self.nodes[node].name)
         raise ValueLost(cell=self.name(node, number), reason=f"the cell is {self.state(node, number)}")
+
+    def _not_allowed(self, node: int, number: int, entry: str) -> PickleNotAllowed:
+        return PickleNotAllowed(cell=self.name(node, number), entry=entry, store=str(self.store.root))
 
     def _own(self, key: bytes) -> bytes:
         """Give the record of this very run for a key: of equal cells one was computed, the others answered by it."""
@@ -276,12 +286,7 @@ class Recorded:
         return trace.records[row] if trace is not None else b""
 
     def _fetch(self, digest: bytes, header: bytes, nbytes: int, place: int) -> tuple[Any, int]:
-        if place != self.archive.blobs.place:
-            raise ValueGone(digest)
-        return self.archive.blobs.map(digest, header, nbytes)
-
-    def _locate(self, filed: Filed) -> str:
-        return self.archive.blobs.locate(filed.name, filed.size)
+        return self.archive.fetch(digest, header, nbytes, place)
 
     # ---- inside ----------------------------------------------------------------------
 

@@ -39,7 +39,7 @@ from flowcore.plan.extension import (
 from flowcore.plan.files import Locate, Look, files_in
 from flowcore.plan.kinds import LEAF_READERS, READERS, WRITERS, forget_kinds
 from flowcore.plan.libraries import library_version
-from flowcore.plan.reading import FindClass, Reading, ReadPassed
+from flowcore.plan.reading import FindClass, Reading, ReadPassed, Unpickle
 from flowcore.plan.records import (
     combine,
     component_of,
@@ -150,7 +150,7 @@ def _spill(record: bytes, writing: Writing) -> bytes:
 
 def decode(
     record: bytes, *, fetch: Fetch, find_class: FindClass = find_class, passed: ReadPassed | None = None,
-    locate: Locate | None = None,
+    locate: Locate | None = None, unpickle: Unpickle | None = None,
 ) -> object:  # fmt: skip
     """Give the value in `record`, as a fresh object.
 
@@ -166,15 +166,20 @@ def decode(
         Reads a passed-on value from its parts; without it such a record is refused.
     locate : callable, optional
         Gives the path of a file that is kept; without it such a record is refused.
+    unpickle : callable, optional
+        Reads a kept pickle that has been checked; without it such a record is refused unread.
 
     Raises
     ------
     ValueGone
         If an array can no longer be read.
     BadRecord
-        If this is no record, or holds what was not to be accepted.
+        If this is no record, or holds what was not to be accepted: PickleRefused for a kept pickle.
     """
-    return Reading(LEAF_READERS, READERS, fetch=fetch, find_class=find_class, passed=passed, locate=locate).read(record)
+    return Reading(
+        LEAF_READERS, READERS, fetch=fetch, find_class=find_class, passed=passed, locate=locate,
+        unpickle=unpickle,
+    ).read(record)  # fmt: skip
 
 
 def identify(

@@ -46,10 +46,11 @@ HASHED_ARRAY: Final = 30  # leaf, only in hash forms: digest of the npy file
 HASHED_FILE: Final = 31  # leaf, only in hash forms: digest of the content
 FUNCTION: Final = 32  # leaf, only in identities: code identity (K19)
 PASSED: Final = 100  # made by store/codecs.py alone: [pickle or array of its bytes, [buffer arrays]]
+PICKLED: Final = 101  # [codec, key, digest, size, array of bytes], see plan/pickled.py
 
 CONTAINERS: Final = frozenset({
     TUPLE, SET, FROZENSET, STANDARD, ENUM, DATACLASS, NAMEDTUPLE, MASKED, STRINGS, ARRAY_CLASS,
-    REGISTERED, PAIRS, PASSED,
+    REGISTERED, PAIRS, PASSED, PICKLED,
 })  # fmt: skip
 
 # How the code and the first payload bytes of these look in a record. A record without any of the marks holds no
@@ -58,6 +59,7 @@ ARRAY_MARK: Final = bytes([ARRAY, 0x96, 0xC4, 0x20])
 SPILL_MARK: Final = bytes([SPILL, 0x94, 0xC4, 0x20])
 INLINE_MARK: Final = bytes([ARRAY_INLINE, 0x94])
 PASSED_MARK: Final = bytes([PASSED, 0x92])
+PICKLED_MARK: Final = bytes([PICKLED, 0x95])
 FILE_MARK: Final = bytes([FILE, 0x94, 0xC4, 0x20])
 
 KEPT: Final = 0  # places of what a record points to: in the store

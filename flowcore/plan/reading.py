@@ -19,6 +19,7 @@ from flowcore.plan.extension import (
     FROZENSET,
     PAIRS,
     PASSED,
+    PICKLED,
     SET,
     SPILL,
     TUPLE,
@@ -27,17 +28,19 @@ from flowcore.plan.extension import (
 )
 from flowcore.plan.files import Locate
 from flowcore.plan.parsing import DEFER, Parser
+from flowcore.plan.pickled import PickleRefused, payload_of
 from flowcore.plan.records import spilled
 
 FindClass: TypeAlias = Callable[[str], "type | None"]
 ReadPassed: TypeAlias = Callable[[list[Any]], object]
+Unpickle: TypeAlias = Callable[[memoryview], object]
 Reader: TypeAlias = "Callable[[Any, Reading], object]"
 
 
 class Reading(Parser):
     """One pass over one record. Used by one thread, for one record, once."""
 
-    __slots__ = ("_foreign", "_leaves", "_passed", "_readers", "fetch", "find_class", "locate")
+    __slots__ = ("_foreign", "_leaves", "_passed", "_readers", "fetch", "find_class", "locate", "unpickle")
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class Reading(Parser):
         find_class: FindClass,
         passed: ReadPassed | None,
         locate: Locate | None = None,
+        unpickle: Unpickle | None = None,
     ) -> None:
         self._leaves = leaves
         self._readers = readers
@@ -56,6 +60,7 @@ class Reading(Parser):
         self.fetch = fetch
         self.find_class = find_class
         self.locate = locate  # None: kept files are not accepted
+        self.unpickle = unpickle  # None: pickles are not looked into
 
     def read(self, data: bytes) -> object:
         """Give the value in a record."""
@@ -66,7 +71,7 @@ class Reading(Parser):
                 raise
             raise BadRecord(f"not a record: {error}") from error
 
-    def foreign(self, function: Callable[[Any], object], argument: object) -> object:
+    def foreign(self, function: Callable[[Any], object], argument: Any) -> object:
         """Call code that is not flowcore's; what it raises is not taken for a bad record."""
         self._foreign = True
         value = function(argument)
@@ -74,7 +79,9 @@ class Reading(Parser):
         return value
 
     def leaf(self, code: int, data: bytes) -> object:
-        """Read an extension that holds no others."""
+        """Read an extension that holds no others; a pickle is refused here, before anything of it is read."""
+        if code == PICKLED and self.unpickle is None:
+            raise PickleRefused(data)
         reader = self._leaves.get(code)
         return DEFER if reader is None else reader(data, self)
 
@@ -91,6 +98,8 @@ class Reading(Parser):
         reader = self._readers.get(code)
         if reader is not None:
             return reader(parts, self)
+        if code == PICKLED and self.unpickle is not None:
+            return self.foreign(self.unpickle, payload_of(parts))
         if code == PASSED and self._passed is not None:
             return self.foreign(self._passed, parts)
         raise BadRecord(f"extension {code} is not accepted here")

@@ -31,6 +31,8 @@ from flowcore.plan.extension import (
     PAIRS,
     PASSED,
     PASSED_MARK,
+    PICKLED,
+    PICKLED_MARK,
     SPILL,
     SPILL_MARK,
     TUPLE,
@@ -47,7 +49,7 @@ _GATHER: Final = "flowcore v1 gather"
 _LONGEST: Final = 255  # bytes of a component, whose length is one byte
 _SHORT: Final = 32  # bytes up to which a hash form is its own component
 _SMALLEST_REFERENCE: Final = 40  # no record shorter than this points anywhere
-_HASHED = (ARRAY_MARK, INLINE_MARK, SPILL_MARK, PASSED_MARK, FILE_MARK)
+_HASHED = (ARRAY_MARK, INLINE_MARK, SPILL_MARK, PASSED_MARK, PICKLED_MARK, FILE_MARK)
 _POINTING = (ARRAY_MARK, SPILL_MARK, FILE_MARK)
 
 
@@ -113,7 +115,7 @@ class _Rewriter(Parser):
         if code == FILE:
             self.changed = True
             return msgpack.ExtType(HASHED_FILE, file_parts(data)[0])
-        if code == PASSED:
+        if code in (PASSED, PICKLED):
             self.passed = True
         elif code == SPILL or (code in CONTAINERS and any(mark in data for mark in _HASHED)):
             return DEFER
@@ -217,6 +219,12 @@ def is_plain_key(record: bytes) -> bool:
     if first in _EXTENSIONS:
         return record[_EXTENSIONS[first]] == BIG_INT
     return not (0x80 <= first <= 0x9F or 0xDC <= first <= 0xDF)
+
+
+def extension_code(record: bytes) -> int:
+    """Give the code of the extension that a record is as a whole; -1 if it is none."""
+    at = _EXTENSIONS.get(record[0]) if record else None
+    return record[at] if at is not None else -1
 
 
 _EXTENSIONS: Final = {0xC7: 2, 0xC8: 3, 0xC9: 5, 0xD4: 1, 0xD5: 1, 0xD6: 1, 0xD7: 1, 0xD8: 1}  # where the code is

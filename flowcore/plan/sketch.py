@@ -30,6 +30,7 @@ from flowcore.plan.extension import (
     NUMPY_SCALAR,
     PAIRS,
     PASSED,
+    PICKLED,
     REGISTERED,
     SET,
     SPILL,
@@ -127,7 +128,7 @@ def _extension(code: int, data: bytes) -> tuple[str, str]:  # noqa: PLR0911 - on
             return f"file of {size} bytes", _short(digest)
         case _, [str() as name, *_] if code in _NAMED:
             return name, ""
-        case _ if code == PASSED:
+        case _ if code in (PASSED, PICKLED):
             return "an object that has no digest", ""
     names = {BIG_INT: "int", COMPLEX: "complex", BYTEARRAY: f"bytearray of {len(data)}"}
     return names.get(code, f"value of {len(data)} bytes"), ""

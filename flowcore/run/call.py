@@ -15,9 +15,9 @@ from flowcore.declare.node import label_of
 from flowcore.declare.seat import Stopped
 from flowcore.plan import cut
 from flowcore.plan.encode import NoEncoding
-from flowcore.plan.extension import OUTSIDE, PASSED
+from flowcore.plan.extension import OUTSIDE, PASSED, PICKLED
 from flowcore.plan.files import has_files, may_hold_files
-from flowcore.plan.records import references
+from flowcore.plan.records import extension_code, references
 from flowcore.run.context import current
 from flowcore.run.job import Job, Part, Record, TaskSpec
 from flowcore.run.supply import Supplied, supply
@@ -188,10 +188,6 @@ def _labels_itself(codec: Codec, record: Record) -> bool:
     return label_of(codec.decode(record)) is not None
 
 
-_CODE_AT = {0xC7: 2, 0xC8: 3, 0xC9: 5} | dict.fromkeys(range(0xD4, 0xD9), 1)  # of an extension type, by its first byte
-
-
 def _is_passed_on(record: Record) -> bool:
     """Tell whether a record is, as a whole, a pickle on its way."""
-    at = _CODE_AT.get(record[0])
-    return at is not None and record[at] == PASSED
+    return extension_code(record) in (PASSED, PICKLED)

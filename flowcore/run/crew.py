@@ -148,7 +148,7 @@ class Crew:
                 )  # fmt: skip
             return self._made_by(executor, name)
         around = self.surroundings()
-        place: Place = (around.store, around.run_id, around.spool, around.durable, around.writable)
+        place: Place = (around.store, around.run_id, around.spool, around.durable, around.writable, around.pickles)
         return FuturesExecutor(inbox=self.inbox, executor=executor, workers=self.settings.workers, place=place)
 
     def _made_by(self, plugin: object, name: str) -> Executor:

@@ -23,7 +23,7 @@ from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
 
-Place = tuple[str, str, str, bool, bool]  # root, run, spool, durable, writable
+Place = tuple[str, str, str, bool, bool, bool]  # root, run, spool, durable, writable, pickles
 
 _TOKEN = secrets.token_hex(8)  # one in all forks of a process; with the pid it names a process on any machine
 _verdicts: dict[tuple[object, int], str] = {}  # run and task: the module that differs here
@@ -74,7 +74,8 @@ def _verdict(run: object, task: TaskSpec, codec: Codec) -> str:
 
 @lru_cache(maxsize=4)
 def _attached(place: Sequence[object]) -> tuple[Codec, Checkpoints | None]:
-    root, run, spool, durable, writable = place
+    root, run, spool, durable, writable, pickles = place
     attached = Store.attach(root, run, spool, durable=durable, writable=writable)  # type: ignore[arg-type]
-    codec = Codec(kept=attached.blobs if writable else None, passed=attached.spool, files=attached.files)
+    kept = attached.blobs if writable else None
+    codec = Codec(kept=kept, passed=attached.spool, files=attached.files, pickles=bool(pickles))
     return codec, attached.checkpoints if writable else None

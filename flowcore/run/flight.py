@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from flowcore.run.job import Component
+from flowcore.run.job import Component, Done
 from flowcore.run.work import Work
 
 
@@ -116,3 +117,9 @@ class Backlog:
             heap[:] = [entry for entry in heap if entry[1] != node]
             heapq.heapify(heap)
         return batch
+
+
+def kept_under(keys: Sequence[bytes], done: Done, places: Sequence[int]) -> list[bytes]:
+    """Give the keys without those of results that are not to be kept, whatever can be kept of them."""
+    refused = {attempt for attempt, _, _ in done.refusals}
+    return [b"" if done.attempts[i] in refused else key for i, key in zip(places, keys, strict=True)]

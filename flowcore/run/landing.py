@@ -11,13 +11,14 @@ from collections.abc import Callable, Sequence
 
 from flowcore import clock
 from flowcore.errors import CellTimeout, FileChanged, FlowcoreError, NotStorable, ValueLost, WorkerDied
+from flowcore.plan.pickled import is_pickled
 from flowcore.plan.records import combine
 from flowcore.run.arguments import arguments_told
 from flowcore.run.books import Books, Cell, CellFailure, Tries
 from flowcore.run.chronicle import failure_facts
 from flowcore.run.doubles import Doubles
 from flowcore.run.failure import sourced, users_stack
-from flowcore.run.flight import Flight
+from flowcore.run.flight import Flight, kept_under
 from flowcore.run.job import (
     CHANGED,
     Died,
@@ -153,13 +154,15 @@ class Landing:
         classes: list[list[tuple[str, bytes]]] = []
         if done.classes or work.task.mode == "item":
             classes = [self._classes(work, n, done, i) for n, i in zip(numbers, places, strict=True)]
-        named = zip(own, numbers, keys, strict=True)
-        components = own if all(own) else [c or self._derived(node, n, k) for c, n, k in named]
+        components = own
+        if not all(own):
+            components = [c or self._derived(node, n, k) for c, n, k in zip(own, numbers, keys, strict=True)]
+            own = [c if is_pickled(r) else o for o, c, r in zip(own, components, records, strict=True)]
         books.put_all(node, numbers, records, components, classes)
         if self.doubles.expected(node):
             self.doubles.landed(work, numbers, keys, own)
         self._record(flight, offsets, Trace(
-            node=node, numbers=numbers, keys=_kept_under(keys, done, places) if done.refusals else keys,
+            node=node, numbers=numbers, keys=kept_under(keys, done, places) if done.refusals else keys,
             components=own, records=records, seconds=seconds, classes=classes if any(classes) else [],
             refresh=node in books.refresh,
         ))  # fmt: skip
@@ -392,9 +395,3 @@ class Landing:
         self.books.count(work.number).started -= count
         if work.planned.node.options.limit is not None:
             self.books.running[work.limit_name] -= count
-
-
-def _kept_under(keys: Sequence[bytes], done: Done, places: Sequence[int]) -> list[bytes]:
-    """Give the keys without those of results that are not to be kept, whatever can be kept of them."""
-    refused = {attempt for attempt, _, _ in done.refusals}
-    return [b"" if done.attempts[i] in refused else key for i, key in zip(places, keys, strict=True)]

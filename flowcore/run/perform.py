@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import cast
@@ -151,21 +151,12 @@ def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Wo
         missing.node, missing.parameter = task.name, "result"
         raise
     except NoEncoding as refused:
-        if task.keep == Keep.REQUIRED:
-            path = f"result{refused.path}"
-            raise NotStorable(node=task.name, path=path, kind=refused.kind, refused=True) from None
-        passed = _passed_on(task, value, place.codec)
-        refusal = (attempt, f"result{refused.path}", refused.kind)
-        return Done(attempts=[attempt], records=[passed], components=[b""], seconds=[seconds], refusals=[refusal])
+        return _without_encoding(task, attempt, value, seconds, place.codec, refused, changed)
     classes = [list(encoded.classes)] if encoded.classes else []
     done = Done(
         attempts=[attempt], records=[encoded.record], components=[encoded.component], seconds=[seconds], classes=classes
     )
-    if changed:
-        if task.keep == Keep.REQUIRED:
-            raise FileChanged(node=task.name, path=changed, refused=True)
-        done.refusals.append((attempt, changed, CHANGED))
-    return done
+    return _unless_changed(done, task, changed)
 
 
 def _near(job: Job, attempt: int, value: object, codec: Codec) -> Deviation | None:
@@ -182,9 +173,30 @@ def _near(job: Job, attempt: int, value: object, codec: Codec) -> Deviation | No
     return found if found.close else None
 
 
-def _passed_on(task: TaskSpec, value: object, codec: Codec) -> bytes:
+def _without_encoding(
+    task: TaskSpec, attempt: int, value: object, seconds: float, codec: Codec, refused: NoEncoding, changed: str
+) -> Done:
+    """Pass a value on; or keep it as a pickle, in a store that was opened with leave to (contract S2)."""
+    pickling = task.keep != Keep.PASS_ON and codec.pickles and not isinstance(value, Iterator)  # K28
+    if task.keep == Keep.REQUIRED and not pickling:
+        path = f"result{refused.path}"
+        raise NotStorable(node=task.name, path=path, kind=refused.kind, refused=True) from None
     try:
-        return codec.pass_on(value, name="result")
+        record = codec.pickle(value, name="result") if pickling else codec.pass_on(value, name="result")
     except NotPicklable as trouble:
         trouble.node = f"The result of {task.name}"
         raise
+    done = Done(attempts=[attempt], records=[record], components=[b""], seconds=[seconds])
+    if not pickling:
+        done.refusals.append((attempt, f"result{refused.path}", refused.kind))
+        return done
+    return _unless_changed(done, task, changed)
+
+
+def _unless_changed(done: Done, task: TaskSpec, changed: str) -> Done:
+    """Have a result passed on and not kept where a file that its cell had has `changed` (F32)."""
+    if changed:
+        if task.keep == Keep.REQUIRED:
+            raise FileChanged(node=task.name, path=changed, refused=True)
+        done.refusals.append((done.attempts[0], changed, CHANGED))
+    return done

@@ -113,7 +113,7 @@ class Session:
         self._ended = threading.Event()
         self.codec = Codec(
             kept=self.store_run.blobs if self.store_run.writable else None, passed=self.store_run.spool,
-            files=self.store_run.files,
+            files=self.store_run.files, pickles=store.allow_pickle,
         )  # fmt: skip
         self.schedule = Schedule()
         self.values = Values()
@@ -234,7 +234,7 @@ class Session:
     def _surroundings(self) -> Surroundings:
         return Surroundings.of_this_process(
             run_id=self.id, store=str(self.store_run.root), spool=str(self.store_run.spool.path), durable=self._durable,
-            writable=self.store_run.writable, classes=_classes_of_main(self.codec),
+            writable=self.store_run.writable, pickles=self.store.allow_pickle, classes=_classes_of_main(self.codec),
         )  # fmt: skip
 
     # ---- the engine's thread ---------------------------------------------------------

@@ -17,6 +17,7 @@ class Surroundings:
     spool: str  # directory of arrays that are handed over and not kept
     durable: bool = False
     writable: bool = True
+    pickles: bool = False  # whether values without encoding are kept as pickles, and such are read
     cwd: str = ""  # empty: it was gone already
     sys_path: tuple[str, ...] = ()
     environ: tuple[tuple[str, str], ...] = ()
@@ -24,15 +25,16 @@ class Surroundings:
 
     @classmethod
     def of_this_process(
-        cls, *, run_id: str, store: str, spool: str, durable: bool = False, writable: bool = True, classes: bytes = b""
-    ) -> Surroundings:
+        cls, *, run_id: str, store: str, spool: str, durable: bool = False, writable: bool = True,
+        pickles: bool = False, classes: bytes = b"",
+    ) -> Surroundings:  # fmt: skip
         """Take working directory, import path and environment as they are here and now."""
         try:
             cwd = os.getcwd()
         except FileNotFoundError:
             cwd = ""
         return cls(
-            run_id=run_id, store=store, spool=spool, durable=durable, writable=writable, cwd=cwd,
+            run_id=run_id, store=store, spool=spool, durable=durable, writable=writable, pickles=pickles, cwd=cwd,
             sys_path=import_path(), environ=tuple(os.environ.items()), classes=classes,
         )  # fmt: skip
 
@@ -42,16 +44,16 @@ class Surroundings:
         environ = [[os.fsencode(name), os.fsencode(value)] for name, value in self.environ]
         return [
             self.run_id, os.fsencode(self.store), os.fsencode(self.spool), self.durable, self.writable,
-            os.fsencode(self.cwd), path, environ, self.classes,
+            self.pickles, os.fsencode(self.cwd), path, environ, self.classes,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object]) -> Surroundings:
         """Read what :meth:`pack` gave."""
-        run_id, store, spool, durable, writable, cwd, path, environ, classes = fields
+        run_id, store, spool, durable, writable, pickles, cwd, path, environ, classes = fields
         return cls(
             run_id=run_id, store=os.fsdecode(store), spool=os.fsdecode(spool), durable=durable, writable=writable,  # type: ignore[arg-type]
-            cwd=os.fsdecode(cwd), sys_path=tuple(os.fsdecode(p) for p in path), classes=classes,  # type: ignore[arg-type,attr-defined]
+            pickles=pickles, cwd=os.fsdecode(cwd), sys_path=tuple(os.fsdecode(p) for p in path), classes=classes,  # type: ignore[arg-type,attr-defined]
             environ=tuple((os.fsdecode(name), os.fsdecode(value)) for name, value in environ),  # type: ignore[attr-defined]
         )  # fmt: skip
 

@@ -30,7 +30,10 @@ class StoreWorkshop:
             durable=surroundings.durable, writable=surroundings.writable, tell=self._tell,
         )  # fmt: skip
         self._codec = Codec(
-            kept=attached.blobs if surroundings.writable else None, passed=attached.spool, files=attached.files
+            kept=attached.blobs if surroundings.writable else None,
+            passed=attached.spool,
+            files=attached.files,
+            pickles=surroundings.pickles,
         )
         if surroundings.classes:
             self._codec.load_classes(surroundings.classes)

@@ -10,17 +10,19 @@ never a result (P8). Never decodes a value, and never decides what is computed n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
 from flowcore import clock
 from flowcore.errors import StoreUnavailable
 from flowcore.plan.encode import BadRecord, references
 from flowcore.plan.extension import KEPT
+from flowcore.plan.pickled import is_pickled, is_sealed
 from flowcore.store.columns import pack_numbers
 from flowcore.store.files import StatCache
 from flowcore.store.index import Entry
 from flowcore.store.journal import JournalWriter, Record, pack
+from flowcore.store.keeping import kept
 from flowcore.store.layout import run_stamp
 from flowcore.store.records import Decoded, Records
 from flowcore.store.sync import GroupSync
@@ -61,6 +63,7 @@ NO_RECORD: Final = Miss(reason="no record")
 VALUE_GONE: Final = Miss(reason="value gone")
 TOO_OLD: Final = Miss(reason="too old")
 REFRESH: Final = Miss(reason="refresh")
+PICKLE: Final = Miss(reason="kept as a pickle, and the store is opened without allow_pickle")
 
 
 @dataclass(slots=True)
@@ -90,6 +93,11 @@ class Cache:
         Sync within :meth:`record`, so that what it accepted is on the medium when it returns.
     files : StatCache or None
         What files were found to hold, to be written down.
+
+    Attributes
+    ----------
+    pickles : bool
+        Whether values that are kept as pickles answer (contract S2).
     """
 
     def __init__(
@@ -104,6 +112,7 @@ class Cache:
         self._trouble = trouble
         self._durable = durable
         self._files = files
+        self.pickles = False
         self._small: list[Record] = []
         self._waiting: list[_Waiting] = []
         self._waiting_size = 0
@@ -168,7 +177,7 @@ class Cache:
         """
         if self._journal is None or not trace.numbers:
             return
-        trace, digests = _kept(trace)
+        trace, digests = kept(trace)
         self._small.append(pack_trace(trace))
         self._write([trace])
         if self._sync is not None:
@@ -320,7 +329,14 @@ class Cache:
         for entry in young:
             if entry != first and (hit := self._hit(self.records.frame(entry[0], entry[1]), entry.row, key)):
                 return hit
+        if not self.pickles and any(self._pickled(entry, key) for entry in young):
+            return PICKLE
         return VALUE_GONE if young else TOO_OLD
+
+    def _pickled(self, entry: Entry, key: bytes) -> bool:
+        frame = self.records.frame(entry.journal, entry.offset)
+        cell = frame.cell(entry.row) if frame is not None else None
+        return cell is not None and is_pickled(cell[0].record(cell[1], key))
 
     def _hit(self, frame: Decoded | None, row: int, key: bytes) -> Hit | None:
         if frame is None or (cell := frame.cell(row)) is None:
@@ -328,6 +344,8 @@ class Cache:
         trace, row = cell
         record = trace.record(row, key)
         if not record or not self._holds(record):
+            return None
+        if is_pickled(record) and not (self.pickles and is_sealed(record, key)):
             return None
         return Hit(record, trace.component(row, record), trace.seconds[row], trace.classes(row))
 
@@ -365,26 +383,3 @@ class Cache:
             self._waiting_size -= len(first.payload)
             for trace in first.traces:
                 self.records.index.add(self._number, offset, trace.keys, refresh=trace.refresh)
-
-
-def _kept(trace: Trace) -> tuple[Trace, set[bytes]]:
-    """Give the trace without what must not be kept, and the arrays it names."""
-    keys, records = list(trace.keys), list(trace.records)
-    digests: set[bytes] = set()
-    for i, record in enumerate(records):
-        named = _named(record)
-        if named is None or not trace.components[i] or any(place != KEPT for _, _, place in named):
-            keys[i] = records[i] = b""
-        elif named:
-            digests.update(digest for digest, _, _ in named)
-    return replace(trace, keys=keys, records=records), digests
-
-
-def _named(record: bytes) -> list[tuple[bytes, int, int]] | None:
-    """Give digest, size and place of the arrays in a record; None if it cannot be read."""
-    if not record:
-        return []
-    try:
-        return references(record)
-    except (BadRecord, ValueError):
-        return None

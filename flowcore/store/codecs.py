@@ -22,10 +22,21 @@ from flowcore.plan.arrays import ArrayFacts
 from flowcore.plan.classes import register_classes
 from flowcore.plan.code import class_identity, identify_value
 from flowcore.plan.encode import Encoded, decode, encode, files_in
-from flowcore.plan.extension import ARRAY, INLINE_LIMIT, PASSED, Buffer, NoEncoding, ValueGone, extension, pack
+from flowcore.plan.extension import (
+    ARRAY,
+    ARRAY_INLINE,
+    INLINE_LIMIT,
+    PASSED,
+    Buffer,
+    NoEncoding,
+    ValueGone,
+    extension,
+    pack,
+)
 from flowcore.plan.files import Filed, Look
 from flowcore.plan.functions import bare_function
 from flowcore.plan.importing import importable
+from flowcore.plan.pickled import pickled
 from flowcore.store.files import Files
 from flowcore.store.leaf import find_leaf
 
@@ -79,12 +90,17 @@ class Codec:
     """Encodes and decodes values, with their arrays in the store or in the spool.
 
     `kept` is None where the store cannot be written; then everything goes to `passed`.
-    May be used from several threads: it holds no state of its own.
+    With `pickles`, values without encoding are kept as pickles, and kept pickles are read
+    (contract S2): who asks for that trusts whoever can write to the store. May be used from
+    several threads: it holds no state of its own.
     """
 
-    def __init__(self, *, kept: ArrayHome | None, passed: ArrayHome, files: Files | None = None) -> None:
+    def __init__(
+        self, *, kept: ArrayHome | None, passed: ArrayHome, files: Files | None = None, pickles: bool = False
+    ) -> None:
         self._kept = kept
         self.passed = passed
+        self.pickles = pickles
         self.files = files if files is not None else Files()
         self._homes = {home.place: home for home in (passed, kept) if home is not None}
 
@@ -142,7 +158,10 @@ class Codec:
         BadRecord
             If it is no record.
         """
-        return decode(record, fetch=self.fetch, passed=_load_parts, locate=self.files.locate)
+        return decode(
+            record, fetch=self.fetch, passed=_load_parts, locate=self.files.locate,
+            unpickle=unpickle if self.pickles else None,
+        )  # fmt: skip
 
     def files_in(self, record: Record) -> list[Filed]:
         """Give the files in `record`, in no order."""
@@ -154,6 +173,21 @@ class Codec:
         if home is None:
             raise ValueGone(digest)
         return home.map(digest, header, nbytes)
+
+    def pickle(self, value: object, *, name: str) -> Record:
+        """Give a record that keeps `value` as a pickle; its bytes are an array like any other (contract S2).
+
+        Raises
+        ------
+        NotPicklable
+            Naming the leaf, as a path that starts with `name`.
+        """
+        payload = _dump(value, name, within=True)[0]
+        home = self._kept or self.passed
+        try:
+            return pickled(payload, _placed(memoryview(payload), home))
+        except StoreUnavailable:
+            return pickled(payload, _placed(memoryview(payload), self.passed))
 
     def pass_on(self, value: object, *, name: str) -> Record:
         """Give a record that carries `value` as a pickle, for consumers of this run.
@@ -201,11 +235,23 @@ class Codec:
         """Give small bytes as they are, large ones as an array in the spool."""
         if buffer.nbytes < INLINE_LIMIT:
             return bytes(buffer)
-        facts = ArrayFacts(descr="|u1", shape=(buffer.nbytes,))
-        header = facts.header()
-        digest = self.passed.put(header, buffer)
-        size = len(header) + buffer.nbytes
-        return extension(ARRAY, [digest, self.passed.place, size, "|u1", False, [buffer.nbytes]])
+        return _placed(buffer, self.passed)
+
+
+def _placed(buffer: memoryview, home: ArrayHome) -> object:
+    """Give bytes as an array: in the record if they are few, else in `home`."""
+    facts = ArrayFacts(descr="|u1", shape=(buffer.nbytes,))
+    if buffer.nbytes < INLINE_LIMIT:
+        return extension(ARRAY_INLINE, [bytes(buffer), "|u1", False, [buffer.nbytes]])
+    header = facts.header()
+    digest = home.put(header, buffer)
+    size = len(header) + buffer.nbytes
+    return extension(ARRAY, [digest, home.place, size, "|u1", False, [buffer.nbytes]])
+
+
+def unpickle(payload: memoryview) -> object:
+    """Give the value of a kept pickle; only for readers who were told that they may."""
+    return pickle.loads(payload)  # noqa: S301 - the user opened this store with allow_pickle=True
 
 
 def _load_parts(parts: list[Any]) -> object:
@@ -213,21 +259,21 @@ def _load_parts(parts: list[Any]) -> object:
     return pickle.loads(payload, buffers=buffers)  # noqa: S301 - a value of this run, from a worker of this run
 
 
-def _dump(value: object, name: str) -> tuple[bytes, list[memoryview]]:
-    """Pickle `value`: plainly where that reaches another process, else by cloudpickle."""
+def _dump(value: object, name: str, *, within: bool = False) -> tuple[bytes, list[memoryview]]:
+    """Pickle `value`: plainly where that reaches another process, else by cloudpickle; buffers apart or `within`."""
     import cloudpickle
 
     module = _by_value(value)
     try:
         try:
-            payload, buffers = _pickled(pickle.dumps, value)
+            payload, buffers = _pickled(pickle.dumps, value, within=within)
             if module is None and b"__main__" not in payload:
                 return payload, buffers
         except _TRAVELS:  # lambdas, local classes: cloudpickle may know better
             pass
         if module is not None:
             cloudpickle.register_pickle_by_value(module)
-        return _pickled(cloudpickle.dumps, value)
+        return _pickled(cloudpickle.dumps, value, within=within)
     except _TRAVELS as error:
         path, kind = find_leaf(value, name, lambda part: _pickled(cloudpickle.dumps, part))
         hidden = isinstance(error, NoValueYet)
@@ -238,8 +284,10 @@ def _dump(value: object, name: str) -> tuple[bytes, list[memoryview]]:
             cloudpickle.unregister_pickle_by_value(module)
 
 
-def _pickled(dumps: Callable[..., bytes], value: object) -> tuple[bytes, list[memoryview]]:
+def _pickled(dumps: Callable[..., bytes], value: object, *, within: bool = False) -> tuple[bytes, list[memoryview]]:
     buffers: list[memoryview] = []
+    if within:
+        return dumps(value, protocol=5), buffers
 
     def keep(buffer: pickle.PickleBuffer) -> bool:
         raw = buffer.raw()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from flowcore import clock
 from flowcore.errors import FlowcoreWarning, StoreUnavailable
+from flowcore.store.archive import Archive
 from flowcore.store.blobs import Blobs
 from flowcore.store.cache import Cache
 from flowcore.store.checkpoint import Checkpoints
@@ -44,14 +45,6 @@ class Attached:
     spool: Spool
     checkpoints: Checkpoints
     files: Files
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Archive:
-    """What somebody has who looks at a run later: values, and what answers a key."""
-
-    blobs: Blobs
-    cache: Cache
 
 
 class StoreRun:
@@ -199,6 +192,7 @@ class Store:
         )  # fmt: skip
         home = Home(layout=self.layout, run_id=run_id, disk=self.disk, trouble=trouble, mapped=self.mapped)
         files = Files(blobs, disk=self.disk, known=known)
+        cache.pickles = self.allow_pickle
         values = Attached(blobs=blobs, spool=spool, files=files, checkpoints=Checkpoints(home))
         run = StoreRun(run_id, store=self, values=values, cache=cache, trouble=trouble, writing=writing)
         if writing is not None:
@@ -214,7 +208,9 @@ class Store:
             self.layout, before, disk=self.disk, trouble=trouble, verified=Verified("", disk=self.disk),
             mapped=self.mapped,
         )  # fmt: skip
-        return Archive(blobs=blobs, cache=Cache(records, blobs, journal=None, sync=None, trouble=trouble))
+        cache = Cache(records, blobs, journal=None, sync=None, trouble=trouble)
+        cache.pickles = self.allow_pickle
+        return Archive(blobs=blobs, cache=cache)
 
     def index(self, records: Records, run_id: str, trouble: Trouble, *, own: int = 0) -> None:
         """Spare later runs the reading of what this one has read and written (`own` bytes), if that is much."""
@@ -332,8 +328,10 @@ def open_store(
         Every kept result survives a power loss from the moment its cell is done; costs
         a wait for the medium a group of cells.
     allow_pickle : bool
-        Read, and keep, values that only pickle can represent. Whoever can write to the
-        store can then run code in your name.
+        Read, and keep, values that only pickle can represent. Reading a pickle runs code
+        that stands in it: opting in means trusting whoever can, or ever could, write to the
+        store. A store opened without it never looks into a pickle, whoever put it there:
+        the cell is computed again.
     disk : Disk
         The operating system's files, or a fake.
 

@@ -1,0 +1,41 @@
+"""What of a run's values goes into the store's memory, and what stays in its history only.
+
+Owns the rule that a record is kept under a key only if all that it points to is in the
+store, if it has an identity, and, where it is a pickle, as the value of that key alone
+(contract S3). Does no input or output.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flowcore.plan.encode import BadRecord, references
+from flowcore.plan.extension import KEPT
+from flowcore.plan.pickled import is_pickled, sealed
+from flowcore.store.trace import Trace
+
+
+def kept(trace: Trace) -> tuple[Trace, set[bytes]]:
+    """Give the trace without what must not be kept, and the arrays it names."""
+    keys, records = list(trace.keys), list(trace.records)
+    digests: set[bytes] = set()
+    for i, record in enumerate(records):
+        named = _named(record)
+        if named is None or not trace.components[i] or any(place != KEPT for _, _, place in named):
+            keys[i] = records[i] = b""
+        elif named:
+            digests.update(digest for digest, _, _ in named)
+        if is_pickled(records[i]):  # from here on it is the value of this key, and of no other
+            records[i] = sealed(records[i], keys[i])
+            keys[i] = keys[i] if records[i] else b""
+    return replace(trace, keys=keys, records=records), digests
+
+
+def _named(record: bytes) -> list[tuple[bytes, int, int]] | None:
+    """Give digest, size and place of the arrays in a record; None if it cannot be read."""
+    if not record:
+        return []
+    try:
+        return references(record)
+    except (BadRecord, ValueError):
+        return None
