@@ -86,6 +86,7 @@ class Drawing:
         if bound is None:
             form.refuse(task.name, args, kwargs, at=site)
             raise AssertionError(f"{task.name}() was refused without a reason")
+        task.check_loops()
         for request in task.injected:
             if request.parameter in bound:
                 raise request.refusal(task.name, bound[request.parameter], at=site, function=task.function)

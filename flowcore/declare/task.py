@@ -23,7 +23,8 @@ from flowcore.declare.form import Form
 from flowcore.declare.injected import kind_of, requests, supplied
 from flowcore.declare.options import GivenOptions, Kind, TaskOptions, read_options
 from flowcore.declare.placeholder import refuse
-from flowcore.declare.site import at_users_line, user_site
+from flowcore.declare.site import at_users_line, defined_at, user_site
+from flowcore.declare.unsaved import unsaved_state
 from flowcore.errors import BadOption, GraphError, nearest
 
 P = ParamSpec("P")
@@ -72,6 +73,7 @@ class Task(Generic[P, R_co]):
         self.is_async = inspect.iscoroutinefunction(_innermost(function))
         self.injected = requests(function)
         self._form: Form | None = None
+        self._loops_checked = not self.injected
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co:
         """Call the function; while a flow is drawn, add a node and give its reference."""
@@ -94,6 +96,26 @@ class Task(Generic[P, R_co]):
         if self._form is None:
             self._form = Form(self.function)
         return self._form
+
+    def check_loops(self) -> None:
+        """Refuse a loop over steps that changes what no state saves (contract E13); looked at once.
+
+        Raises
+        ------
+        UnsavedState
+            With the line.
+        """
+        if not self._loops_checked:
+            saved = [request.parameter for request in self.injected if kind_of(request.asked) == CHECKPOINT]
+            if len(saved) > 1:
+                raise BadOption(
+                    option=saved[1], found="a second fc.Checkpoint()", expected="one checkpoint a task",
+                    at=defined_at(self.function),
+                )  # fmt: skip
+            names = [request.parameter for request in self.injected]
+            if saved and (trouble := unsaved_state(self.function, saved[0], names)) is not None:
+                raise trouble
+            self._loops_checked = True
 
     @property
     def runner(self) -> str:
