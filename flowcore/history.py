@@ -15,13 +15,14 @@ from flowcore import clock
 from flowcore.errors import UnknownNode, UnknownRun, nearest
 from flowcore.grid import Grid
 from flowcore.inspect.failures import FailedCell
+from flowcore.inspect.loops import peek
 from flowcore.inspect.recorded import NodeInfo, Recorded
 from flowcore.inspect.run_network import recorded_network
 from flowcore.inspect.summary import summary
 from flowcore.run.books import Counts
 from flowcore.run.job import Failure
 from flowcore.store.directory import Store, open_store
-from flowcore.store.history import CellFailed, lives, read_beginning, read_end, run_paths
+from flowcore.store.history import CellFailed, Stepped, lives, read_beginning, read_end, run_paths
 from flowcore.store.layout import run_began
 from flowcore.store.output import read_output
 
@@ -218,6 +219,24 @@ class RecordedRun:
         lines = (line for line in read_output(path, disk=disk) if line.node == node.number)
         wanted = [line for line in lines if number in (None, line.number)]
         return "".join(line.text for line in sorted(wanted, key=lambda line: line.number))
+
+    def peek(self, cell: str, name: str) -> Any:
+        """Give what is committed of a series, ``ckpt.append(name=...)``, while its cell runs.
+
+        Raises
+        ------
+        LookupError
+            If there is nothing: not yet, or not any more, since the cell is done.
+        """
+        node, number = self._one(cell)
+        now = self._now
+        return peek(now.archive.checkpoints, now.loops.keys.get((node, number), b""), cell=cell, name=name)
+
+    def loops(self) -> dict[str, Stepped]:
+        """Give how far the loops of cells were when that was last written down, by cell; done cells are left out."""
+        now = self._now
+        told = {at: step for at, step in now.loops.steps.items() if now.state(*at) not in ("done", "hit")}
+        return {now.name(*at): step for at, step in sorted(told.items())}
 
     def summary(self) -> str:
         """Tell what the run did, a line a node."""

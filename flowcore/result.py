@@ -20,6 +20,7 @@ from flowcore.grid import Grid
 from flowcore.inspect.earlier import Earlier
 from flowcore.inspect.failures import FailedCell, failures_told, replay, undone
 from flowcore.inspect.html import run_html
+from flowcore.inspect.loops import peek
 from flowcore.inspect.recorded import Recorded
 from flowcore.inspect.run_network import live_network
 from flowcore.inspect.summary import summary
@@ -76,9 +77,10 @@ class Run:
         """Wait for the run to end.
 
         Ctrl-C (SIGINT, SIGTERM or SIGUSR1 in the main thread) stops the run: nothing new is
-        begun, and what does not finish within two seconds is ended; a second one ends it at
-        once. Then KeyboardInterrupt is raised, three seconds after the second signal at the
-        latest, whatever a cell does; running the flow again goes on from there.
+        begun, loops over steps save their states at the next step, and what does not finish
+        within two seconds (30, where it has to save) is ended; a second one ends it at once.
+        Then KeyboardInterrupt is raised, three seconds after the second signal at the latest,
+        whatever a cell does; running the flow again goes on from there.
 
         Returns
         -------
@@ -99,6 +101,10 @@ class Run:
             sys.stderr.write(f"{self.id} interrupted; run the flow again to go on from here.\n")
             raise KeyboardInterrupt
         if ended:
+            if self._session.out_of_time:
+                sys.stderr.write(
+                    f"{self.id} stopped before its walltime ended; run the flow again to go on from here.\n"
+                )
             self._raise()
         return ended
 
@@ -132,6 +138,20 @@ class Run:
         node, number = self._find(cell)
         lines = self._session.store_run.output.read(node.number, number)
         return "".join(line.text for line in sorted(lines, key=lambda line: line.number))
+
+    def peek(self, cell: Node | Ref | str, name: str) -> Any:
+        """Give what is committed of a series, ``ckpt.append(name=...)``, while its cell runs.
+
+        Raises
+        ------
+        LookupError
+            If there is nothing: not yet, or not any more, since the cell is done.
+        """
+        node, number = self._find(cell)
+        work = self._session.books.works.get(node.number)
+        keys = work.claims.taken if work is not None and work.claims is not None else {}
+        key = keys.get(number if number is not None else -1, b"")
+        return peek(self._session.store_run.checkpoints, key, cell=str(cell), name=name)
 
     @property
     def graph(self) -> nx.DiGraph[str]:

@@ -6,7 +6,7 @@ Promises: an option is the argument given, else the variable ``FLOWCORE_<NAME>``
 what the nearest options file says (`optionfiles.py`), else the default as of now; what
 cannot be read, and a name that is no option, is :class:`~flowcore.errors.BadOption`,
 all of it at once.
-Never: reads the environment but for variables of that prefix.
+Never: reads the environment but for variables of that prefix, and the end of a batch job.
 """
 
 from __future__ import annotations
@@ -20,13 +20,16 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypedDict, cast, get_args
 
+from flowcore import clock
 from flowcore.errors import BadOption, FlowcoreError, nearest
 from flowcore.events import Observer
 from flowcore.optionfiles import FileOptions, nearest_options
 
 OnError = Literal["stop", "continue", "cancel"]
+Resume = Literal["own", "adopt", "discard"]
 
 _PREFIX = "FLOWCORE_"
+_BATCH_END = "SLURM_JOB_END_TIME"  # seconds since 1970
 
 _PART = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*([a-zµ]*)\s*", re.IGNORECASE)
 _SECONDS = {
@@ -118,6 +121,8 @@ class RunOptions(TypedDict, total=False):
     given: Mapping[object, object] | None
     refresh: object
     trust: object
+    resume: Resume | None
+    walltime: float | str | None
     progress: bool | Observer | None
 
 
@@ -147,6 +152,13 @@ class Settings:
     trust : bool, node, str, or sequence of them
         Nodes whose results of older code are used in this run although their code has
         changed since, as long as nothing else has.
+    resume : {"own", "adopt", "discard"}
+        What becomes of the saved states of interrupted cells whose code or arguments are others
+        now: they are left alone; gone on from, since the user vouches for that; or removed.
+    walltime : float or str, optional
+        Seconds that this process has from the run's start on. Shortly before that the run stops
+        as Ctrl-C stops it, so that loops save their states; by default the end that the
+        batch system gives (``SLURM_JOB_END_TIME``).
     progress : bool or Observer, optional
         Whether to show progress, or who is told of it; None: as the terminal permits.
     origins : mapping
@@ -168,6 +180,8 @@ class Settings:
     given: Mapping[object, object] = field(default_factory=dict)
     refresh: object = False
     trust: object = False
+    resume: Resume = "own"
+    walltime: float | None = None
     progress: bool | Observer | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -208,6 +222,8 @@ class Settings:
                 trouble.at = "" if origins[name] == "argument" else origins[name]
                 troubles.append(trouble)
         raise_all(troubles, "options of a run that cannot be read")
+        if origins["walltime"] == "default" and (left := _left_in_batch(variables)) is not None:
+            values["walltime"], origins["walltime"] = left, _BATCH_END
         if values["workers"] is default_workers:
             values["workers"] = default_workers()
         return cls(origins=origins, **cast("RunOptions", values))  # type: ignore[arg-type]
@@ -333,6 +349,23 @@ def _as_is(name: str, value: object) -> object:
     return value
 
 
+def _resume(name: str, value: object) -> object:
+    if value not in get_args(Resume):
+        raise BadOption(option=name, found=repr(value), expected='"own", "adopt" or "discard"')
+    return value
+
+
+def _walltime(name: str, value: object) -> object:
+    return seconds(value, option=name)
+
+
+def _left_in_batch(variables: Mapping[str, str]) -> float | None:
+    """Give the seconds until the batch system ends this job; None if it does not say, or that is past."""
+    end = variables.get(_BATCH_END, "")
+    left = float(end) - clock.wall() if end.isdecimal() else 0.0
+    return left if left > 0.0 else None
+
+
 def _progress(name: str, value: object) -> object:
     if isinstance(value, str):
         value = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(value.lower())
@@ -343,8 +376,9 @@ def _progress(name: str, value: object) -> object:
 
 _READERS: dict[str, Callable[[str, object], object]] = {
     "workers": _workers, "store": _store, "executor": _as_is, "on_error": _on_error, "seed": whole,
-    "given": _given, "refresh": _as_is, "trust": _as_is, "progress": _progress,
+    "given": _given, "refresh": _as_is, "trust": _as_is, "resume": _resume,
+    "walltime": _walltime, "progress": _progress,
 }  # fmt: skip
-_FROM_OUTSIDE = frozenset({"workers", "store", "executor", "on_error", "seed", "progress"})
+_FROM_OUTSIDE = frozenset({"workers", "store", "executor", "on_error", "seed", "walltime", "progress"})
 
 OPTION_NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "origins")

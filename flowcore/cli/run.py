@@ -23,7 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     flow = asked.drawer.draw(given)
     run = flow.start(
         *given.only, workers=given.workers, store=given.store, on_error=given.on_error, seed=given.seed,
-        executor=given.executor, refresh=refreshed(given), progress=False if given.quiet else None,
+        executor=given.executor, refresh=refreshed(given), resume=given.resume, walltime=given.walltime,
+        progress=False if given.quiet else None,
     )  # fmt: skip
     try:
         run.wait()
@@ -60,5 +61,17 @@ def _parser() -> Parser:
     group.add_argument("--seed", metavar="N", help="of all random streams")
     group.add_argument("--executor", metavar="NAME", help='what runs compute cells: "thread", "inline", a plugin\'s')
     add_selection(group)
+    resume = group.add_mutually_exclusive_group()
+    resume.add_argument(
+        "--adopt", dest="resume", action="store_const", const="adopt",
+        help="go on from saved states of interrupted cells although their code or arguments have changed since",
+    )  # fmt: skip
+    resume.add_argument(
+        "--discard", dest="resume", action="store_const", const="discard",
+        help="remove saved states of interrupted cells whose code or arguments have changed since",
+    )  # fmt: skip
+    group.add_argument(
+        "--walltime", metavar="TIME", help="stop in time to save all states, such as 2h; Slurm's end is known"
+    )
     group.add_argument("-q", "--quiet", action="store_true", help="show no progress")
     return parser

@@ -12,10 +12,12 @@ from flowcore.cli.runs import began
 from flowcore.errors import FlowcoreError, ValueLost, ValueReleased
 from flowcore.history import CellInfo, RecordedRun, open_run, runs
 from flowcore.inspect.failures import FailedCell
+from flowcore.inspect.loops import step_told
 from flowcore.settings import Settings
 
 _NEWEST = "last"
 _FRAMES = 8  # lines of a failure's traceback
+_LOOPS = 20  # running or interrupted loops that are told
 _KINDS = 5  # failures that are shown in full
 _LONGEST = 4000  # characters of a value
 
@@ -56,6 +58,7 @@ def _run_facts(run: RecordedRun) -> dict[str, object]:
         nodes.append({"name": node.name, "kind": node.kind, "axes": list(node.axes), **told})
     return {
         "run": asdict(run.info), "settings": run.settings, "nodes": nodes,
+        "loops": {cell: {"step": s.step, "steps": s.steps or None, **s.numbers} for cell, s in run.loops().items()},
         "failures": [_failure_facts(failure) for failure in run.failures],
     }  # fmt: skip
 
@@ -75,6 +78,7 @@ def _failure_facts(failure: FailedCell) -> dict[str, object]:
 def _run_told(run: RecordedRun) -> str:
     settings = ", ".join(f"{option} {value}" for option, value in run.settings.items() if value is not None)
     lines = [run.summary(), f"  began {began(run.began)}; {settings}"]
+    lines += [f"  {name(cell)}: {step_told(step)}" for cell, step in list(run.loops().items())[:_LOOPS]]
     failures = run.failures
     for failure in failures[:_KINDS]:
         lines += ["", *_failure_told(failure)]

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, cast
 
 from flowcore.declare.node import label_of, label_told, told_cell
 from flowcore.errors import PickleNotAllowed, ValueLost, ValueReleased
+from flowcore.inspect.ledger import Ledger, RecordedAxis
+from flowcore.inspect.loops import Loops
 from flowcore.plan.cells import Space, Span
 from flowcore.plan.encode import BadRecord, ValueGone, decode
 from flowcore.plan.pickled import PickleRefused
 from flowcore.plan.stations import Stations
-from flowcore.run.books import Counts
 from flowcore.store.archive import Archive
 from flowcore.store.cache import PICKLE, Hit
 from flowcore.store.directory import Store
@@ -30,6 +31,7 @@ from flowcore.store.history import (
     Beat,
     CellFailed,
     CellSkipped,
+    Claimed,
     Doubled,
     Ended,
     Follower,
@@ -37,6 +39,7 @@ from flowcore.store.history import (
     NodeFacts,
     Rows,
     RunFacts,
+    Stepped,
     Told,
     Tried,
     lives,
@@ -45,16 +48,6 @@ from flowcore.store.layout import run_began
 from flowcore.store.trace import Trace
 
 Facts = dict[str, Any]  # as read from a journal: checked where used
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedAxis:
-    """An axis: its labels and what they are called in ids, or the node whose values give them."""
-
-    name: str
-    labels: tuple[object, ...] | None
-    told: tuple[str, ...] = ()
-    source: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,35 +84,6 @@ class NodeInfo:
     after: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
-class Ledger:
-    """What is known of one node's cells, as it came."""
-
-    axes: tuple[RecordedAxis, ...] = ()
-    counts: Counts = field(default_factory=Counts)
-    seconds: float = 0.0  # inside the user's function, summed
-    events: list[Trace | Answered | CellFailed | CellSkipped | Left] = field(default_factory=list)
-    places: dict[int, tuple[Trace | Answered | CellFailed | CellSkipped | Left, int]] = field(default_factory=dict)
-    indexed: int = 0
-    common: dict[str, bytes] = field(default_factory=dict)  # components that the keys of its cells share, by name
-    own: tuple[str, ...] = ()  # names of those that each cell has for itself
-    sketches: dict[bytes, str] = field(default_factory=dict)  # of constants, by component
-    tried: dict[int, int] = field(default_factory=dict)
-
-    def index(self) -> dict[int, tuple[Trace | Answered | CellFailed | CellSkipped | Left, int]]:
-        """Give the last that was told of each cell, and the place in it."""
-        for event in self.events[self.indexed :]:
-            if isinstance(event, CellFailed | CellSkipped):
-                self.places[event.number] = (event, 0)
-            elif isinstance(event, Left):
-                for n in event.numbers:
-                    self.places.setdefault(n, (event, 0))  # a reason given earlier says more
-            else:
-                self.places.update((n, (event, row)) for row, n in enumerate(event.numbers))
-        self.indexed = len(self.events)
-        return self.places
-
-
 class Recorded:
     """What the journal of one run tells.
 
@@ -137,6 +101,7 @@ class Recorded:
         self.nodes: dict[int, NodeInfo] = {}
         self.ledgers: dict[int, Ledger] = {}
         self.ended: Ended | None = None
+        self.loops = Loops()
         self.running = 0  # cells in flight, as last told
         self._follower = Follower(store.layout.journal(run_id), disk=store.disk)
         self._axes: list[object] = []
@@ -306,6 +271,8 @@ class Recorded:
                 self._expand(told)
             case Trace() | Answered() | CellFailed() | CellSkipped() | Left():
                 self._cells(told)
+            case Claimed() | Stepped():
+                self.loops.take(told)
             case Doubled():
                 self._ledger(told.node).counts.doubled += len(told.numbers)
             case Tried():

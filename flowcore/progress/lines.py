@@ -14,7 +14,7 @@ from flowcore.errors import shorten
 from flowcore.events import Printed
 from flowcore.progress.prints import Echo
 from flowcore.progress.tally import Board
-from flowcore.progress.words import about, clocked, counted, paced
+from flowcore.progress.words import about, clocked, counted, loop_told, paced
 
 FIRST = 5.0  # seconds until the first line
 _MOST = 60.0  # between two lines
@@ -82,6 +82,7 @@ def running_line(board: Board) -> str:
         rate = sum(row.rate or 0.0 for row in board.rows if row.kind == kind)
         if rate:
             parts.append(f"{label} {paced(rate)}")
+    parts += [loop_told(loop) for loop in board.loops[:1]]
     if board.left is not None:
         parts.append(left_told(board))
     return f"{shorten(board.flow, 60)}: {', '.join(parts)}"

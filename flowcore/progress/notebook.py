@@ -15,9 +15,10 @@ from flowcore.inspect.html import heading, table
 from flowcore.progress.lines import closing_line, left_told, running_line
 from flowcore.progress.prints import Echo
 from flowcore.progress.tally import Board, Row
-from flowcore.progress.words import about, clocked, paced
+from flowcore.progress.words import about, clocked, loop_told, paced
 
 _WORTH = 0.5  # seconds; a shorter run leaves no trace
+_LOOPS = 8  # of running cells that are told
 _MOST = 30  # rows
 
 
@@ -93,6 +94,7 @@ def board_html(board: Board) -> str:
     headings = ["task", "kind", ">total", ">done", ">cached", ">running", *(f">{word}" for word in extra)]
     told = [_cells(row, extra) for row in rows[:_MOST]]
     more = f"and {len(rows) - _MOST} more" if len(rows) > _MOST else ""
+    more = "; ".join([*([more] if more else []), *(loop_told(loop) for loop in board.loops[:_LOOPS])])
     return table(title, [*headings, ">rate", ">left"], told, more=more)
 
 

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flowcore.events import Cells, Event, NodeDrawn, RunEnded, RunStarted, RunStopping
+from flowcore.events import Advanced, Cells, Event, NodeDrawn, RunEnded, RunStarted, RunStopping
 
 _SPAN = 10.0  # seconds that a rate looks back at least
 _SHARE = 3  # ... and at least this part of the time that the task has been at work
@@ -58,6 +58,7 @@ class Board:
     stopping: bool  # nothing new begins
     seconds: float
     rows: tuple[Row, ...]  # in the order of drawing
+    loops: tuple[Advanced, ...] = ()  # of running cells, those that were heard of last first
 
     def sum(self, count: str) -> int:
         """Add up one count of all rows."""
@@ -73,7 +74,8 @@ class Board:
         """Seconds that the slowest task will take; None if no task can tell, or nothing new begins."""
         if self.stopping:
             return None
-        known = [row.left for row in self.rows if row.left is not None]
+        known = [part.left for part in self.rows if part.left is not None]
+        known += [loop.seconds_left for loop in self.loops if loop.seconds_left is not None]
         return max(known, default=None) if self.ended < self.cells else None
 
     @property
@@ -181,6 +183,7 @@ class Tally:
         self._stopping = False
         self._tasks: dict[tuple[str, str], _Task] = {}
         self._of: dict[int, _Task] = {}
+        self._loops: dict[str, Advanced] = {}  # by cell, the last that was told, in the order of telling
 
     def take(self, event: Event, now: float) -> None:
         """Take an event in."""
@@ -193,6 +196,10 @@ class Tally:
                 task = self._of.get(event.node)
                 if task is not None:
                     task.count(event, now)
+            case Advanced():
+                self._loops.pop(event.cell, None)
+                if event.steps is None or event.step < event.steps:
+                    self._loops[event.cell] = event
             case RunStopping():
                 self._stopping = True
             case RunEnded():
@@ -203,7 +210,16 @@ class Tally:
         return Board(
             run=self._run, flow=self._flow, status=self._status, stopping=self._stopping, rows=tuple(self._rows(now)),
             seconds=self._seconds if self._seconds is not None else now - self._began,
+            loops=() if self._status else tuple(self._running_loops()),
         )  # fmt: skip
+
+    def _running_loops(self) -> Iterable[Advanced]:
+        """Give what was told of loops that may still run: of each node's the newest, as many as cells of it run."""
+        running = {node: task.counted.get(node, (0,))[0] for node, task in self._of.items()}
+        for loop in reversed(self._loops.values()):
+            if running.get(loop.node, 0) > 0:
+                running[loop.node] -= 1
+                yield loop
 
     def _draw(self, event: NodeDrawn) -> None:
         task = self._of.get(event.node)

@@ -15,7 +15,7 @@ from flowcore.events import Printed
 from flowcore.progress.lines import Lines, left_told
 from flowcore.progress.screen import Screen
 from flowcore.progress.tally import Board, Row
-from flowcore.progress.words import about, clocked, paced
+from flowcore.progress.words import about, clocked, loop_told, paced
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _WORTH = 0.5  # seconds; a shorter run leaves no trace
 _NAME = 32  # columns of a name at most
 _BAR = 20  # columns
+_LOOPS = 8  # of running cells that are told
 _SPARE = 4  # rows of the terminal that are left alone
 _LABELS = (("compute", "compute"), ("io", "I/O"))
 _STYLES = {
@@ -127,6 +128,8 @@ def table(board: Board, *, columns: int, height: int, fancy: bool = True) -> lis
     list of Text
         A line each.
     """
+    from rich.text import Text
+
     shown, hidden = _chosen(board.rows, height - 4)
     words = _words(board)
     lines: list[list[Cell]] = [[(word, "dim") for word in ("", "", *words)]]
@@ -137,6 +140,7 @@ def table(board: Board, *, columns: int, height: int, fancy: bool = True) -> lis
             lines += [_cells(row, words, fancy=fancy) for row in rows]
     told = [_header(board), *_aligned(lines)] if shown else [_header(board)]
     told += [_hidden(hidden)] if hidden else []
+    told += [Text(f"    {loop_told(loop)}", style="dim") for loop in board.loops[: max(0, height - len(told))][:_LOOPS]]
     for text in told:
         text.truncate(max(10, columns - 1), overflow="ellipsis" if fancy else "crop")
     return told

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from flowcore.errors import shorten
+from flowcore.events import Advanced
+
 _STEPS = ((1.0, "s"), (60.0, "min"), (3600.0, "h"))
 
 
@@ -24,7 +27,7 @@ def about(seconds: float) -> str:
     Examples
     --------
     >>> about(0.3), about(41), about(100), about(5400), about(200_000)
-    ('1 s', '41 s', '2 min', '1 h 30 min', '2 days 8 h')
+    ('1 s', '41 s', '2 min', '1 h 30 min', '2 days 7 h')
     """
     if seconds < 91:
         return f"{max(1, round(seconds))} s"
@@ -51,6 +54,20 @@ def paced(rate: float) -> str:
             break
     value = rate * length
     return f"{value:.0f}/{unit}" if value >= 10 else f"{value:.1f}/{unit}"
+
+
+def loop_told(loop: Advanced) -> str:
+    """Tell how far a loop is.
+
+    Examples
+    --------
+    >>> loop_told(Advanced(node=1, cell="erode", step=42, steps=100, seconds_left=70.0, numbers=(("mean", 1.25),)))
+    'erode: step 42 of 100, mean=1.25, about 70 s left'
+    """
+    of = f" of {loop.steps}" if loop.steps is not None else ""
+    parts = [f"step {loop.step}{of}", *(f"{name}={value:.4g}" for name, value in loop.numbers)]
+    parts += [f"about {about(loop.seconds_left)} left"] if loop.seconds_left is not None else []
+    return f"{shorten(loop.cell, 60)}: {', '.join(parts)}"
 
 
 def counted(number: int, noun: str) -> str:

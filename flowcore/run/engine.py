@@ -45,7 +45,7 @@ from flowcore.store.trace import NO_KEY
 
 _BATCH = 512  # cells keyed and judged together
 _GRACE = 2.0  # seconds that running cells have to finish once a run is interrupted
-_GRACE_TO_SAVE = 30.0  # seconds that those have which save their state, at the end of a step
+GRACE_TO_SAVE = 30.0  # seconds that those have which save their state, at the end of a step
 _AHEAD = 1024  # judged cells of a node that may wait for an executor
 
 Ending: TypeAlias = Literal["stop", "cancel"]
@@ -139,7 +139,7 @@ class Engine:
         self.end("stop")
         now = clock.monotonic()
         self._books.inbox.at(now + _GRACE, self._be_late)
-        self._books.inbox.at(now + _GRACE_TO_SAVE, lambda: self.end("cancel"))
+        self._books.inbox.at(now + GRACE_TO_SAVE, lambda: self.end("cancel"))
 
     def _be_late(self) -> None:
         self._late = True

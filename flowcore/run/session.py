@@ -30,7 +30,7 @@ from flowcore.run.asked import Asked
 from flowcore.run.books import Books, CellFailure
 from flowcore.run.chronicle import tell_beginning, tell_end
 from flowcore.run.crew import Crew
-from flowcore.run.engine import Engine, Given
+from flowcore.run.engine import GRACE_TO_SAVE, Engine, Given
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Printed as PrintedResult
 from flowcore.run.job import Warned
@@ -53,6 +53,7 @@ from flowcore.store.history import older_commons
 
 Status: TypeAlias = Literal["running", "done", "failed", "interrupted", "broken"]
 _PATIENCE = 5.0  # seconds that a dropped run is waited for
+_SPARED = 0.1  # of a short walltime, for cells to save their states
 _TICK = 0.2  # seconds between two events about the same node
 
 
@@ -104,6 +105,7 @@ class Session:
         self.status: Status = "running"
         self.error: BaseException | None = None  # what went wrong in the engine itself
         self.began = clock.monotonic()
+        self.out_of_time = False  # whether it stopped because its walltime was nearly over
         self._seconds: float | None = None  # None: it goes on
         self._durable = store.durable
         self._teller = Teller(observers)
@@ -197,7 +199,7 @@ class Session:
             surround=Surround(
                 codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
                 leaves_process=self._crew.leaves_process, depth=depth, seed=self.settings.seed,
-                named=cell_namer(self.graph, self.labels.record), cell=self.labels.name,
+                named=cell_namer(self.graph, self.labels.record), cell=self.labels.name, resume=self.settings.resume,
             ),
         )  # fmt: skip
 
@@ -250,12 +252,24 @@ class Session:
                 self.store_run.cache, self.graph, flow=self.name, settings=self.settings, given=self._given,
                 codec=self.codec,
             )  # fmt: skip
+            self._mind_walltime()
             self.engine.run()
         except BaseException as error:  # noqa: BLE001 - a fault of flowcore's own ends the run, never silently (F37)
             self.error = error
             self.status = "broken"
         finally:
             self._finish()
+
+    def _mind_walltime(self) -> None:
+        """Stop in good time: cells have the grace to save what they have."""
+        allowed = self.settings.walltime
+        if allowed is not None:
+            spare = min(GRACE_TO_SAVE, allowed * _SPARED)
+            self.books.inbox.at(self.began + allowed - spare, self._out_of_time)
+
+    def _out_of_time(self) -> None:
+        self.out_of_time = True
+        self.interrupt()
 
     def _finish(self) -> None:
         if self.status == "running":

@@ -16,6 +16,7 @@ from flowcore.plan.files import Filed
 from flowcore.plan.pickled import is_pickled, is_sealed
 from flowcore.store.blobs import Blobs
 from flowcore.store.cache import Cache
+from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import unpickle
 
 
@@ -25,6 +26,7 @@ class Archive:
 
     blobs: Blobs
     cache: Cache
+    checkpoints: Checkpoints
 
     def decode(self, record: bytes, key: bytes = b"") -> object:
         """Give the value in the record of a cell, kept under `key`.

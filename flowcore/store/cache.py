@@ -193,10 +193,12 @@ class Cache:
     def checkpoints(self, node: int, numbers: Sequence[int], keys: Sequence[bytes]) -> None:
         """Write down under which keys the states of cells are saved, for whoever looks at them while they run."""
         self._note(["checkpoint", node, len(numbers), pack_numbers(numbers), b"".join(keys)])
+        self.flush()
 
     def metric(self, node: int, number: int, step: int, steps: int, numbers: Mapping[str, float]) -> None:
         """Write down how far the loop of a cell is, and its live numbers."""
         self._note(["metric", node, number, step, steps, dict(numbers)])
+        self.flush()
 
     def run(self, facts: Mapping[str, object]) -> None:
         """Write down what the run is: its flow, options, versions."""

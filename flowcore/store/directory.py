@@ -210,7 +210,8 @@ class Store:
         )  # fmt: skip
         cache = Cache(records, blobs, journal=None, sync=None, trouble=trouble)
         cache.pickles = self.allow_pickle
-        return Archive(blobs=blobs, cache=cache)
+        home = Home(layout=self.layout, run_id=before, disk=self.disk, trouble=trouble, mapped=self.mapped)
+        return Archive(blobs=blobs, cache=cache, checkpoints=Checkpoints(home))
 
     def index(self, records: Records, run_id: str, trouble: Trouble, *, own: int = 0) -> None:
         """Spare later runs the reading of what this one has read and written (`own` bytes), if that is much."""

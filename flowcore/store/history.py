@@ -85,6 +85,26 @@ class CellFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """Under which keys the states of cells are saved."""
+
+    node: int
+    numbers: list[int]
+    keys: list[bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stepped:
+    """How far the loop of a cell was, and its live numbers."""
+
+    node: int
+    number: int
+    step: int
+    steps: int  # in all; 0: not known
+    numbers: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Beat:
     """The run was alive."""
 
@@ -150,6 +170,8 @@ Told: TypeAlias = (
     | Rows
     | Left
     | Tried
+    | Claimed
+    | Stepped
     | Beat
     | Ended
 )
@@ -304,6 +326,10 @@ def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
             return Left(node=node, state=state, numbers=unpack_numbers(numbers, count))
         case ["tried", int(node), int(number), int(attempts), *_]:
             return Tried(node=node, number=number, attempts=attempts)
+        case ["checkpoint", int(node), int(count), numbers, bytes(keys), *_]:
+            return Claimed(node=node, numbers=unpack_numbers(numbers, count), keys=_keys(keys, count))
+        case ["metric", int(node), int(number), int(step), int(steps), dict(told), *_]:
+            return Stepped(node=node, number=number, step=step, steps=steps, numbers=told)
         case ["beat", dict(facts), *_]:
             return Beat(facts=facts)
         case ["end", str(status), dict(counts), *_]:
