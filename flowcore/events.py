@@ -67,6 +67,30 @@ class Advanced:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CellsParked:
+    """So many cells wait for what other live runs of the store are computing; told when that changes.
+
+    Examples
+    --------
+    >>> CellsParked(cells=1, runs=("20261122T132154-0123456789abcdef",)).told
+    '1 cell waits for run 20261122T132154-0123456789abcdef'
+    >>> CellsParked(cells=3, runs=("a", "b")).told
+    '3 cells wait for 2 other runs'
+    """
+
+    cells: int = 0
+    runs: tuple[str, ...] = ()  # their ids
+
+    @property
+    def told(self) -> str:
+        """What there is to say; empty if none waits."""
+        if not self.cells:
+            return ""
+        whom = f"run {self.runs[0]}" if len(self.runs) == 1 else f"{len(self.runs)} other runs"
+        return f"1 cell waits for {whom}" if self.cells == 1 else f"{self.cells} cells wait for {whom}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStopping:
     """A run begins nothing new; what runs may finish, or is being ended."""
 
@@ -82,7 +106,7 @@ class RunEnded:
     seconds: float  # wall time
 
 
-Event: TypeAlias = RunStarted | NodeDrawn | Cells | Advanced | Printed | RunStopping | RunEnded
+Event: TypeAlias = RunStarted | NodeDrawn | Cells | Advanced | Printed | CellsParked | RunStopping | RunEnded
 
 
 @runtime_checkable

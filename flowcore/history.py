@@ -245,7 +245,9 @@ class RecordedRun:
         for node in self.nodes:
             space = now.space(node.number)
             rows.append((node.name, space.count if space.complete else None, now.ledgers[node.number].counts))
-        return summary(run=self.id, flow=self.flow, status=self.status, seconds=self.seconds, counts=rows)
+        return summary(
+            run=self.id, flow=self.flow, status=self.status, seconds=self.seconds, counts=rows, parked=now.parked
+        )
 
     @property
     def graph(self) -> nx.DiGraph[str]:

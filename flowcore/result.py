@@ -172,7 +172,12 @@ class Run:
     def summary(self) -> str:
         """Tell what the run did, a line a node."""
         return summary(
-            run=self.id, flow=self.flow.name, status=self.status, seconds=self.seconds, counts=self._counts()
+            run=self.id,
+            flow=self.flow.name,
+            status=self.status,
+            seconds=self.seconds,
+            counts=self._counts(),
+            parked=self._session.parked,
         )
 
     def counts(self, node: Node | Ref | str) -> Counts:

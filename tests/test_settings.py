@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore import plugins
-from flowcore.events import Cells, Event, NodeDrawn, Observer, Printed, RunEnded, RunStarted
+from flowcore.events import Cells, CellsParked, Event, NodeDrawn, Observer, Printed, RunEnded, RunStarted
 from flowcore.settings import (
     OPTION_NAMES,
     RunOptions,
@@ -272,10 +272,10 @@ def test_events_are_frozen_and_small() -> None:
     events: list[Event] = [
         RunStarted(run="r", flow="f", nodes=1, workers=2), NodeDrawn(node=0, name="a", kind="io"),
         Cells(node=0, done=3), Printed(cell="a", stream="stdout", text="x"),
-        RunEnded(run="r", status="done", seconds=1.0),
+        CellsParked(cells=1, runs=("other",)), RunEnded(run="r", status="done", seconds=1.0),
     ]  # fmt: skip
 
-    assert [False] * 5 == [hasattr(event, "__dict__") for event in events]
+    assert [False] * 6 == [hasattr(event, "__dict__") for event in events]
     with pytest.raises(dataclasses.FrozenInstanceError):
         events[0].run = "other"  # type: ignore[union-attr, misc]
 

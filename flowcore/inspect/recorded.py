@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from flowcore.declare.node import label_of, label_told, told_cell
 from flowcore.errors import PickleNotAllowed, ValueLost, ValueReleased
+from flowcore.events import CellsParked
 from flowcore.inspect.ledger import Ledger, RecordedAxis
 from flowcore.inspect.loops import Loops
 from flowcore.plan.cells import Space, Span
@@ -103,6 +104,7 @@ class Recorded:
         self.ended: Ended | None = None
         self.loops = Loops()
         self.running = 0  # cells in flight, as last told
+        self.parked = CellsParked()  # as last told
         self._follower = Follower(store.layout.journal(run_id), disk=store.disk)
         self._axes: list[object] = []
         self._alive: bool | None = None  # None: not asked since the last reading
@@ -280,8 +282,9 @@ class Recorded:
             case Beat():
                 running = told.facts.get("cells")
                 self.running = running if isinstance(running, int) else 0
+                self.parked = CellsParked(cells=sum(told.parked.values()), runs=tuple(told.parked))
             case Ended():
-                self.ended = told
+                self.ended, self.parked = told, CellsParked()
 
     def _cells(self, told: Trace | Answered | CellFailed | CellSkipped | Left) -> None:
         ledger = self._ledger(told.node)

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from flowcore.events import CellsParked
 from flowcore.run.books import Counts
 
 
 def summary(
-    *, run: str, flow: str, status: str, seconds: float, counts: Sequence[tuple[str, int | None, Counts]]
+    *,
+    run: str,
+    flow: str,
+    status: str,
+    seconds: float,
+    counts: Sequence[tuple[str, int | None, Counts]],
+    parked: CellsParked,
 ) -> str:
     """Tell what a run did, a line a node.
 
@@ -16,11 +23,14 @@ def summary(
     ----------
     counts : sequence of (name, cells, Counts)
         For each node; cells is None where the number was never known.
+    parked : CellsParked
+        The cells that wait for other runs.
     """
     total = [sum(values) for values in zip(*((c.done, c.hit, c.failed, c.skipped) for _, _, c in counts), strict=True)]
     done, hit, failed, skipped = total or [0, 0, 0, 0]
     lines = [f"run {run} of {flow}: {status} in {seconds:.2f} s"]
     lines.append(f"  {_told(done, hit, failed, skipped)}")
+    lines += [f"  {parked.told}"] if parked.told else []
     width = max((len(name) for name, _, _ in counts), default=0)
     for name, cells, c in counts:
         of = f"{cells:>6} cell{'s' if cells != 1 else ' '}" if cells is not None else "     ? cells"

@@ -76,6 +76,8 @@ def running_line(board: Board) -> str:
     if board.sum("hit"):
         parts.append(f"{board.sum('hit')} from the store")
     parts.append(f"{board.sum('running')} running")
+    if board.parked.told:
+        parts.append(board.parked.told)
     if board.sum("failed"):
         parts.append(f"{board.sum('failed')} failed")
     for kind, label in (("compute", "compute"), ("io", "I/O")):

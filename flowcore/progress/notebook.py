@@ -87,8 +87,9 @@ def board_html(board: Board) -> str:
     """Give a board as HTML, compute first, then I/O."""
     rows = [row for kind in ("compute", "io") for row in board.rows if row.kind == kind]
     extra = [word for word in ("failed", "skipped") if any(getattr(row, word) for row in rows)]
+    coming = [] if board.status else [left_told(board), board.parked.told]
     title = heading(
-        board.flow, clocked(board.seconds), "" if board.status else left_told(board), f"run {board.run}",
+        board.flow, clocked(board.seconds), *coming, f"run {board.run}",
         state=board.status or "running",
     ) + _bar(board)  # fmt: skip
     headings = ["task", "kind", ">total", ">done", ">cached", ">running", *(f">{word}" for word in extra)]

@@ -14,13 +14,15 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from flowcore.events import Advanced, Cells, Event, NodeDrawn, RunEnded, RunStarted, RunStopping
+from flowcore.events import Advanced, Cells, CellsParked, Event, NodeDrawn, RunEnded, RunStarted, RunStopping
 
 _SPAN = 10.0  # seconds that a rate looks back at least
 _SHARE = 3  # ... and at least this part of the time that the task has been at work
 _SAMPLES = 128  # looks back that are kept; beyond that every other one goes
 _APART = 0.5  # seconds between two of them
 _SOONEST = 1.0  # seconds of work before which nothing can be told
+
+_NONE_PARKED = CellsParked()
 
 _Counted = tuple[int, int, int, int, int]  # running, done, hit, failed, skipped
 
@@ -59,6 +61,7 @@ class Board:
     seconds: float
     rows: tuple[Row, ...]  # in the order of drawing
     loops: tuple[Advanced, ...] = ()  # of running cells, those that were heard of last first
+    parked: CellsParked = _NONE_PARKED
 
     def sum(self, count: str) -> int:
         """Add up one count of all rows."""
@@ -181,6 +184,7 @@ class Tally:
         self._began = 0.0
         self._seconds: float | None = None
         self._stopping = False
+        self._parked = _NONE_PARKED
         self._tasks: dict[tuple[str, str], _Task] = {}
         self._of: dict[int, _Task] = {}
         self._loops: dict[str, Advanced] = {}  # by cell, the last that was told, in the order of telling
@@ -200,6 +204,8 @@ class Tally:
                 self._loops.pop(event.cell, None)
                 if event.steps is None or event.step < event.steps:
                     self._loops[event.cell] = event
+            case CellsParked():
+                self._parked = event
             case RunStopping():
                 self._stopping = True
             case RunEnded():
@@ -209,6 +215,7 @@ class Tally:
         """Tell where the run stands."""
         return Board(
             run=self._run, flow=self._flow, status=self._status, stopping=self._stopping, rows=tuple(self._rows(now)),
+            parked=self._parked,
             seconds=self._seconds if self._seconds is not None else now - self._began,
             loops=() if self._status else tuple(self._running_loops()),
         )  # fmt: skip

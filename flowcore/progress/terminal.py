@@ -150,7 +150,8 @@ def _header(board: Board) -> Text:
     from rich.text import Text
 
     state = board.status or ("stopping (Ctrl-C again: at once)" if board.stopping else "running")
-    told = f", {left_told(board)}" if not board.status and board.left is not None else ""
+    more = [left_told(board), board.parked.told] if not board.status else []
+    told = "".join(f", {part}" for part in more if part)
     return Text.assemble(
         (shorten(board.flow, _NAME), "bold"), "  ",
         (state, _STATES.get(state, "bold yellow" if board.status or board.stopping else "cyan")),

@@ -84,6 +84,7 @@ class Books:
     running: dict[object, int] = field(default_factory=dict)  # cells in flight of each task with a limit, by its name
     tries: dict[Cell, Tries] = field(default_factory=dict)  # only of cells that came to nothing once
     computing: dict[bytes, Cell] = field(default_factory=dict)  # key -> the cell that is being computed
+    awaited: dict[str, int] = field(default_factory=dict)  # other live run -> cells that wait for it
     parked: dict[bytes, list[Cell]] = field(default_factory=dict)  # key -> cells that wait for it
     seconds: dict[int, float] = field(default_factory=dict)  # what a cell of each task took lately
     counts: dict[int, Counts] = field(default_factory=dict)

@@ -64,7 +64,10 @@ class Parking:
             misses = leaders
         if self._neighbours is None or not self._neighbours.claims:
             return misses
-        return [i for i in misses if not self._wait_elsewhere(node, numbers[i], keys[i])]
+        here = [i for i in misses if not self._wait_elsewhere(node, numbers[i], keys[i])]
+        if len(here) < len(misses):
+            self._count()
+        return here
 
     def sift(self, batch: Batch) -> Batch | None:
         """Give the cells that are to be computed here after all; None if there are none.
@@ -93,14 +96,13 @@ class Parking:
         attempts, since = self._books.attempts, clock.monotonic() - _LONG
         long = (flight.key(attempt) for attempt, flight in attempts.items() if flight.began <= since)
         keys = b"".join(islice(filter(None, long), _NAMED))
-        facts: dict[str, object] = {"cells": len(attempts)}
-        return facts | ({"computing": keys} if keys else {}) | ({"parked": told} if (told := self.awaited()) else {})
+        more = {"computing": keys, "parked": self._books.awaited}
+        return {"cells": len(attempts)} | {name: told for name, told in more.items() if told}
 
-    def awaited(self) -> dict[str, int]:
+    def _count(self) -> None:
         """Count the cells that wait for each other run."""
-        if self._neighbours is None:
-            return {}
-        return Counter(run for key in self._waiting if (run := self._neighbours.claims.get(key)) is not None)
+        assert self._neighbours is not None, "cells wait for neighbours only"
+        self._books.awaited = Counter(self._neighbours.claims[key] for key in self._waiting)
 
     def _wait_elsewhere(self, node: int, number: int, key: bytes) -> bool:
         """Park a cell whose key another run is computing."""
@@ -143,3 +145,5 @@ class Parking:
             node, number = self._waiting.pop(key)
             self._landing.release_parked(key)
             self._books.schedule.again(node, [number])
+        if self._books.awaited:
+            self._count()

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 
 from flowcore import clock
 from flowcore.errors import FileChanged, NotPicklable, NotStorable
-from flowcore.events import Cells, NodeDrawn, Observer, Printed, RunEnded, RunStarted, RunStopping
+from flowcore.events import Cells, CellsParked, NodeDrawn, Observer, Printed, RunEnded, RunStarted, RunStopping
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
 from flowcore.plan.classes import class_name, is_record_class
@@ -111,6 +111,7 @@ class Session:
         self._teller = Teller(observers)
         self._told = 0.0
         self._stopping = False  # whether observers were told
+        self._awaited: dict[str, int] = {}  # as they were told
         self._soon: Timer | None = None  # the next telling, where one is due
         self._ended = threading.Event()
         self.codec = Codec(
@@ -164,6 +165,12 @@ class Session:
     def seconds(self) -> float:
         """Wall time so far, or in all."""
         return clock.monotonic() - self.began if self._seconds is None else self._seconds
+
+    @property
+    def parked(self) -> CellsParked:
+        """The cells that wait for other live runs."""
+        awaited = self.books.awaited
+        return CellsParked(cells=sum(awaited.values()), runs=tuple(sorted(awaited)))
 
     def space(self, node: int) -> Space:
         """Give the cells of a node."""
@@ -333,6 +340,9 @@ class Session:
         if self.status in ("interrupted", "cancelled") and not self._stopping:
             self._stopping = True
             self._teller.tell(RunStopping(run=self.id))
+        if self.books.awaited != self._awaited:
+            self._awaited = self.books.awaited
+            self._teller.tell(self.parked)
         if not self._teller.listening or not self.books.changed:
             return
         now = clock.monotonic()

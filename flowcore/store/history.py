@@ -110,6 +110,13 @@ class Beat:
 
     facts: dict[str, object]
 
+    @property
+    def parked(self) -> dict[str, int]:
+        """How many of its cells waited for each other run."""
+        told = self.facts.get("parked")
+        pairs = told.items() if isinstance(told, dict) else ()
+        return {run: cells for run, cells in pairs if isinstance(run, str) and isinstance(cells, int)}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:

@@ -13,6 +13,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.errors import FlowcoreError
+from flowcore.events import CellsParked, Event
 from flowcore.plan.stations import State
 from flowcore.store.directory import StoreRun, open_store
 from flowcore.store.history import QUIET, Beat, read_run, run_paths
@@ -252,6 +253,7 @@ def noise(x: int) -> float:
 
 
 @pytest.mark.contract("F33", "P1")
+@pytest.mark.filterwarnings("ignore::flowcore.errors.FlowcoreWarning")
 def test_two_values_for_one_key_never_mix(store: Path) -> None:
     """Of two runs at once, each goes on with its own values; the next run is all hits, and of one of them."""
     flow = fc.Flow("noisy")
@@ -269,3 +271,35 @@ def test_two_values_for_one_key_never_mix(store: Path) -> None:
     assert all([plus(value, 100) for value in values] == later for values, later in found)
     assert set(found[0][0]).isdisjoint(found[1][0])
     assert found[2] == found[min((run.id, i) for i, run in enumerate(runs))[1]]
+
+
+class Heard:
+    """Notes who waits for whom."""
+
+    def __init__(self) -> None:
+        self.parked: list[CellsParked] = []
+
+    def on_event(self, event: Event) -> None:
+        """Take note."""
+        if isinstance(event, CellsParked):
+            self.parked.append(event)
+
+
+@pytest.mark.contract("J8")
+def test_whoever_looks_is_told_whom_cells_wait_for(scene: Scene) -> None:
+    """By events, by the run's summary, and by that of its journal, until they do not wait any more."""
+    scene.beat(0, 2)
+    flow, _ = drawn()
+    heard, script = Heard(), ScriptedExecutor()
+    run = flow.start(store=scene.store, executor=script, progress=heard)
+    script.settle()
+    scene.later(script, 2 * PAUSE)
+    words = f"2 cells wait for run {scene.other.id}"
+    found = [words in told.summary() for told in (run, fc.open_run(run.id, scene.store))]
+    scene.beat()
+    scene.later(script)
+    finished(run, script)
+    after = [words in told.summary() for told in (run, fc.open_run(run.id, scene.store))]
+
+    assert ([True, True], [False, False]) == (found, after)
+    assert [CellsParked(cells=2, runs=(scene.other.id,)), CellsParked()] == heard.parked
