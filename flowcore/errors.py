@@ -292,10 +292,10 @@ class NotKeyable(FlowcoreError, FlowcoreWarning, TypeError):
     def lines(self) -> Iterator[str]:
         yield f"{self.node} cannot be keyed: {self.path} is a {self.kind}{_where(self.at)}."
         yield "None of its cells ran." if self.refused else "It runs, but its results are not kept."
-        top = self.path.removeprefix("args.").split(".")[0].split("[")[0]
-        yield self.remedy or (
-            f"Register a codec (fc.register_codec), leave it out (ignore=({top!r},)), or say cache=False."
-        )
+        head, _, inside = self.path.partition(".")
+        left_out = f" leave it out (ignore=({inside.split('.')[0].split('[')[0]!r},))," if head == "args" else ""
+        remedy = f"{self.remedy[:1].upper()}{self.remedy[1:]}{'' if self.remedy.endswith('.') else '.'}"
+        yield remedy if self.remedy else f"Register a codec (fc.register_codec),{left_out} or say cache=False."
 
 
 @dataclass(kw_only=True, eq=False)

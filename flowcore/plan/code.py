@@ -11,19 +11,17 @@ globals are read once a run (K6). May be called from several threads.
 
 from __future__ import annotations
 
-import os
-import pathlib
 import types
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from flowcore.plan.encode import Encoded, NoEncoding, encode, forget_kinds
-from flowcore.plan.extension import array_digest, kind_name
+from flowcore.plan.encode import Encoded, encode, forget_kinds
+from flowcore.plan.extension import array_digest
 from flowcore.plan.functions import bare_function
-from flowcore.plan.libraries import distribution, file_digest
 from flowcore.plan.modules import Modules, module_identities
 from flowcore.plan.pieces import Piece, is_followed
 from flowcore.plan.reach import Walk
+from flowcore.plan.tracking import described
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,11 +111,11 @@ def _fingerprint(bare: object, ignore: tuple[str, ...], tracks: tuple[object, ..
         if is_followed(tracked):
             roots.append(("tracked", tracked))
         else:
-            roots.append((_described(tracked), _nothing))
-    described = tuple((name, b"") for name, _ in roots if name not in ("", "tracked"))
+            roots.append((described(tracked), _nothing))
+    named = tuple((name, b"") for name, _ in roots if name not in ("", "tracked"))
     digest = walk.digest(roots)
     return Fingerprint(
-        digest=digest, parts=tuple(sorted(walk.parts() + described)), unfollowed=walk.unfollowed(),
+        digest=digest, parts=tuple(sorted(walk.parts() + named)), unfollowed=walk.unfollowed(),
         asks=walk.asks(), draws=walk.draws(), functions=walk.functions(),
     )  # fmt: skip
 
@@ -140,27 +138,6 @@ def modules_read(
 
 def _nothing() -> None:
     """Stand behind what is tracked by name and version alone."""
-
-
-def _described(tracked: object) -> str:
-    """Give what a tracked file, variable or distribution is now, as text."""
-    if isinstance(tracked, pathlib.PurePath):
-        return _file(str(tracked))
-    if not isinstance(tracked, str):
-        raise NoEncoding("tracks", kind_name(type(tracked)), "track functions, modules, files, names")
-    if tracked.startswith("env:"):
-        return f"tracked {tracked}={os.environ.get(tracked.removeprefix('env:'))!r}"
-    version = distribution(tracked)
-    if version:
-        return f"tracked distribution {tracked}=={version}"
-    return _file(tracked)
-
-
-def _file(path: str) -> str:
-    try:
-        return f"tracked file {os.path.basename(path)} {file_digest(path).hex()}"
-    except OSError as error:
-        raise NoEncoding("tracks", f"file that cannot be read ({error})", "track a file or a distribution") from error
 
 
 def class_identity(cls: type) -> bytes:

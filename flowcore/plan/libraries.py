@@ -175,3 +175,12 @@ def file_digest(path: str) -> bytes:
     """
     with open(path, "rb") as file:
         return digest_of(file.read())
+
+
+def file_times(path: str) -> tuple[int, ...]:
+    """Give what a stat says of a file, the time of its last change first; empty if there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return ()
+    return max(found.st_mtime_ns, found.st_ctime_ns), found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev

@@ -49,12 +49,25 @@ class Piece:
             component, met = value_of(thing)
         except NoEncoding as refused:
             if needed:
-                self.values.append((name, NoEncoding(f"{place}{name}{refused.path}", refused.kind, refused.hint)))
+                hint = _hint(name, place, refused.hint)
+                self.values.append((name, NoEncoding(f"{place}{name}{refused.path}", refused.kind, hint)))
             else:
                 self.unfollowed.append(f"{name}{refused.path} ({refused.kind})")
             return
         self.values.append((name, component))
         self.edges += [(f"{name} -> {i}", inner) for i, inner in enumerate(met)]
+
+
+def _hint(name: str, place: str, known: str) -> str:
+    """Say what to do about something without encoding that code reads: a global can be left out by its name."""
+    head, _, called = name.partition(" ")
+    if place:  # of a module that is used as a whole
+        left = f"read what is needed of {place.removesuffix('.')} by name, as in {place}{name}"
+    elif head in ("global", "import"):
+        left = f'leave it out with ignore=("global:{called}",), say cache=False, or pass it as an argument'
+    else:
+        return known
+    return f"{known}, or {left}" if known else left
 
 
 def value_of(value: object) -> tuple[bytes, list[object]]:

@@ -10,14 +10,14 @@ import random
 from collections.abc import Callable, Sequence
 
 from flowcore import clock
-from flowcore.errors import CellTimeout, FileChanged, FlowcoreError, NotStorable, ValueLost, WorkerDied
+from flowcore.errors import FileChanged, FlowcoreError, NotStorable, ValueLost
 from flowcore.plan.pickled import is_pickled
 from flowcore.plan.records import combine
 from flowcore.run.arguments import arguments_told
 from flowcore.run.books import Books, Cell, CellFailure, Tries
+from flowcore.run.budgets import charged
 from flowcore.run.chronicle import failure_facts
 from flowcore.run.doubles import Doubles
-from flowcore.run.failure import sourced, users_stack
 from flowcore.run.flight import Flight, kept_under
 from flowcore.run.job import (
     CHANGED,
@@ -42,7 +42,6 @@ from flowcore.run.userclasses import current_classes, identified
 from flowcore.run.work import Work
 from flowcore.store.cache import Trace
 
-CRASHES = 2  # deaths of a worker that a cell survives; the next one fails it
 _LOSSES = 2  # vanished inputs that a cell survives
 _WEIGHT = 0.3  # of the newest cells in what a task's cells are expected to take
 _LONGEST_DELAY = 300.0  # seconds between two attempts
@@ -149,6 +148,9 @@ class Landing:
         if work.task.mode == "expand":
             self._expanded(work, numbers, [done.elements[i] for i in places])
             return
+        vouched = self._vouched(work, numbers, keys)
+        if not vouched:
+            return
         records = [done.records[i] for i in places]
         own = [done.components[i] for i in places]
         classes: list[list[tuple[str, bytes]]] = []
@@ -156,13 +158,13 @@ class Landing:
             classes = [self._classes(work, n, done, i) for n, i in zip(numbers, places, strict=True)]
         components = own
         if not all(own):
-            components = [c or self._derived(node, n, k) for c, n, k in zip(own, numbers, keys, strict=True)]
+            components = [c or self._derived(node, n, k) for c, n, k in zip(own, numbers, vouched, strict=True)]
             own = [c if is_pickled(r) else o for o, c, r in zip(own, components, records, strict=True)]
         books.put_all(node, numbers, records, components, classes)
         if self.doubles.expected(node):
-            self.doubles.landed(work, numbers, keys, own)
+            self.doubles.landed(work, numbers, vouched, own)
         self._record(flight, offsets, Trace(
-            node=node, numbers=numbers, keys=kept_under(keys, done, places) if done.refusals else keys,
+            node=node, numbers=numbers, keys=kept_under(vouched, done, places) if done.refusals else vouched,
             components=own, records=records, seconds=seconds, classes=classes if any(classes) else [],
             refresh=node in books.refresh,
         ))  # fmt: skip
@@ -176,6 +178,22 @@ class Landing:
         elif books.computing:
             for key in keys:
                 books.computing.pop(key, None)
+
+    def _vouched(self, work: Work, numbers: Sequence[int], keys: list[bytes]) -> list[bytes]:
+        """Give the keys that results may be kept under: empty ones if what the task tracks has changed (F32).
+
+        None at all where such results had to be kept: then the cells have failed.
+        """
+        changed = work.watch.changed() if work.watch is not None else ""
+        if not changed:
+            return keys
+        if work.keep != Keep.REQUIRED:
+            self._refused(work, changed, CHANGED)
+            return [b""] * len(keys)
+        error = FileChanged(node=work.planned.name, path=changed, at=work.planned.node.site, refused=True)
+        for number, key in zip(numbers, keys, strict=True):
+            self._fail((work.number, number), error, Tries(), 0.0, key=key)
+        return []
 
     def _progressed(self, told: Metric) -> None:
         flight = self.books.attempts.get(told.attempt)
@@ -248,35 +266,13 @@ class Landing:
         if isinstance(result, Lost):
             self._lost(cell, result.digest, tries, work, flight.key(result.attempt))
             return
-        error, budget, used = self._judge(result, cell, tries, work)
+        error, budget, used = charged(result, tries, work, cell=self.name(*cell))
         final = isinstance(result, Died) and result.final
         if used <= budget and not self.stopping and not final:
             self._again(cell, work, tries, crashed=isinstance(result, Died))
             return
         seconds = 0.0 if isinstance(result, Died) else result.seconds
         self._fail(cell, error, tries, seconds, key=flight.key(result.attempt))
-
-    def _judge(
-        self, result: Failed | Died | TimedOut, cell: Cell, tries: Tries, work: Work
-    ) -> tuple[FlowcoreError | Failure, int, int]:
-        """Give the error, the budget for its kind, and how much of it is used."""
-        retries = work.planned.node.options.retries
-        match result:
-            case Failed():
-                tries.raised += 1
-                return sourced(result.failure), retries, tries.raised
-            case TimedOut():
-                tries.timed_out += 1
-                allowed = work.task.timeout or result.seconds
-                error = CellTimeout(cell=self.name(*cell), seconds=allowed, did=result.did)
-                return error, retries, tries.timed_out
-            case Died():
-                tries.crashed += 1
-                died = WorkerDied(
-                    cell=self.name(*cell), attempt=tries.crashed, attempts=CRASHES + 1, cause=result.cause,
-                    peak=result.peak, stderr=result.stderr, stack=users_stack(result.stack),
-                )  # fmt: skip
-                return died, CRASHES, tries.crashed
 
     def _again(self, cell: Cell, work: Work, tries: Tries, *, crashed: bool) -> None:
         """Let a cell be tried again, after a while if its task says so (exponential, with jitter)."""

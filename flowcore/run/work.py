@@ -24,6 +24,7 @@ from flowcore.plan.keys import NodeKeys, common_components
 from flowcore.plan.modules import Modules
 from flowcore.plan.pieces import is_followed
 from flowcore.plan.streams import RNG
+from flowcore.plan.tracking import Watch, watch
 from flowcore.run.claims import ClaimSource, claim_source, has_checkpoint, with_claims
 from flowcore.run.inputs import Feeder, FromAxis, FromGather, feeder
 from flowcore.run.job import Component, Keep, Part, Record, TaskSpec, Tracked
@@ -53,6 +54,7 @@ class Work:
     code: Fingerprint | None = None  # of the task, where it is cached and could be identified
     met: tuple[Fingerprint, ...] = ()  # of the user classes in its constants
     sketches: dict[Component, str] = field(default_factory=dict)  # of constants whose identity does not tell them
+    watch: Watch | None = None  # over what the task tracks and may change during the run
     held: tuple[Record, ...] = ()  # of constants, axis values and functions' buffers: they live as long as the run
 
     @property
@@ -155,8 +157,15 @@ def prepare(planned: Planned, surround: Surround) -> Work:
         planned=planned, lane=lane, keys=keys, keep=keep, feeders=feeders, own=own if keys is not None else [],
         task=_task(planned, surround, parts, keep, code, injected), classes=tuple(encoder.classes),
         held=tuple(encoder.held), supplies=supplies, draws=draws(planned, code),
-        code=code, met=tuple(found for _, found in classes), sketches=encoder.sketches() if keys is not None else {},
+        watch=_watch(planned, code) if keys is not None else None, code=code,
+        met=tuple(found for _, found in classes), sketches=encoder.sketches() if keys is not None else {},
     )  # fmt: skip
+
+
+def _watch(planned: Planned, code: Fingerprint | None) -> Watch | None:
+    """Give a watch over what the task tracks besides code."""
+    tracks = planned.node.options.tracks
+    return watch(tracks, [name for name, _ in code.parts]) if tracks and code is not None else None
 
 
 def _task(

@@ -132,8 +132,8 @@ FILES = Seam(
             "a check that people run on their own executor has a store of its own",
         ),
         "flowcore.plan.libraries": (
-            r"open|os\.listdir",
-            "a library without version, and an extension of the user's own, are known by their files (K7, K8)",
+            r"open|os\.(listdir|stat)",
+            "a library without version, a user's extension and what a task tracks go by their files (K7, K8, K23)",
         ),
         "flowcore.plan.numeric": (r"numpy\.memmap", "asks whether an array is of this class, and opens nothing"),
         "flowcore.optionfiles": ("open", "reads a project's flowcore.toml or pyproject.toml, which no store owns"),
@@ -175,7 +175,7 @@ ENVIRONMENT = Seam(
     home="flowcore.settings",
     names=re.compile(r"os\.(environb?|getenvb?|putenv|unsetenv)(\.\w+)?"),
     allowed={
-        "flowcore.plan.code": (r"os\.environ\.get", "variables that a task names in `tracks=` enter its key (K23)"),
+        "flowcore.plan.tracking": (r"os\.environ\.get", "variables that a task names in `tracks=` enter its key (K23)"),
         "flowcore.run.blas": (r"os\.environ(\.get)?", "the thread caps of libraries that are not loaded yet"),
         "flowcore.run.proc": (r"os\.environ(\.get)?", "gives a new process its environment, and a worker its run's"),
         "flowcore.run.surroundings": (r"os\.environ\.items", "a run carries the environment as at its start"),

@@ -725,3 +725,20 @@ def test_matrix_rejects_saboteurs(sabotage: str, edit: str, library: Library, mo
     old, new, _ = MUST_DIFFER[edit]
 
     assert library.print(BASE).digest == library.print(BASE.replace(old, new)).digest
+
+
+@pytest.mark.parametrize(
+    ("source", "hint"),
+    [
+        ("LOCK = (i for i in ())\ndef f(x): return LOCK\n", 'leave it out with ignore=("global:LOCK",)'),
+        ("import flowcore_test_body\ndef f(x): return flowcore_test_body.HELD\n", 'ignore=("global:flowcore_test_body.HELD",)'),
+        ("import flowcore_test_body\ndef f(x): return [flowcore_test_body][0]\n", "as in flowcore_test_body.HELD"),
+    ],
+)  # fmt: skip
+def test_a_global_without_encoding_says_how_it_is_left_out(library: Library, source: str, hint: str) -> None:
+    """By the name that `ignore=` takes; a module used as a whole is better read by name."""
+    module = library.load(source, body="HELD = (i for i in ())\n")
+    with pytest.raises(NoEncoding) as refused:
+        fingerprint(module.f)
+
+    assert hint in refused.value.hint
