@@ -82,7 +82,9 @@ class Parser:
         """Give `node` with all deferred extensions in it made: one frame a level of nesting."""
         outer = node if type(node) is _Deferred else None
         if outer is not None:
-            node, deferred = self._unpack(self.payload(outer.code, outer.data))
+            data, outer.data = outer.data, b""  # each level holds all that is inside it: only one is held at a time
+            node, deferred = self._unpack(self.payload(outer.code, data))
+            del data
             if not deferred:
                 return self.container(outer.code, node)
             if type(node) is _Deferred:

@@ -13,9 +13,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 Packed: TypeAlias = object
+
+MOST: Final = (
+    1 << 24
+)  # cells in one column of runs, which a few bytes could otherwise say are more than there is memory
 
 
 def pack_numbers(numbers: Sequence[int]) -> Packed:
@@ -41,7 +45,7 @@ def unpack_numbers(packed: Packed, count: int) -> list[int]:
         return list(struct.unpack(f"<{count}q", packed))
     if not isinstance(packed, list) or len(packed) % 2 or not all(type(number) is int for number in packed):
         raise ValueError("numbers")
-    if any(length < 1 for length in packed[1::2]) or sum(packed[1::2]) != count:
+    if any(length < 1 for length in packed[1::2]) or sum(packed[1::2]) != count or count > MOST:
         raise ValueError("numbers")
     numbers: list[int] = []
     for start, length in zip(packed[::2], packed[1::2], strict=True):
@@ -97,9 +101,7 @@ def pack_floats(values: Sequence[float]) -> bytes:
 
 
 def unpack_floats(packed: Packed, count: int) -> Sequence[float]:
-    """Give the floats back; zeros where none were packed."""
-    if not packed:
-        return [0.0] * count
+    """Give the floats back; ValueError unless there are `count`."""
     if not isinstance(packed, bytes) or len(packed) != 4 * count:
         raise ValueError("floats")
     return struct.unpack(f"<{count}f", packed)

@@ -144,6 +144,8 @@ def _pack_classes(classes: Sequence[list[tuple[str, bytes]]]) -> list[list[tuple
 def _check_classes(packed: object, count: int) -> list[list[tuple[str, bytes]]]:
     if not isinstance(packed, list) or len(packed) not in (0, 1, count):
         raise ValueError("classes")
+    if not all(isinstance(cell, list) for cell in packed):
+        raise ValueError("classes")
     return [[_class(met) for met in cell] for cell in packed]
 
 

@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from flowcore.declare.files import File
 from flowcore.errors import FlowcoreWarning
-from flowcore.plan.encode import ValueGone
+from flowcore.plan.encode import BadRecord, ValueGone
 from flowcore.store import directory, spool
 from flowcore.store.cache import Hit, Trace
 from flowcore.store.checkpoint import Checkpoints
@@ -116,7 +116,7 @@ def read(folder: Path, keys: dict[bytes, Any], disk: Disk = DISK) -> tuple[dict[
         if isinstance(answer, Hit):
             try:
                 found[key] = codec.decode(answer.record)
-            except ValueGone:
+            except (ValueGone, BadRecord):
                 continue
     archive.cache.records.close()
     return found, told
@@ -318,7 +318,7 @@ def saved(folder: Path, disk: Disk = DISK) -> tuple[int, bool]:
         path = f"{layout.checkpoint(STATE)}/{series_file('trace')}"
         try:
             trace = Series(path, descr="<f8", shape=(4,), disk=disk, mark=manifest.series["trace"])
-        except (BadSeries, OSError):
+        except (BadSeries, OSError, KeyError):
             continue
         frames, step = trace.read(mapped=False), manifest.step
         trace.close()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
@@ -28,6 +31,7 @@ from tests.faults.spoiling import flipped, frame_heads, put, spoilt
 
 VALUES = {**EARLIER, **LATER}
 CONTENT = bytes(range(256)) * 9
+WINDOW = 3 << 19  # bytes that are read at once, whatever the size of a file
 
 
 @pytest.fixture
@@ -192,3 +196,20 @@ def test_a_spoilt_marker_is_another_format(home: Path) -> None:
 
         assert isinstance(store.trouble, StoreUnavailable), how
         assert not store.readable, how
+
+
+@pytest.mark.contract("H5", "S7", "P2")
+def test_bombs_cost_no_more_than_they_are(tmp_path: Path) -> None:
+    """Shapes, counts and lengths of 2^40, nesting without end, under valid checksums and 1 GiB of memory.
+
+    Nothing is raised, nothing else is lost, and no more is allocated than a few times the file.
+    """
+    line = [sys.executable, "-m", "tests.faults.bombs", str(tmp_path)]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
+    assert 0 == done.returncode, done.stderr
+    found = json.loads(done.stdout)
+
+    assert {} == {name: bomb["raised"] for name, bomb in found.items() if bomb["raised"]}
+    assert {} == {name: bomb["lost"] for name, bomb in found.items() if bomb["lost"]}
+    assert {} == {name: bomb["peak"] for name, bomb in found.items() if bomb["peak"] > 4 * bomb["size"] + WINDOW}
+    assert len(found) > 300
