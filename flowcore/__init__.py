@@ -11,6 +11,7 @@ from types import ModuleType
 
 TYPE_CHECKING = False  # checkers take it for true; typing itself would cost more than all the rest here
 if TYPE_CHECKING:
+    from flowcore.comparison import diff as diff
     from flowcore.declare.axes import Axis as Axis
     from flowcore.declare.axes import each as each
     from flowcore.declare.axes import gather as gather
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from flowcore.declare.task import compute as compute
     from flowcore.declare.task import io as io
     from flowcore.declare.tolerance import allclose as allclose
+    from flowcore.doubts import NothingToAccept as NothingToAccept
     from flowcore.doubts import NotReproducible as NotReproducible
     from flowcore.doubts import RepeatedStream as RepeatedStream
     from flowcore.doubts import TwoValues as TwoValues
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from flowcore.store.directory import open_store as open_store
 
 _ROOMS = {
+    "flowcore.comparison": ("diff",),
     "flowcore.declare.axes": ("Axis", "each", "gather"),
     "flowcore.declare.checkpoint": ("Checkpoint",),
     "flowcore.declare.drawing": ("choose",),
@@ -78,7 +81,7 @@ _ROOMS = {
     "flowcore.declare.node": ("Node",),
     "flowcore.declare.task": ("Task", "compute", "io"),
     "flowcore.declare.tolerance": ("allclose",),
-    "flowcore.doubts": ("NotReproducible", "RepeatedStream", "TwoValues", "Unseeded"),
+    "flowcore.doubts": ("NotReproducible", "NothingToAccept", "RepeatedStream", "TwoValues", "Unseeded"),
     "flowcore.errors": (
         "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName",
         "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument",
@@ -103,13 +106,14 @@ _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 
 __all__ = [  # noqa: RUF022 - what is written most comes first
     "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "Checkpoint", "allclose", "File", "Skip",
-    "Run", "Grid", "Settings", "Observer", "runs", "open_run", "open_store", "register_codec", "Task", "Node", "Axis",
+    "Run", "Grid", "Settings", "Observer", "runs", "open_run", "diff", "open_store", "register_codec", "Task", "Node",
+    "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "FileChanged", "ForeignReference", "MissingArgument", "MissingFile",
     "NoValueYet",
     "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "StoreUnavailable", "TooDeeplyNested",
     "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
-    "NotReproducible", "RepeatedStream", "ResumeMismatch", "TwoValues", "UnsavedState", "Unseeded",
+    "NotReproducible", "NothingToAccept", "RepeatedStream", "ResumeMismatch", "TwoValues", "UnsavedState", "Unseeded",
 ]  # fmt: skip
 
 

@@ -6,6 +6,7 @@ A part of the tree in `flowcore.errors` (``w`` marks kinds that are issued as wa
     ├── RepeatedStream         w    two cells of a run draw the same numbers
     ├── TwoValues              w    one key, computed twice, gave two values
     ├── NotReproducible        w    a task draws from the process's global stream
+    ├── NothingToAccept             (LookupError) `flow.accept` finds no older result, or none is needed
     └── Unseeded                    (RuntimeError) a stream that the key does not know of
 
 None of them changes a value: they tell that one cannot be relied upon as it looks.
@@ -78,3 +79,15 @@ class TwoValues(FlowcoreError, FlowcoreWarning):
         kept = "The new one takes its place, as refresh= says" if self.refreshed else "The first one stays"
         yield f"{kept}; run.summary() counts such cells."
         yield "Something that no key knows of decides: random numbers (fc.rng()), a file (fc.File), order of threads."
+
+
+@dataclass(kw_only=True, eq=False)
+class NothingToAccept(FlowcoreError, LookupError):
+    """There is no older result that could answer, or nothing has to be answered."""
+
+    cell: str
+    because: str
+
+    def lines(self) -> Iterator[str]:
+        yield f"Nothing of {self.cell} can be accepted: {self.because}."
+        yield f"Nothing was written. flow.why({self.cell!r}) tells more."

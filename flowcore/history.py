@@ -42,7 +42,7 @@ class RunInfo:
         The flow's name.
     status : str
         ``running``, ``done``, ``failed``, ``interrupted``; ``broken`` by a fault of flowcore; ``dead``
-        if it ended without a word, as one does that is killed.
+        if it ended without a word, as one does that is killed; ``accepted`` for what `Flow.accept` wrote.
     began : float
         Seconds since 1970.
     seconds : float

@@ -13,6 +13,7 @@ from flowcore.errors import (
     FlowcoreError,
     RunFailed,
     UnknownNode,
+    UnknownRun,
     ValueLost,
     ValueReleased,
 )
@@ -160,14 +161,19 @@ class Run:
         See `flowcore.inspect.run_network` for the attributes.
         """
         session = self._session
-        if self._recorded is None and session.store_run.writable:
-            self._recorded = Recorded(session.store, self.id)
-        if self._recorded is not None:
-            self._recorded.catch_up()
+        recorded = self._now if session.store_run.writable else None
         nodes = [planned.node for planned in session.graph.nodes.values()]
         return live_network(
-            self.flow.name, nodes, schedule=session.schedule, counts=session.books.counts, recorded=self._recorded
+            self.flow.name, nodes, schedule=session.schedule, counts=session.books.counts, recorded=recorded
         )
+
+    @property
+    def _now(self) -> Recorded:
+        if not self._session.store_run.writable:
+            raise UnknownRun(run=self.id, store=str(self._session.store.root))
+        self._recorded = self._recorded or Recorded(self._session.store, self.id)
+        self._recorded.catch_up()
+        return self._recorded
 
     def summary(self) -> str:
         """Tell what the run did, a line a node."""

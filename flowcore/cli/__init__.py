@@ -19,8 +19,10 @@ VERBS = {
     "graph": ("FILE.py[:flow]", "show the nodes of a flow; nothing runs"),
     "plan": ("FILE.py[:flow]", "tell what a run would do, and why; nothing runs"),
     "why": ("FILE.py[:flow] CELL", "tell why a cell would run, or would not; nothing runs"),
+    "accept": ("FILE.py[:flow] CELL", "keep old results under their new keys, with a reason; nothing runs"),
     "runs": ("", "list the runs of a store, live and finished"),
     "show": ("RUN [CELL]", "tell what a run did, or what a cell gave and printed"),
+    "diff": ("RUN_A RUN_B", "tell which cells differ between two runs, and by how much"),
     "config": ("", "show the options of a run, and where each comes from"),
     "doctor": ("", "try out what flowcore needs of this machine"),
 }

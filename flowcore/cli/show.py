@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import reprlib
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -25,12 +26,12 @@ _LONGEST = 4000  # characters of a value
 def main(arguments: Sequence[str]) -> int:
     """Show a run, a node of it, or a cell."""
     parser = Parser("show", "Tell what a run did, or what one of its cells gave and printed.")
-    parser.add_argument("run", metavar="RUN", help=f'its id, the beginning of it, or "{_NEWEST}"')
+    parser.add_argument("run", metavar="RUN", help=f'its id, the beginning of it, "{_NEWEST}", or "{_NEWEST}~1"')
     parser.add_argument("cell", metavar="CELL", nargs="?", help="a cell, as erode[rate=0.1], or a node")
     add_store(parser)
     add_json(parser)
     given = parser.read(arguments)
-    run = _opened(given.run, Settings.of(store=given.store).store)
+    run = opened(given.run, Settings.of(store=given.store).store)
     if given.cell is None:
         print(document(_run_facts(run)) if given.json else _run_told(run))
     elif given.cell in run and len(cells := run.cells(given.cell)) != 1:
@@ -41,13 +42,18 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _opened(wanted: str, store: object) -> RecordedRun:
-    if wanted != _NEWEST:
+def opened(wanted: str, store: object) -> RecordedRun:
+    """Open the run that a user names."""
+    found = re.fullmatch(rf"{_NEWEST}(?:~(\d+))?", wanted)
+    if found is None:
         return open_run(wanted, store)
+    back = int(found[1] or 0)
     known = runs(store)
     if not known:
         raise Usage(f"there are no runs in {name(store)}.")
-    return open_run(known[0].id, store)
+    if back >= len(known):
+        raise Usage(f"there are only {len(known)} runs in {name(store)}.")
+    return open_run(known[back].id, store)
 
 
 def _run_facts(run: RecordedRun) -> dict[str, object]:

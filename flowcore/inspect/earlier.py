@@ -1,11 +1,21 @@
-"""The keys that a cell had in older runs, for what is compared with them (``same=``)."""
+"""The keys that a cell had in older runs: for what is compared with them, or accepted in their place."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from flowcore.declare.node import Node
 from flowcore.inspect.past import Past
 from flowcore.run.session import Session
+
+
+def earlier_keys(past: Past, node: Node, labels: Sequence[object]) -> Iterator[bytes]:
+    """Yield the keys that the cell of a node with these labels had, newest first."""
+    for recorded, there in past.nodes(node):
+        at = past.number(recorded, there, node, labels)
+        key = recorded.key(there, at) if at is not None else b""
+        if key:
+            yield key
 
 
 class Earlier:
@@ -16,10 +26,5 @@ class Earlier:
 
     def __call__(self, session: Session, node: int, number: int) -> Iterator[bytes]:
         """Yield the keys of a cell of a session, newest first."""
-        past = self._past = self._past or Past(session.store, session.id)
-        drawn, labels = session.graph[node].node, session.labels.of(node, number)
-        for recorded, there in past.nodes(drawn):
-            at = past.number(recorded, there, drawn, labels)
-            key = recorded.key(there, at) if at is not None else b""
-            if key:
-                yield key
+        past = self._past = self._past or Past(session.store, session.id, session.name)
+        return earlier_keys(past, session.graph[node].node, session.labels.of(node, number))

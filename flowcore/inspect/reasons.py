@@ -246,6 +246,14 @@ class Trusted(Reason):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted(Reason):
+    """The user lets an older result answer the new key, for good."""
+
+    sentence = "an older result was accepted: {reason}"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotKeyed(Reason):
     """Its results are not kept."""
 

@@ -8,7 +8,7 @@ are read without pickle, whoever wrote them (contract P9, S1).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -241,6 +241,11 @@ class Recorded:
 
     def _not_allowed(self, node: int, number: int, entry: str) -> PickleNotAllowed:
         return PickleNotAllowed(cell=self.name(node, number), entry=entry, store=str(self.store.root))
+
+    def components_of(self, keys: Sequence[bytes]) -> dict[bytes, bytes]:
+        """Give the identities of values that this very run made, by key."""
+        found = {key: self._keyed[key] for key in keys if key and (self._own(key) or key in self._keyed)}
+        return {key: trace.components[row] for key, (trace, row) in found.items()}
 
     def _own(self, key: bytes) -> bytes:
         """Give the record of this very run for a key: of equal cells one was computed, the others answered by it."""

@@ -17,6 +17,7 @@ from flowcore.inspect.differences import changes, text_diff
 from flowcore.inspect.html import heading, table
 from flowcore.inspect.past import Past, PastCell
 from flowcore.inspect.reasons import (
+    Accepted,
     ArgumentChanged,
     Assumed,
     ClassChanged,
@@ -43,7 +44,7 @@ from flowcore.run.rehearsal import Rehearsal, Verdict
 from flowcore.run.sourcing import Texts
 from flowcore.run.userclasses import current_classes
 from flowcore.store.cache import REFRESH, TOO_OLD, VALUE_GONE, Hit
-from flowcore.store.history import Answered
+from flowcore.store.history import Answered, read_beginning
 from flowcore.store.sources import read_source
 from flowcore.store.trace import Trace
 
@@ -180,6 +181,15 @@ class Explainer:
                 yield NotKeyed(because=self.unkept(node))
             case Verdict.CACHED if number in rehearsal.accepted.get(node, ()):
                 yield Trusted()
+            case Verdict.CACHED:
+                yield from self._overruled(node, number)
+
+    def _overruled(self, node: int, number: int) -> Iterator[Reason]:
+        """Tell of a record that answers because the user said so."""
+        store, run = self.rehearsal.store, self._cache.run_of(self.rehearsal.keyed(node, [number])[0][0])
+        told = read_beginning(store.layout.journal(run), disk=store.disk) if run else None
+        if told is not None and told.facts.get("accepted"):
+            yield Accepted(reason=str(told.facts["accepted"]))
 
     def unkept(self, node: int) -> str:
         """Tell why the results of a node are not kept."""

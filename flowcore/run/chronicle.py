@@ -27,7 +27,14 @@ COUNTED = ("cells", "done", "hit", "failed", *(state.name.lower() for state in _
 
 
 def tell_beginning(
-    cache: Cache, graph: Graph, *, flow: str, settings: Settings, given: Iterable[int], codec: Codec
+    cache: Cache,
+    graph: Graph,
+    *,
+    flow: str,
+    settings: Settings,
+    given: Iterable[int],
+    codec: Codec,
+    accepted: str = "",
 ) -> None:
     """Write down what the run is, and all of its nodes."""
     axes = {id(axis): axis for planned in graph.nodes.values() for axis in planned.node.axes}
@@ -36,7 +43,7 @@ def tell_beginning(
         "flow": flow, "began": clock.wall(), "python": sys.version.split()[0],
         "workers": settings.workers, "seed": settings.seed, "on_error": settings.on_error,
         "executor": executor if isinstance(executor, str | None) else type(executor).__name__,
-        "targets": list(graph.targets), "given": sorted(given),
+        "targets": list(graph.targets), "given": sorted(given), **({"accepted": accepted} if accepted else {}),
     })  # fmt: skip
     cache.axes([_axis(axis, codec) for axis in axes.values()])
     places = {about: place for place, about in enumerate(axes)}

@@ -232,6 +232,12 @@ class Cache:
         """Write down cells, by the keys of their code, whose answer older code gave; as hits they have its keys."""
         self._note(["accept", node, len(numbers), pack_numbers(numbers), b"".join(keys)])
 
+    def overruled(
+        self, node: int, numbers: Sequence[int], keys: Sequence[bytes], old: Sequence[bytes], reason: str
+    ) -> None:
+        """Write down cells whose new keys the user lets older records answer, and those records' keys (K26)."""
+        self._note(["accept", node, len(numbers), pack_numbers(numbers), b"".join(keys), b"".join(old), reason])
+
     def failed(self, node: int, number: int, facts: Mapping[str, object]) -> None:
         """Write down a failure, for reports; it never answers a key."""
         self._note(["failed", node, number, dict(facts)])

@@ -23,7 +23,15 @@ FLOORS = (
     {"flowcore.store"},
     {"flowcore.run"},
     {"flowcore.inspect", "flowcore.progress"},
-    {"flowcore.result", "flowcore.grid", "flowcore.history", "flowcore.targets", "flowcore.outlook"}
+    {
+        "flowcore.result",
+        "flowcore.grid",
+        "flowcore.history",
+        "flowcore.comparison",
+        "flowcore.targets",
+        "flowcore.overrule",
+        "flowcore.outlook",
+    }
     | {"flowcore.flow", "flowcore.flowfunction"},
     {"flowcore.testing"},
     {"flowcore.cli", "flowcore.__main__"},
@@ -79,7 +87,7 @@ WAITING: dict[str, tuple[set[str], str]] = {
     "flowcore": ({"importlib"}, "paid for by the first public name that is asked for"),
     "flowcore.optionfiles": ({"tomllib"}, "5 ms, and only a project that keeps options in a file has use for it"),
     "flowcore.flow": (
-        {"flowcore.result", "flowcore.outlook"},
+        {"flowcore.result", "flowcore.outlook", "flowcore.overrule"},
         "a flow is drawn, and shown, without anything that runs or judges it",
     ),
     "flowcore.declare.task": ({"difflib"}, "4 ms, and only when an error is on its way"),

@@ -1,0 +1,132 @@
+"""Results that a user keeps although their code has changed: ``flow.accept`` (contract K26).
+
+Owns how an old result comes to answer a new key: a journal of its own, written and
+locked as that of any run, holds for each cell a record under the key that the cell has
+now, with the value that an older run kept, and the reason. So later runs find it like
+any other record, `fc.runs` lists it with the status ``accepted``, and ``why`` tells the
+reason. Nothing runs, and no value is read or written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from flowcore.doubts import NothingToAccept
+from flowcore.errors import BadOption
+from flowcore.inspect.earlier import earlier_keys
+from flowcore.inspect.past import Past
+from flowcore.inspect.why import Explainer
+from flowcore.outlook import rehearsed
+from flowcore.run.chronicle import tell_beginning
+from flowcore.run.rehearsal import Rehearsal, Verdict
+from flowcore.settings import Settings
+from flowcore.store.cache import Hit
+from flowcore.store.trace import Trace
+from flowcore.targets import Drawn, target
+
+_BATCH = 512  # cells a record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """What was accepted.
+
+    Attributes
+    ----------
+    node : str
+        The node's name.
+    run : str
+        Id under which it is written down.
+    cells : int
+        How many cells have their old results under their new keys now.
+    left : int
+        How many have not: no older run kept a value for them, or what they need has to run.
+    reason : str
+        As given.
+    """
+
+    node: str
+    run: str
+    cells: int
+    left: int
+    reason: str
+
+    def __str__(self) -> str:
+        more = f"; {self.left} have nothing to accept" if self.left else ""
+        return f"{self.node}: {self.cells} old results kept under their new keys{more} (run {self.run})"
+
+    def to_dict(self) -> dict[str, object]:
+        """Give it as plain data."""
+        return {"node": self.node, "run": self.run, "cells": self.cells, "left": self.left, "reason": self.reason}
+
+
+def accept(flow: Drawn, cell: object, reason: str, settings: Settings) -> Accepted:
+    """Let old results answer for cells whose keys have changed; see `Flow.accept`."""
+    if not reason.strip():
+        raise BadOption(option="reason", found=repr(reason), expected="text that tells why the old results still hold")
+    asked = target(flow, cell)
+    rehearsal, past = rehearsed(flow, [cell], settings)
+    node = asked.node.number
+    numbers = asked.numbers if asked.numbers is not None else rehearsal.space(node).select({}).numbers
+    wanted = [n for n in numbers if rehearsal.verdict(node, n) in (Verdict.RUNS, Verdict.EQUAL)]
+    found = _earlier(rehearsal, past, node, wanted)
+    if not found:
+        raise NothingToAccept(cell=asked.node.name, because=_because(rehearsal, past, node, numbers))
+    run = _write(rehearsal, settings, flow.name, node, found, reason)
+    waiting = sum(rehearsal.verdict(node, n) == Verdict.DEPENDS for n in numbers)
+    return Accepted(
+        node=asked.node.name, run=run, cells=len(found), left=len(wanted) + waiting - len(found), reason=reason
+    )
+
+
+def _earlier(rehearsal: Rehearsal, past: Past, node: int, numbers: Sequence[int]) -> dict[int, tuple[bytes, Hit]]:
+    """Give the newest older result of each cell that has one, and its key."""
+    work, cache, found = rehearsal.works.get(node), rehearsal.archive.cache, dict[int, tuple[bytes, Hit]]()
+    if work is None or work.keys is None:
+        return found
+    for number in numbers:
+        for key in earlier_keys(past, rehearsal.graph[node].node, rehearsal.labels.of(node, number)):
+            answer = cache.judge([key])[0]
+            if isinstance(answer, Hit):
+                found[number] = key, answer
+                break
+    return found
+
+
+def _because(rehearsal: Rehearsal, past: Past, node: int, numbers: Sequence[int]) -> str:
+    if not numbers:
+        return "its cells are not known before it runs"
+    verdicts = {rehearsal.verdict(node, n) for n in numbers}
+    if verdicts == {Verdict.CACHED}:
+        return "the store answers for it already"
+    first = next(n for n in numbers if rehearsal.verdict(node, n) != Verdict.CACHED)
+    reasons = Explainer(rehearsal, past).why(node, first).changes
+    return str(reasons[0]) if reasons and Verdict.RUNS not in verdicts else "no older run kept a result for it"
+
+
+def _write(
+    rehearsal: Rehearsal, settings: Settings, flow: str, node: int, found: dict[int, tuple[bytes, Hit]], reason: str
+) -> str:
+    work, run = rehearsal.works[node], rehearsal.store.begin()
+    try:
+        if run.trouble is not None or not run.writable:
+            raise run.trouble or BadOption(option="store", found="read-only", expected="one that can be written")
+        tell_beginning(run.cache, rehearsal.graph, flow=flow, settings=settings, given=(), codec=rehearsal.codec,
+                       accepted=reason)  # fmt: skip
+        run.cache.node(node, work.facts())
+        order = sorted(found)
+        for first in range(0, len(order), _BATCH):
+            numbers = order[first : first + _BATCH]
+            keys, own = rehearsal.keyed(node, numbers)
+            old, hits = [found[n][0] for n in numbers], [found[n][1] for n in numbers]
+            run.cache.overruled(node, numbers, keys, old, reason)
+            run.cache.record(Trace(
+                node=node, numbers=numbers, keys=keys, own=own, components=[hit.component for hit in hits],
+                records=[hit.record for hit in hits], seconds=[hit.seconds for hit in hits],
+                classes=[hit.classes for hit in hits] if any(hit.classes for hit in hits) else [],
+            ))  # fmt: skip
+        run.end("accepted", {"cells": len(found), "seconds": 0.0})
+    finally:
+        run.release()
+    return run.id
