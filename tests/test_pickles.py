@@ -265,7 +265,7 @@ def test_a_replay_under_another_key(size: int, run: StoreRun, store: Path) -> No
     second._writing.journal.append([pack_trace(forged)])  # type: ignore[union-attr]
     third, _ = later(store)
     answers = third.cache.judge([KEY, OTHER])
-    archive = Archive(blobs=third.blobs, cache=third.cache)
+    archive = Archive(blobs=third.blobs, cache=third.cache, checkpoints=third.checkpoints)
 
     assert isinstance(answers[0], Hit)
     assert VALUE_GONE == answers[1]

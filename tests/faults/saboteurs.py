@@ -20,14 +20,17 @@ from typing import Any
 import filelock
 
 from flowcore.errors import StoreUnavailable
-from flowcore.run import engine, landing, launching, perform, proc
+from flowcore.plan.extension import array_digest
+from flowcore.run import engine, landing, launching, perform, proc, seat
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.job import Died
-from flowcore.store import arrayfile, blobs, directory, fs
+from flowcore.store import arrayfile, blobs, directory, fs, generations
 from flowcore.store.blobs import Blobs
 from flowcore.store.fs import CREATE, DISK, Disk, write_all
+from flowcore.store.generations import Generations, _numbers
 from flowcore.store.layout import Layout, make_directory
 from flowcore.store.lock import RunLock
+from flowcore.store.manifest import Manifest
 from flowcore.store.records import Records
 from flowcore.store.sync import GroupSync
 from flowcore.store.trace import Trace
@@ -280,6 +283,56 @@ def never_park(put: Put) -> None:
     put(RunLock, "held", lambda _: False)
 
 
+def pointer_before_data(put: Put) -> None:
+    """Give a manifest its name before the arrays that it names are there (C2)."""
+    real_put, real_save = Generations._put, Generations.save
+    late: list[tuple[bytes, bytes]] = []
+
+    def queue(self: Generations, header: bytes, data: memoryview) -> bytes:  # noqa: ARG001 - as the real one
+        late.append((header, bytes(data)))
+        return array_digest(header, data)
+
+    def save(self: Generations, manifest: Manifest) -> int:
+        number = real_save(self, manifest)
+        while late:
+            header, data = late.pop()
+            real_put(self, header, memoryview(data))
+        return number
+
+    put(Generations, "_put", queue)
+    put(Generations, "save", save)
+
+
+def one_generation(put: Put) -> None:
+    """Remove the state before the newest as soon as that is there (C3)."""
+    real = Generations._prune
+
+    def prune(self: Generations) -> None:
+        self._trusted = {max(self._trusted)}
+        for number in _numbers(self._names()) - self._trusted:
+            self._disk.unlink(f"{self._directory}/{number}.state")
+            self._known.pop(number, None)
+        real(self)
+
+    put(Generations, "_prune", prune)
+
+
+def states_without_fsync(put: Put) -> None:
+    """Believe that what was written to a checkpoint is on the medium (C2, F18)."""
+
+    def write(disk: Disk, path: str, pieces: Sequence[memoryview], *, durable: bool) -> bytes:  # noqa: ARG001
+        return arrayfile.write_draft(disk, path, pieces, durable=False)
+
+    put(generations, "write_draft", write)
+    put(generations, "sync_directory", lambda disk, path: None)
+
+
+def generator_not_saved(put: Put) -> None:
+    """Leave the random streams of a cell out of its state (K21)."""
+    put(seat, "streams_state", lambda streams, calls: {})
+    put(seat, "put_streams", lambda streams, calls, state: None)
+
+
 def _rewrite(module: Any, name: str, old: str, new: str, put: Put) -> None:
     """Replace text in a function."""
     real: FunctionType = getattr(module, name)
@@ -319,5 +372,9 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
         fixed_tmp_name,
         block_on_the_lock,
         never_park,
+        pointer_before_data,
+        one_generation,
+        states_without_fsync,
+        generator_not_saved,
     )
 }

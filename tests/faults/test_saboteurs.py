@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import flowcore as fc
+from flowcore.errors import FlowcoreWarning
 from flowcore.run.pool import shutdown
 from flowcore.store.directory import open_store
 from tests.faults import (
@@ -23,10 +24,11 @@ from tests.faults import (
     test_kill,
     test_neighbours,
     test_power,
+    test_simulation,
     test_store_trouble,
 )
 from tests.faults.test_kill import Whole, check_kill, check_orphans
-from tests.store import test_blobs
+from tests.store import test_blobs, test_checkpoint
 
 SOON = 3.0  # seconds: the sound engine takes far less, and the broken one for ever
 
@@ -124,6 +126,34 @@ def test_a_store_of_any_version_is_seen(
 def test_a_broken_store_fails_the_crashes(name: str, operation: str, tmp_path: Path) -> None:
     """A partial array under a final name, and what dead runs leave, are found by the enumerator."""
     assert [] != test_crash.crashes(tmp_path, [operation], sabotage=name)[operation]["wrong"]
+
+
+@pytest.mark.contract("H7", "C2", "K21")
+@pytest.mark.parametrize("name", ["pointer_before_data", "generator_not_saved"])
+def test_a_save_in_the_wrong_order_is_seen(name: str) -> None:
+    """A state that names what is not there yet, and one without its random streams, fail the kills in a save."""
+    assert [] != test_simulation.savings("after", name)["wrong"]
+
+
+@pytest.mark.contract("H7", "C3", "C4")
+def test_a_single_generation_is_seen(store: Path, sabotage: Callable[[str], None]) -> None:
+    """Damage to the only state there is fails the test of the state before it."""
+    sabotage("one_generation")
+    told: list[FlowcoreWarning] = []
+    run = open_store(store).begin(tell=told.append)
+
+    with pytest.raises(AssertionError):
+        test_checkpoint.test_a_damaged_state_gives_way_to_the_one_before(lambda: run.checkpoints, store, "array", told)
+    run.release()
+
+
+@pytest.mark.contract("H7", "C2", "F18")
+def test_states_that_are_not_durable_are_seen(sabotage: Callable[[str], None]) -> None:
+    """A saved state that a power loss takes back is found among the states of the disk."""
+    sabotage("states_without_fsync")
+    with operations.in_memory() as folder, operations.at_home(folder), pytest.raises(AssertionError):
+        (folder / "recorded").mkdir()
+        test_power.test_a_saved_state_is_there(folder / "recorded", folder)
 
 
 @pytest.mark.contract("H7", "F18", "F20")
