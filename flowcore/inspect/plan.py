@@ -190,6 +190,8 @@ class _Planner:
         each = self._each(node) if drawn.task is not None else None
         seconds = (runs + counts.get(Verdict.DEPENDS, 0)) * each if each is not None else None
         reasons = tuple(self._reasons(node, runs, each)) if runs else ()
+        if accepted := len(self._rehearsal.accepted.get(node, ())):
+            reasons = (*reasons, f"{_counted(accepted, 'cell')} of older code, under trust=")
         if equal := counts.get(Verdict.EQUAL, 0):
             reasons = (*reasons, f"{_counted(equal, 'cell')} equal to others that run")
         if depends > equal or not space.complete:

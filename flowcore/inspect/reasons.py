@@ -190,7 +190,7 @@ class Assumed(Reason):
 class Derived(Reason):
     """A value without encoding: its consumers are keyed by the cell that gave it."""
 
-    sentence = "{cell} gave a value without encoding: known by that cell's key alone"
+    sentence = "{cell} gave a value without encoding: it is never kept, and what uses it goes by that cell's key"
     cell: str
 
 

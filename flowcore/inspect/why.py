@@ -369,7 +369,8 @@ class Explainer:
                 seen.add(above)
                 last = rehearsal.assumed.get(above[0], {}).get(above[1])
                 if last is not None:
-                    found.append(Assumed(cell=self.name(*above), run=last.run))
+                    name = self.name(*above)
+                    found.append(Assumed(cell=name, run=last.run) if last.component else Derived(cell=name))
                 else:
                     waiting.append(above)
         return found

@@ -39,7 +39,8 @@ class Piece:
     def refer(self, name: str, thing: object, *, needed: bool = True, place: str = "") -> None:
         """Note something this piece refers to, as a value or as a thing of its own.
 
-        What has no encoding is noted as such if it is needed, else as not followed.
+        What has no encoding is noted as such if it is needed, or if the user's classes made
+        it; else as not followed: a library's own affairs.
         `place` goes before its name for humans, and not into identities.
         """
         if is_followed(thing):
@@ -48,7 +49,7 @@ class Piece:
         try:
             component, met = value_of(thing)
         except NoEncoding as refused:
-            if needed:
+            if needed or _is_users(refused.kind):
                 hint = _hint(name, place, refused.hint)
                 self.values.append((name, NoEncoding(f"{place}{name}{refused.path}", refused.kind, hint)))
             else:
@@ -56,6 +57,16 @@ class Piece:
             return
         self.values.append((name, component))
         self.edges += [(f"{name} -> {i}", inner) for i, inner in enumerate(met)]
+
+
+def _is_users(kind: str) -> bool:
+    """Tell whether a class, by its full name, is the user's: not of a library, nor of Python."""
+    module = kind
+    while "." in module:
+        module = module.rpartition(".")[0]
+        if module in sys.modules:
+            return module == "__main__" or origin_of_module(module).kind == "user"
+    return False
 
 
 def _hint(name: str, place: str, known: str) -> str:

@@ -340,3 +340,60 @@ def test_the_first_difference_is_found_beyond_the_first_chunk() -> None:
 
     assert (2, 5) == first_difference(one, two)
     assert first_difference(one, one) is None
+
+
+@fc.compute(runner="inline")
+def opaque(n: int) -> Any:
+    """Give a value without encoding."""
+    return iter([n])
+
+
+@fc.compute(runner="inline")
+def use(it: Any) -> int:
+    """Use it."""
+    return sum(it)
+
+
+@pytest.mark.contract("K3")
+def test_a_derived_key_is_marked(tmp_path: Path) -> None:
+    """What goes by the key of a cell whose value has no encoding says so, and so does that cell."""
+    with fc.Flow("derived") as flow:
+        flow.result = use(opaque(1))
+    with pytest.warns(fc.NotStorable):
+        run(flow, tmp_path)
+    said = "opaque gave a value without encoding: it is never kept, and what uses it goes by that cell's key"
+
+    assert ["will run", said] == told(flow, "opaque", tmp_path)
+    assert ["cached", said] == told(flow, "use", tmp_path)
+
+
+@pytest.mark.contract("K26")
+def test_trusted_results_are_marked(tmp_path: Path) -> None:
+    """A plan under `trust=` says what it takes of older code, cell by cell."""
+
+    def drawn(factor: int) -> fc.Flow:
+        flow = fc.Flow("edited")
+        flow.result = flow.add(fc.compute(lambda x: x * factor, runner="inline"), 1, name="step")
+        return flow
+
+    run(drawn(2), tmp_path)
+
+    assert ["will run", "closure factor: 2 -> 3"] == told(drawn(3), "step", tmp_path)
+    assert ["cached", "trust= takes a result of older code"] == told(drawn(3), "step", tmp_path, trust="step")
+    assert ("1 cell of older code, under trust=",) == drawn(3).plan(store=tmp_path, trust="step").rows[0].reasons
+
+
+def test_cells_along_an_axis_over_a_value_are_compared(tmp_path: Path) -> None:
+    """Their labels are found in the older run, whatever their numbers."""
+
+    def drawn(factor: int, values: tuple[float, ...]) -> fc.Flow:
+        with fc.Flow("ragged") as flow:
+            items = flow.add(fc.compute(lambda: list(values), runner="inline"), name="items")
+            flow.result = flow.add(fc.compute(lambda x: x * factor, runner="inline"), fc.each(x=items), name="step")
+        return flow
+
+    run(drawn(2, (5.0, 6.0)), tmp_path)
+    run(drawn(2, (6.0,)), tmp_path)
+    why = drawn(3, (5.0, 6.0)).why("step[x=6.0]", store=tmp_path)
+
+    assert (["closure factor: 2 -> 3"], "step[x=6.0]") == ([str(reason) for reason in why.changes], why.compared)

@@ -742,3 +742,20 @@ def test_a_global_without_encoding_says_how_it_is_left_out(library: Library, sou
         fingerprint(module.f)
 
     assert hint in refused.value.hint
+
+
+def test_what_a_librarys_wrapper_holds_of_the_user_is_needed(library: Library) -> None:
+    """A decorator of a library may keep its own affairs to itself, but no object of the user's without encoding."""
+    source = "class Held:\n    def __init__(self): self.lines = (i for i in ())\ndef f(x): return x\nheld = Held()\n"
+    module = library.load(source)
+
+    def wrapped_around(thing: object) -> Callable[..., object]:
+        space: dict[str, Any] = {"__name__": "numpy.made", "__file__": np.__file__}
+        exec("def wrap(thing):\n    def wrapper(x): return thing\n    return wrapper\n", space)
+        return space["wrap"](thing)  # type: ignore[no-any-return]
+
+    kept = fingerprint(wrapped_around(sys.stdout))
+    with pytest.raises(NoEncoding, match="Held"):
+        fingerprint(wrapped_around(module.held))
+
+    assert any("closure thing" in one for one in kept.unfollowed)
