@@ -26,8 +26,8 @@ format: $(VENV)/installed-dev  ## let ruff mend what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/installed-bench  ## compare with peers
-	$(BIN)/python -m pytest -m bench --timeout 900
+bench: $(VENV)/installed-bench  ## compare with peers; fails if a budget is missed; BENCH="--size short" is a quick look
+	@$(BIN)/python -m tests.bench $(BENCH); met=$$?; $(BIN)/python -m pytest -m bench --timeout 900 && exit $$met
 
 soak: $(VENV)/installed-test  ## the long forms
 	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m "not bench" --timeout 3600

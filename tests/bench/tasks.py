@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ import flowcore as fc
 
 ARRAY_BYTES = 64 * 2**20
 NAP = 0.05  # seconds
+_PRIME = 2**61 - 1
 
 
 def nothing(x: int) -> int:
@@ -19,9 +21,31 @@ def nothing(x: int) -> int:
     return x
 
 
-def make(seed: int) -> NDArray[np.float64]:
-    """Give an array of 64 MiB."""
-    return np.full(ARRAY_BYTES // 8, float(seed))
+def kernel(iterations: int) -> float:
+    """Compute, in proportion to `iterations`."""
+    x = 0.5
+    for _ in range(iterations):
+        x = 3.6 * x * (1.0 - x)
+    return x
+
+
+def point(step: int, column: int, iterations: int, inputs: Sequence[int]) -> int:
+    """Compute one cell of a graph: a number that tells who it is and what it read, in which order."""
+    kernel(iterations)
+    value = step * 1_000_003 + column
+    for x in inputs:
+        value = (value * 31 + x) % _PRIME
+    return value
+
+
+def make(seed: int, size: int = ARRAY_BYTES) -> NDArray[np.float64]:
+    """Give an array of `size` bytes."""
+    return np.full(size // 8, float(seed))
+
+
+def stage(array: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give an array as large, made from the whole of this one."""
+    return array + 1.0
 
 
 def look(array: NDArray[np.float64]) -> float:
@@ -29,12 +53,12 @@ def look(array: NDArray[np.float64]) -> float:
     return float(array[:: 4096 // 8].sum())
 
 
-def burn() -> float:
+def burn(x: int) -> int:
     """Keep a core busy for `NAP` seconds, whatever else runs on it."""
-    total, began = 0.0, time.thread_time()
+    began = time.thread_time()
     while time.thread_time() - began < NAP:
-        total += 1.0
-    return total
+        pass
+    return x
 
 
 def nap(x: int) -> int:
@@ -50,14 +74,10 @@ async def anap(x: int) -> int:
 
 
 nothing_cell = fc.compute(nothing)
+point_cell = fc.compute(point)
 make_cell = fc.compute(make)
+stage_cell = fc.compute(stage)
 look_cell = fc.compute(look)
+burn_cell = fc.compute(burn)
 nap_cell = fc.io(nap)
 anap_cell = fc.io(anap)
-
-
-@fc.compute
-def burn_cell(x: int) -> float:
-    """Burn; the argument only tells the cells apart."""
-    del x
-    return burn()
