@@ -22,6 +22,8 @@ class Asked:
         Node number to the cells whose older results do not count, None for all.
     trust : container of int
         Nodes whose older results count although their code has changed.
+    checking : bool
+        Whether what comes out is only compared with what is kept: two values for one key are no surprise then.
     """
 
     wants: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
@@ -29,3 +31,4 @@ class Asked:
     given: Mapping[int, Sequence[object]] = field(default_factory=dict)
     refresh: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
     trust: Iterable[int] = ()
+    checking: bool = False

@@ -90,6 +90,7 @@ class Books:
     counts: dict[int, Counts] = field(default_factory=dict)
     failures: list[CellFailure] = field(default_factory=list)
     skips: dict[Cell, str] = field(default_factory=dict)
+    checking: bool = False  # whether results are only compared with what is kept
     vanished: set[int] = field(default_factory=set)  # nodes with cells whose recorded value is gone
     remade: bool = False  # whether a value has vanished, so that what was keyed by it may have to be keyed anew
     delayed: int = 0  # cells that wait for a retry

@@ -125,6 +125,7 @@ class Session:
             spool=self.store_run.spool, inbox=Inbox(), run_id=self.id,
             neighbours=None if depth else self.store_run.neighbours,  # so no two runs wait for each other (J8)
             sourcing=Sourcing(self.store_run.sources),
+            checking=asked.checking,
             refresh={n: None if cells is None else frozenset(cells) for n, cells in asked.refresh.items()},
         )  # fmt: skip
         self.labels = Labels(graph, self.space, self.values, self.codec)

@@ -28,6 +28,7 @@ FLOORS = (
         "flowcore.grid",
         "flowcore.history",
         "flowcore.comparison",
+        "flowcore.recompute",
         "flowcore.targets",
         "flowcore.overrule",
         "flowcore.outlook",
