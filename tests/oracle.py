@@ -122,10 +122,10 @@ def blobs(store: str) -> list[Path]:
     return sorted(Path(store).glob("v1/arrays/*/*.npy"))
 
 
-def left(store: str) -> set[bytes]:
-    """Give the keys of which some record has all its arrays, as far as sizes tell."""
+def left(store: str) -> dict[bytes, set[bytes]]:
+    """Give for each key the arrays that its best record lacks, as far as sizes tell; none: it answers."""
     there = {(path.stem, path.stat().st_size) for path in blobs(store)}
     return {
-        key for key, records in kept(store).items()
-        if any(all((digest.hex(), size) in there for digest, size in needs) for needs in records)
+        key: min(({d for d, size in needs if (d.hex(), size) not in there} for needs in records), key=len)
+        for key, records in kept(store).items()
     }  # fmt: skip

@@ -40,7 +40,7 @@ class Machine:
     scene: Scene
     executor: Any = "inline"
     usable: set[Computation] = field(default_factory=set)  # computations with a record that answers
-    shared: set[Computation] = field(default_factory=set)  # those whose arrays are gone, and may come back with others
+    gone: dict[Computation, set[bytes]] = field(default_factory=dict)  # arrays that those without an answer lack
     keys: dict[Computation, bytes] = field(default_factory=dict)
     names: dict[bytes, Computation] = field(default_factory=dict)
     changed: bool = False  # whether some array has another content than its name says
@@ -61,13 +61,12 @@ class Machine:
     def predicted(self, model: Model) -> tuple[Counter[str], Counter[str]]:
         """Give the executions that there must be, and those that there may be."""
         must, may = Counter(model.always), Counter(model.always)
-        for computation, line in model.kept.items():
-            if computation in self.usable:
-                continue
+        missing = [computation for computation in model.kept if computation not in self.usable]
+        makers = Counter(digest for computation in missing for digest in self.gone.get(computation, ()))
+        for computation in missing:
+            line, lost = model.kept[computation], self.gone.get(computation, set())
             may[line] += 1
-            if (
-                computation not in self.shared or not must[line]
-            ):  # one that made an equal array may have brought it back
+            if not lost or any(makers[digest] == 1 for digest in lost):  # else others make an equal array
                 must[line] += 1
         return must, may
 
@@ -90,7 +89,6 @@ class Machine:
         assert Counter() == must - executed, f"too few: {told_}"
         assert Counter() == executed - may, f"too many: {told_}"
         self.usable |= model.kept.keys()
-        self.shared -= self.usable
         self._learn(run_.id, model)
 
     def _settle(self, flow: fc.Flow, refs: list[Any], model: Model, first: fc.Run) -> None:
@@ -187,9 +185,8 @@ class Machine:
     def _read(self) -> None:
         """Read from raw files what can still be used."""
         there = left(self.store)
-        usable = {computation for computation, key in self.keys.items() if key in there}
-        self.shared |= self.usable - usable
-        self.usable = usable
+        self.usable = {computation for computation, key in self.keys.items() if there.get(key) == set()}
+        self.gone = {computation: there[key] for computation, key in self.keys.items() if there.get(key)}
 
 
 def _killed(flow: fc.Flow, refs: list[Any], store: str, frames: int) -> None:
