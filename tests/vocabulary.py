@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from flowcore.declare.files import File
 from flowcore.errors import Skip
 
 COUNTER = "FLOWCORE_TEST_COUNTER"  # variable: path of the file
@@ -39,6 +40,8 @@ def _canonical(value: object) -> bytes:
     head = type(value).__name__.encode() + b":"
     if isinstance(value, np.ndarray | np.generic):
         return head + str(value.dtype).encode() + str(value.shape).encode() + value.tobytes()
+    if isinstance(value, File):
+        return head + value.path.read_bytes()  # whatever it is called
     if isinstance(value, list | tuple):
         return head + b"(" + b"".join(_framed(part) for part in value) + b")"
     if isinstance(value, dict):

@@ -6,8 +6,10 @@ shape or order with the same text, bytes, hash or sum.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,14 @@ _MORE: dict[str, tuple[tuple[object, object], ...]] = {  # labels that may be ad
 }  # fmt: skip
 
 
+def files_in(folder: Path) -> list[Path]:
+    """Make files that constants may name."""
+    paths = [folder / name for name in ("a.txt", "b.txt")]
+    for path in paths:
+        path.write_text("one")
+    return paths
+
+
 @dataclass
 class Scene:
     """What is run, and how it was edited so far."""
@@ -45,6 +55,7 @@ class Scene:
     world: World
     axes: Axes = field(default_factory=lambda: dict(AXES))
     families: tuple[tuple[Any, ...], ...] = FAMILIES
+    files: list[Path] = field(default_factory=list)
     prefix: str = "s"
     told: list[str] = field(default_factory=list)  # the edits, for messages
 
@@ -86,6 +97,20 @@ def exchange(scene: Scene, draw: Any) -> None:
     scene.told.append(f"argument {j} of step {i} = {changed}")
 
 
+def write(scene: Scene, draw: Any) -> None:
+    """Write a file anew, often in the same second and at the same size, and now and then with its old times."""
+    path = draw(st.sampled_from(scene.files)) if scene.files else None
+    text = draw(st.sampled_from(["one", "two", "ONE", "three", ""]))
+    put_back = draw(st.booleans())
+    if path is None:
+        return
+    before = path.stat()
+    path.write_text(text)
+    if put_back:
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    scene.told.append(f"{path.name} = {text!r}")
+
+
 def relabel(scene: Scene, draw: Any) -> None:
     """Reorder an axis, take a label out, add one, or change the other value there."""
     axis = draw(st.sampled_from(sorted(AXES)))
@@ -108,7 +133,7 @@ def relabel(scene: Scene, draw: Any) -> None:
 
 
 EDITS: dict[str, Callable[[Scene, Any], None]] = {
-    "turn": turn, "dress": dress, "rename": rename, "exchange": exchange, "relabel": relabel,
+    "turn": turn, "dress": dress, "rename": rename, "exchange": exchange, "relabel": relabel, "write": write,
 }  # fmt: skip
 
 

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+import flowcore as fc
 from flowcore.run import pool
 from tests.drawings import Step, programs
-from tests.model.edits import EDITS, FAMILIES, Scene
+from tests.model.edits import EDITS, FAMILIES, Scene, files_in
 from tests.model.machine import ACTIONS, Machine, live
 from tests.model.world import MODULE, World
 from tests.vocabulary import COUNTER
@@ -54,7 +55,10 @@ def check(
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         if importable:
             patch.syspath_prepend(folder)
-        scene = Scene(steps, World.of(step.function for step in steps), families=families)
+        files = files_in(Path(folder))
+        documents = tuple(fc.File(path) for path in files)
+        world = World.of(step.function for step in steps)
+        scene = Scene(steps, world, families=(*families, *[documents] * ("write" in edits)), files=files)
         machine = Machine(Path(folder), counter, scene, executor=executor)
         live(machine, data.draw, edits=edits, actions=actions, rounds=data.draw(st.integers(1, rounds)))
 
@@ -65,6 +69,14 @@ def check(
 def test_a_store_through_edits_and_damage(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """Every run gives the right values and executes exactly what has no usable record."""
     check(counter, steps, data)
+
+
+@pytest.mark.contract("H6", "P1", "P10", "K22", "F27")
+@given(steps=programs(most=5), data=st.data())
+@examples(15)
+def test_a_store_and_files_that_change(counter: Path, steps: list[Step], data: st.DataObject) -> None:
+    """The same, with files for constants, written anew at the same size, in the same tick, and with old times."""
+    check(counter, steps, data, edits=("exchange", "write"), actions=("run",), families=())
 
 
 @pytest.mark.contract("H6", "P1", "P10")
