@@ -319,6 +319,7 @@ class Engine:
     def _start(self, lane: str) -> bool:
         """Hand waiting cells to a lane's executor, as many as it takes; tell whether it took any."""
         executor = self._crew.get(lane)
+        share = self._parking.look()
         started = False
         for node in self._backlog.nodes(lane):
             while self._backlog.waiting(node):
@@ -329,7 +330,7 @@ class Engine:
                     if free:
                         return started  # the executor is full, for whatever comes
                     break
-                batch = self._parking.sift(self._backlog.take(lane, node, room))
+                batch = self._parking.sift(self._backlog.take(lane, node, room, share=share))
                 if batch is not None and not (self._books.remade and self._outdated(batch)):
                     executor.start(self._job(batch))
                 started = True

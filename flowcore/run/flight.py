@@ -24,9 +24,12 @@ class Batch:
     keys: list[bytes]  # empty bytes: not keyed
     own: list[list[Component]]  # a column a parameter; one entry where all share it
 
-    def split(self, count: int) -> tuple[Batch, Batch]:
-        """Give the first `count` cells, and the rest."""
-        return self._part(0, count), self._part(count, len(self.numbers))
+    def split(self, count: int, first: int = 0) -> tuple[Batch, Batch]:
+        """Give `count` cells from the `first` on, and the rest."""
+        if not first:
+            return self._part(0, count), self._part(count, len(self.numbers))
+        rest = [*range(first), *range(first + count, len(self.numbers))]
+        return self._part(first, first + count), self.at(rest)
 
     def at(self, places: list[int]) -> Batch:
         """Give the cells at these places."""
@@ -103,12 +106,12 @@ class Backlog:
         """Give the batch of a node that goes next."""
         return self._queues[node].batches[0]
 
-    def take(self, lane: str, node: int, count: int) -> Batch:
-        """Take up to `count` cells of a node, all from one batch."""
+    def take(self, lane: str, node: int, count: int, *, share: float = 0.0) -> Batch:
+        """Take up to `count` cells of a node, all from one batch: its first ones, or with `share` 1.0 its last."""
         queue = self._queues[node]
         batch = queue.batches.popleft()
         if len(batch.numbers) > count:
-            batch, rest = batch.split(count)
+            batch, rest = batch.split(count, round(share * (len(batch.numbers) - count)))
             queue.batches.appendleft(rest)
         queue.cells -= len(batch.numbers)
         if not queue.batches:

@@ -69,6 +69,18 @@ class Parking:
             self._count()
         return here
 
+    def look(self) -> float:
+        """Look for other runs, if it is time; give where in a row of equal cells this run begins.
+
+        Runs that are begun together with the same cells would stay in step and compute each of
+        them at the same time: the first begins at the front, the last at the end.
+        """
+        if self._neighbours is None:
+            return 0.0
+        if self._neighbours.look():
+            self._release()
+        return self._neighbours.share
+
     def sift(self, batch: Batch) -> Batch | None:
         """Give the cells that are to be computed here after all; None if there are none.
 
@@ -76,11 +88,7 @@ class Parking:
         computing, is judged anew.
         """
         neighbours = self._neighbours
-        if neighbours is None:
-            return batch
-        if neighbours.look():
-            self._release()
-        if not (neighbours.claims or neighbours.recorded):
+        if neighbours is None or not (neighbours.claims or neighbours.recorded):
             return batch
         stale = self._stale(batch)
         if not stale:
@@ -129,13 +137,11 @@ class Parking:
     def _watch(self) -> None:
         """Look again in a second, as long as cells wait."""
         if self._waiting and self._timer is None:
-            self._timer = self._books.inbox.at(clock.monotonic() + PAUSE, self._look)
+            self._timer = self._books.inbox.at(clock.monotonic() + PAUSE, self._look_again)
 
-    def _look(self) -> None:
-        assert self._neighbours is not None, "cells wait for neighbours only"
+    def _look_again(self) -> None:
         self._timer = None
-        self._neighbours.look()
-        self._release()
+        self.look()
         self._watch()
 
     def _release(self) -> None:

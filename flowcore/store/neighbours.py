@@ -61,11 +61,14 @@ class Neighbours:
         Key to the run that is computing it.
     recorded : bool
         Whether others have recorded anything since we began.
+    share : float
+        Where we stand among the runs that may live, by id: 0.0 for the first, 1.0 for the last.
     """
 
     def __init__(self, layout: Layout, run_id: str, *, records: Records, disk: Disk) -> None:
         self.claims: dict[bytes, str] = {}
         self.recorded = False
+        self.share = 0.0
         self._layout = layout
         self._taken = bytearray()  # the keys that they recorded, joined
         self._run_id = run_id
@@ -98,6 +101,8 @@ class Neighbours:
             key: run_id for run_id, other in sorted(self._known.items(), reverse=True) if self._counts(other, at)
             for key in other.keys
         }  # fmt: skip
+        others = [run_id for run_id, other in self._known.items() if not other.over]
+        self.share = sum(run_id < self._run_id for run_id in others) / len(others) if others else 0.0
         return True
 
     def _there(self) -> set[str]:

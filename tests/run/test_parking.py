@@ -23,6 +23,7 @@ from flowcore.testing import FakeClock, ScriptedExecutor
 from flowcore.testing.cells import plus
 
 CELLS = 3
+OLDER, YOUNGER = "20000101T000000-0123456789abcdef", "29991231T000000-0123456789abcdef"
 
 
 def drawn(**options: Any) -> tuple[fc.Flow, Any]:
@@ -76,7 +77,7 @@ def scene(store: Path, tmp_path: Path) -> Iterator[Scene]:
     (path,) = run_paths(tmp_path / "elsewhere").values()
     (made,) = [told for told in read_run(path) if isinstance(told, Trace)]
     with FakeClock() as clock:
-        other = open_store(store).begin()
+        other = open_store(store).begin(YOUNGER)
         yield Scene(store, clock, other, made)
         other.release()
 
@@ -303,3 +304,17 @@ def test_whoever_looks_is_told_whom_cells_wait_for(scene: Scene) -> None:
 
     assert ([True, True], [False, False]) == (found, after)
     assert [CellsParked(cells=2, runs=(scene.other.id,)), CellsParked()] == heard.parked
+
+
+@pytest.mark.contract("J8", "F16")
+@pytest.mark.parametrize(("other", "order"), [(OLDER, [2, 1, 0]), (YOUNGER, [0, 1, 2]), ("", [0, 1, 2])])
+def test_runs_that_are_begun_together_begin_at_different_ends(other: str, order: list[int], store: Path) -> None:
+    """The younger one at the last cell, so that they meet in the middle and do not stay in step."""
+    neighbour = open_store(store).begin(other) if other else None
+    flow, _ = drawn()
+    script = ScriptedExecutor(most=1)
+    finished(flow.start(store=store, executor=script, progress=False), script)
+    if neighbour is not None:
+        neighbour.release()
+
+    assert order == [number for _, number in script.started]
