@@ -119,6 +119,10 @@ __all__ = [  # noqa: RUF022 - what is written most comes first
 
 def __getattr__(name: str) -> object:
     room = _PLACES.get(name)
+    if name == "testing":
+        import importlib
+
+        return importlib.import_module("flowcore.testing")
     if room is None:
         raise AttributeError(f"module 'flowcore' has no attribute {name!r}")
     import importlib  # the first name asked for pays for it

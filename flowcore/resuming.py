@@ -55,24 +55,28 @@ class ResumeMismatch(FlowcoreError, FlowcoreWarning):
     age: float = 0.0  # seconds since it was saved
     differs: tuple[str, ...] = ()  # components, with what is known of both sides
     reason: str = ""  # why it cannot be gone on from, where that was asked for
+    at: str = ""  # file:line where the node is drawn
     refused: bool = False  # raised: the cell was told to go on from it and cannot
 
     def lines(self) -> Iterator[str]:
         """Yield the sentences of the message."""
+        where = f" ({self.at})" if self.at else ""
         if self.reason:
-            yield f"{self.cell} cannot go on from the state that is there: {self.reason}."
+            yield f"{self.cell}{where} cannot go on from the state that is there: {self.reason}."
         else:
-            yield f"{self.cell} was interrupted at step {self.step}, {_ago(self.age)} ago, and is not what it was then."
+            ago = _ago(self.age)
+            yield f"{self.cell}{where} was interrupted at step {self.step}, {ago} ago, as another computation."
         for name in self.differs[:_SHOWN]:
             yield f"differs: {name}"
         if len(self.differs) > _SHOWN:
             yield f"and {len(self.differs) - _SHOWN} more"
         did = "The cell failed" if self.refused else "The cell starts at step 0"
         yield f"{did}; the saved state is untouched."
-        yield (
-            "To go on from it, restore the code and the arguments as they were, or vouch for it with "
-            "`flowcore run --adopt`; to be rid of it: `flowcore run --discard`."
-        )
+        if self.refused:
+            yield "Restore the code and the arguments as they were, or run without `--adopt`."
+        else:
+            yield "Restore the code and the arguments as they were; or vouch for it: `flowcore run --adopt`,"
+            yield 'flow.run(resume="adopt"); or be rid of it: `flowcore run --discard`, flow.run(resume="discard").'
 
 
 def _ago(seconds: float) -> str:

@@ -14,7 +14,6 @@ import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from flowcore.declare.carried import is_carried, names_read, names_stored, own_scope
@@ -96,7 +95,7 @@ def _read(function: Any) -> tuple[Function, str] | None:
         return None
     named = [argument.arg for argument in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs)]
     count = code.co_argcount + code.co_kwonlyargcount
-    return (tree, Path(code.co_filename).name) if tuple(named) == code.co_varnames[:count] else None
+    return (tree, code.co_filename) if tuple(named) == code.co_varnames[:count] else None
 
 
 def _loops(tree: Function, checkpoint: str) -> Iterator[Loop]:

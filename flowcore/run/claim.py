@@ -43,6 +43,8 @@ class Claim:
         What becomes of a state of other code.
     every, mtbf : float
         See `flowcore.plan.interval`.
+    at : str
+        Where the node is drawn, as ``file:line``.
     """
 
     key: bytes
@@ -54,6 +56,7 @@ class Claim:
     resume: Resume = "own"
     every: float = 30.0
     mtbf: float | None = None
+    at: str = ""
 
     def next_kept(self, step: int) -> int:
         """Give the first step after this one that is to be kept."""
@@ -65,14 +68,14 @@ class Claim:
         """Say that the state there is of other code or arguments."""
         return ResumeMismatch(
             cell=self.cell, step=saved.step, age=max(0.0, clock.wall() - saved.wall),
-            differs=tuple(told(saved.components, self.components)), refused=refused,
+            differs=tuple(told(saved.components, self.components)), refused=refused, at=self.at,
         )  # fmt: skip
 
     def misfits(self, saved: Manifest, reason: str, *, refused: bool = False) -> ResumeMismatch:
         """Say that the state there does not fit the task."""
         return ResumeMismatch(
             cell=self.cell, step=saved.step, age=max(0.0, clock.wall() - saved.wall), reason=reason, refused=refused,
-            differs=tuple(told(saved.components, self.components)),
+            differs=tuple(told(saved.components, self.components)), at=self.at,
         )  # fmt: skip
 
 
@@ -130,4 +133,5 @@ def read_claim(packed: bytes, options: Mapping[str, object]) -> Claim:
         components=common | cast("dict[str, bytes]", own), lengthens=bool(options["lengthens"]),
         keep=cast("int | list[int]", options["keep"]), resume=cast(Resume, options["resume"]),
         every=cast(float, options["every"]), mtbf=cast("float | None", options["mtbf"]),
+        at=cast(str, options["at"]),
     )  # fmt: skip

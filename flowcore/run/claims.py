@@ -92,6 +92,7 @@ def with_claims(injected: Injected, planned: Planned, common: Mapping[str, bytes
         "common": _without(common or {}, options.extend),
         "task": f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', '')}",
         "lengthens": options.extend is not None, "keep": options.keep or 0, "resume": resume,
+        "at": planned.node.site,
     }  # fmt: skip
     return tuple((p, kind, o | shared if kind == CHECKPOINT else o) for p, kind, o in injected)
 

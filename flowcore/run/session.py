@@ -25,6 +25,7 @@ from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.records import combine
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
+from flowcore.resuming import ResumeMismatch
 from flowcore.run.advance import Advances
 from flowcore.run.asked import Asked
 from flowcore.run.books import Books, CellFailure
@@ -310,7 +311,10 @@ class Session:
         if isinstance(trouble, NotStorable | FileChanged):
             notice(trouble, trouble.at)
         elif (warning := arrived(trouble)) is not None:
-            self.store_run.hear(warning)
+            if isinstance(warning, ResumeMismatch):
+                notice(warning, warning.at)
+            else:
+                self.store_run.hear(warning)
 
     def _hear(self, printed: PrintedResult) -> None:
         self._landing.take(printed)

@@ -24,6 +24,7 @@ def travelling(warning: FlowcoreWarning) -> Warned | None:
 def arrived(warned: Warned) -> FlowcoreWarning | None:
     """Give the warning that a worker sent; None if it is none of ours."""
     try:
-        return _OF_WORKERS[warned.kind](**warned.facts)
+        facts = {name: tuple(fact) if isinstance(fact, list) else fact for name, fact in warned.facts.items()}
+        return _OF_WORKERS[warned.kind](**facts)
     except (KeyError, TypeError):
         return None

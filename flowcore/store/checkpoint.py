@@ -12,8 +12,7 @@ import re
 from typing import Final
 
 from flowcore.store.generations import Generations, Home
-from flowcore.store.layout import exists
-from flowcore.store.lock import RunLock
+from flowcore.store.history import lives, read_end
 from flowcore.store.manifest import Manifest
 
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
@@ -72,5 +71,7 @@ class Checkpoints:
         return known
 
     def _lives(self, run: str) -> bool:
-        path, disk = self.home.layout.lock(run), self.home.disk
-        return run != self.home.run_id and exists(disk, path) and not RunLock(path, disk=disk).abandoned()
+        disk, layout = self.home.disk, self.home.layout
+        if not run or run == self.home.run_id or read_end(layout.journal(run), disk=disk) is not None:
+            return False
+        return lives(layout.root, run, disk=disk)

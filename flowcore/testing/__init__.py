@@ -11,6 +11,7 @@ from flowcore.testing.disks import FaultyDisk
 from flowcore.testing.fakes import FakeClock, RefusingExecutor
 from flowcore.testing.ledger import Ledger
 from flowcore.testing.power import RecordingDisk
+from flowcore.testing.resume import check_resume
 from flowcore.testing.scripted import Held, ScriptedExecutor
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "RefusingExecutor",
     "ScriptedExecutor",
     "check_executor",
+    "check_resume",
 ]

@@ -104,6 +104,33 @@ def endless(rate: float) -> float:
     return rate
 
 
+@fc.compute
+def forgetful(n: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> float:
+    """Change two variables that no state has."""
+    flux, highest = 0.0, []
+    for step in ckpt.steps(n):
+        flux = flux + step
+        highest.append(flux)
+    return flux
+
+
+class Interrupted(Exception):  # noqa: N818 - what happens in a scene
+    """Something that has nothing to do with flowcore."""
+
+
+@fc.compute
+def advanced(dem: Any, rate: float, *, ckpt: fc.Checkpoint = fc.Checkpoint()) -> float:
+    """Advance a land, and be interrupted once it is saved."""
+    s = ckpt.state(z=dem)
+    for step in ckpt.steps(9):
+        s.z = s.z + rate
+        if step == 6:
+            ckpt.save()
+        if step == 7 and rate < 0.15:
+            raise Interrupted
+    return float(s.z.sum())
+
+
 wrong: Any = erode  # calls that a type checker would refuse
 
 
@@ -198,6 +225,7 @@ DRAWING: dict[str, tuple[pytest.MarkDecorator, Callable[[], BaseException]]] = {
     "E5_attribute": (pytest.mark.contract("E5"), lambda: drawn(lambda: text().strip)),
     "E5_loop": (pytest.mark.contract("E5"), lambda: drawn(lambda: list(total([1.0])))),  # type: ignore[call-overload]
     "E5_inside_an_object": (pytest.mark.contract("E5"), lambda: drawn(hidden)),
+    "E13_unsaved": (pytest.mark.contract("E13"), lambda: drawn(lambda: forgetful(3))),
     "E5_of_another_flow": (pytest.mark.contract("E5"), lambda: caught(strange)),
 }  # fmt: skip
 

@@ -24,6 +24,7 @@ _UNSTEADY = (
     (re.compile(r"(0x)[0-9a-f]{6,}"), "0xADDRESS"),
     (re.compile(r"uid \d+|user \d+"), "user N"),
     (re.compile(r"peak = \d+"), "peak = N"),
+    (re.compile(r"age = [\d.e-]+"), "age = N"),
     (re.compile(r"(?<=/corrupt/)[0-9a-f]{64}\.[0-9a-f]{32}"), "NAME"),
 )
 

@@ -108,6 +108,52 @@ def test_code_that_changed(store: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert scenes.OTHERS == ran.finished
 
 
+@pytest.mark.contract("E12", "F34")
+def test_a_state_of_other_arguments(store: Path) -> None:
+    """The cell starts over, with one warning at the user's line, and what is there is left alone."""
+    land = np.ones(4)
+    first = scenes.ran(lambda: scenes.advanced(land, 0.1), store)
+    saved = sorted(store.glob("v1/checkpoints/*/*"))
+    ran = scenes.ran(lambda: scenes.advanced(land, 0.2), store)
+    assert isinstance(first.error, fc.RunFailed)
+
+    compare("E12_other_argument", "\n\n".join(told(w.message) for w in ran.warned))
+    assert {"test_e_rows.py"} == {Path(w.filename).name for w in ran.warned}
+    assert (None, scenes.OTHERS) == (ran.error, ran.finished)
+    assert [] != saved
+    assert saved == sorted(store.glob("v1/checkpoints/*/*"))
+
+
+@pytest.mark.contract("E12")
+def test_a_state_that_does_not_fit(store: Path) -> None:
+    """Told to go on from it, the cell fails and says what is different; others finish."""
+    scenes.ran(lambda: scenes.advanced(np.ones(4), 0.1), store)
+    ran = scenes.ran(lambda: scenes.advanced(np.ones((2, 2)), 0.2), store, resume="adopt")
+    assert isinstance(ran.error, fc.RunFailed)
+    error = ran.error.failures[0].exception
+
+    assert isinstance(error, fc.ResumeMismatch)
+    compare("E12_does_not_fit", f"{told(ran.error, store)}\n\n{told(error, store)}")
+    assert str(error) == str(pickle.loads(pickle.dumps(error)))
+
+
+@pytest.mark.contract("E12")
+@pytest.mark.parametrize(("resume", "steps", "left"), [("adopt", 2, True), ("discard", 9, False), ("own", 9, True)])
+def test_what_becomes_of_a_state_of_other_arguments(resume: str, steps: int, left: bool, store: Path) -> None:
+    """It is gone on from, removed, or left alone; a state that is gone on from stays as well."""
+    land = np.ones(4)
+    scenes.ran(lambda: scenes.advanced(land, 0.1), store)
+    saved = list(store.glob("v1/checkpoints/*/*.state"))
+    with fc.Flow("again") as flow:
+        flow.result = scenes.advanced(land, 0.2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        value = flow.run(store=store, progress=False, workers=1, resume=resume)[flow.result]
+
+    assert [left] * len(saved) == [path.exists() for path in saved]
+    assert value == pytest.approx(4 * (1.0 + (9 - steps) * 0.1 + steps * 0.2))
+
+
 @pytest.mark.contract("E10", "P2")
 def test_a_damaged_entry(store: Path) -> None:
     """It is put aside with one warning that names the check, and computed again."""

@@ -140,6 +140,10 @@ FILES = Seam(
             r"tempfile\.\w+",
             "a check that people run on their own executor has a store of its own",
         ),
+        "flowcore.testing.resume": (
+            r"tempfile\.\w+",
+            "a check that people run on their own tasks has stores of its own",
+        ),
         "flowcore.plan.libraries": (
             r"open|os\.(listdir|stat)",
             "a library without version, a user's extension and what a task tracks go by their files (K7, K8, K23)",
