@@ -93,7 +93,7 @@ class Walk:
         found: dict[str, bytes] = {}
         for number, piece in enumerate(self._order):
             root = rooted and number == 0
-            place = "" if root else f" of {piece.label}"
+            place = f" of {piece.label}" if piece.label and not root else ""
             if root:
                 _add(found, "body", piece.form)
             elif piece.label:

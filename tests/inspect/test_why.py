@@ -254,6 +254,24 @@ def test_an_edited_class_of_an_upstream_value_is_named(tmp_path: Path, monkeypat
     assert [reasons.ClassChanged] == [type(reason) for reason in why.changes if "Land" in str(reason)][:1]
 
 
+@fc.io(runner="inline")
+def found() -> Land:
+    """Give a value of a user's class, which is not kept."""
+    return Land(1.0)
+
+
+@pytest.mark.contract("K10")
+def test_an_edited_class_of_an_assumed_value_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The value is taken to be what it was; its class is what it is now."""
+    with fc.Flow("class") as flow:
+        flow.result = describe(found())
+    run(flow, tmp_path)
+    before = flow.why("describe", store=tmp_path).verdict
+    monkeypatch.setattr(Land, "depth", lambda self: -self.height, raising=False)
+
+    assert ("cached", "will run") == (before, flow.why("describe", store=tmp_path).verdict)
+
+
 def test_a_why_is_plain_data(tmp_path: Path) -> None:
     """It can be written as JSON, and shown in a notebook."""
     run(lands(), tmp_path)

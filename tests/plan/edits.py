@@ -191,6 +191,36 @@ MISSES = (
         cause="its body changed",
     ),
     Edit(
+        name="function in a table",
+        code="def one():\n    return §\nTABLE = {'a': [one]}\ndef task():\n    return TABLE['a'][0]()\n",
+        cause="helper MODULE:one changed",
+    ),
+    Edit(
+        name="implementation for singledispatch",
+        code="import functools\n@functools.singledispatch\ndef told(x):\n    return 0\n@told.register\n"
+        "def _(x: int):\n    return §\ndef task():\n    return told(1)\n",
+        cause="helper MODULE:_ changed",
+    ),
+    Edit(
+        name="annotation that singledispatch reads",
+        code="import functools\ndef task():\n    @functools.singledispatch\n    def told(x):\n        return 2\n"
+        "    @told.register\n    def _(x: §):\n        return 1\n    return told(1)\n",
+        before="int",
+        after="float",
+        cause="its body changed",
+    ),
+    Edit(
+        name="metaclass",
+        code="class Meta(type):\n    def __call__(cls):\n        return §\nclass Made(metaclass=Meta):\n    pass\n"
+        "def task():\n    return Made()\n",
+        cause="helper MODULE:Meta.__call__ changed",
+    ),
+    Edit(
+        name="cached helper",
+        code="import functools\n@functools.lru_cache\ndef near():\n    return §\ndef task():\n    return near() + 0\n",
+        cause="helper MODULE:near changed",
+    ),
+    Edit(
         name="method of an argument's class",
         code="from dataclasses import dataclass\n@dataclass\nclass Land:\n    x: int\n    def area(self):\n"
         "        return self.x * §\ndef task(land):\n    return land.area()\n",

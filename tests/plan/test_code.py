@@ -759,3 +759,15 @@ def test_what_a_librarys_wrapper_holds_of_the_user_is_needed(library: Library) -
         fingerprint(wrapped_around(module.held))
 
     assert any("closure thing" in one for one in kept.unfollowed)
+
+
+def test_a_name_that_is_an_attribute_too_is_no_mere_name(library: Library) -> None:
+    """A function that calls itself may be renamed, unless its name means something else in it as well."""
+    source = "def f(n): return n.f if n else f(n)\n"
+    plain = "def f(n): return f(n - 1) if n else 0\n"
+
+    def prints(text: str) -> set[bytes]:
+        return {fingerprint(getattr(library.load(text.replace("f(", f"{name}(").replace(".f", f".{name}")), name)).digest
+                for name in ("f", "g")}  # fmt: skip
+
+    assert (2, 1) == (len(prints(source)), len(prints(plain)))
