@@ -110,7 +110,7 @@ def changes(
     if notes:  # what a class is made of says more than its name
         told = [r for r in found if isinstance(r, Edited) or (isinstance(r, ClassChanged) and " of " in r.name)]
         found = [r for r in found if not (told and isinstance(r, ClassChanged) and r not in told and r.old != ABSENT)]
-    return sorted(found, key=lambda reason: _ORDER.index(type(reason)))
+    return sorted(dict.fromkeys(found), key=lambda reason: _ORDER.index(type(reason)))
 
 
 def _plain(name: str, old: bytes | None, new: bytes | None, sketches: Mapping[bytes, str]) -> Reason | None:

@@ -16,7 +16,7 @@ from flowcore.plan.keys import NodeKeys
 from flowcore.run.lasttime import LastTime
 from flowcore.store.cache import Cache
 from flowcore.store.directory import Store
-from flowcore.store.history import Answered, run_paths
+from flowcore.store.history import Answered, AxesFacts, NodeFacts, RunFacts, read_run, run_paths
 from flowcore.store.trace import Trace
 
 _RUNS = 200  # looked at for one answer
@@ -49,6 +49,34 @@ class PastCell:
         return self.common | {f"argument {name}": part for name, part in self.own.items()}
 
 
+class _Run:
+    """An older run: what nodes it has, by the beginning of its journal, and all of it once that is asked for."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        self.flow = ""
+        self.names: set[str] = set()
+        self.tasks: set[object] = set()
+        self._store = store
+        self._id = run_id
+        self._recorded: Recorded | None = None
+        for told in read_run(store.layout.journal(run_id), disk=store.disk):
+            if isinstance(told, RunFacts):
+                self.flow = str(told.facts.get("flow", ""))
+            elif isinstance(told, NodeFacts):
+                self.names.add(str(told.facts.get("name", "")))
+                self.tasks.add(told.facts.get("task"))
+            elif not isinstance(told, AxesFacts):
+                return  # from here on cells are told of
+
+    @property
+    def recorded(self) -> Recorded:
+        """The whole run; read when first asked for."""
+        if self._recorded is None:
+            self._recorded = Recorded(self._store, self._id)
+            self._recorded.catch_up()
+        return self._recorded
+
+
 class Past:
     """The older runs of a store.
 
@@ -66,19 +94,17 @@ class Past:
         self._flow = flow
         paths = run_paths(store.root, disk=store.disk) if store.readable else {}
         self._waiting = [run_id for run_id in paths if run_id < before][-_RUNS:]
-        self._read: list[Recorded] = []
+        self._known: list[_Run] = []
         self._candidates: dict[tuple[int, int], list[PastCell]] = {}
         self._places: dict[tuple[int, int], list[dict[object, int] | None]] = {}
 
-    def runs(self) -> Iterator[Recorded]:
+    def _runs(self) -> Iterator[_Run]:
         """Yield runs, the newest first."""
         place = 0  # another walk may read on while this one waits
-        while place < len(self._read) or self._waiting:
-            if place == len(self._read):
-                recorded = Recorded(self._store, self._waiting.pop())
-                recorded.catch_up()
-                self._read.append(recorded)
-            yield self._read[place]
+        while place < len(self._known) or self._waiting:
+            if place == len(self._known):
+                self._known.append(_Run(self._store, self._waiting.pop()))
+            yield self._known[place]
             place += 1
 
     def nodes(self, node: Node) -> Iterator[tuple[Recorded, int]]:
@@ -86,21 +112,23 @@ class Past:
 
         Where no run has a node of this name, those that have its task.
         """
-        others: list[tuple[Recorded, int]] = []
+        others: list[_Run] = []
         found = False
-        for recorded in self.runs():
-            for number in (n for n, info in recorded.nodes.items() if info.name == node.name):
+        for run in self._runs():
+            if node.name in run.names:
                 found = True
-                if recorded.facts.get("flow") in (self._flow, None):
-                    yield recorded, number
-                else:
-                    others.append((recorded, number))
-        yield from others
+                if run.flow != self._flow:
+                    others.append(run)
+                    continue
+                yield from _nodes(run.recorded, "name", node.name)
+        for run in others:
+            yield from _nodes(run.recorded, "name", node.name)
         if found or node.task is None:
             return
         task = f"{getattr(node.task.function, '__module__', None)}.{node.task.name}"
-        for recorded in self.runs():
-            yield from ((recorded, number) for number, info in recorded.nodes.items() if info.task == task)
+        for run in self._runs():
+            if task in run.tasks:
+                yield from _nodes(run.recorded, "task", task)
 
     def cell(self, node: Node, labels: Sequence[object], cache: Cache) -> PastCell | None:
         """Give the newest cell of the node with these labels that had a key."""
@@ -164,6 +192,10 @@ class Past:
                 return None
             at[axis.name] = place
         return space.number(at)
+
+
+def _nodes(recorded: Recorded, what: str, wanted: str) -> Iterator[tuple[Recorded, int]]:
+    return ((recorded, number) for number, info in recorded.nodes.items() if getattr(info, what) == wanted)
 
 
 _CANDIDATES = 1000  # cells of a node that a new cell is compared with

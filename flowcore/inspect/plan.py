@@ -8,6 +8,7 @@ longest chain. Never runs anything.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 
@@ -21,6 +22,7 @@ from flowcore.run.rehearsal import Rehearsal, Verdict
 _SAMPLE = 100  # cells of a node whose reasons are looked at one by one
 _REASONS = 3  # of a node that are told
 _RULES = (SchemaChanged, PythonChanged, LibraryChanged)
+_LOOKED_AT = 20  # older runs, for what a cell takes
 _ROWS = 40  # of the table in a notebook
 _SHORT = 0.1  # seconds; less is not told apart
 
@@ -187,7 +189,7 @@ class _Planner:
         runs = counts.get(Verdict.RUNS, 0) + counts.get(Verdict.REFUSED, 0)
         depends = counts.get(Verdict.DEPENDS, 0) + counts.get(Verdict.EQUAL, 0)
         cached = counts.get(Verdict.CACHED, 0)
-        each = self._each(node) if drawn.task is not None else None
+        each = self._each(node, run=bool(runs or depends)) if drawn.task is not None else None
         seconds = (runs + counts.get(Verdict.DEPENDS, 0)) * each if each is not None else None
         reasons = tuple(self._reasons(node, runs, each)) if runs else ()
         if accepted := len(self._rehearsal.accepted.get(node, ())):
@@ -214,9 +216,10 @@ class _Planner:
             own = [f"{rehearsal.graph[node].name} gives what it gave in run {last.run}"]
         self._assumes[node] = tuple(dict.fromkeys([*own, *above]))
 
-    def _each(self, node: int) -> float | None:
-        """Give what a cell of the node took when it ran last."""
-        for recorded, number in self._past.nodes(self._rehearsal.graph[node].node):
+    def _each(self, node: int, *, run: bool) -> float | None:
+        """Give what a cell of the node took when it ran last; of one that is to `run`, as journals tell."""
+        older = self._past.nodes(self._rehearsal.graph[node].node) if run else iter(())
+        for recorded, number in itertools.islice(older, _LOOKED_AT):
             ledger = recorded.ledgers[number]
             if ledger.counts.done:
                 return ledger.seconds / ledger.counts.done

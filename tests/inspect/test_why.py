@@ -415,3 +415,39 @@ def test_cells_along_an_axis_over_a_value_are_compared(tmp_path: Path) -> None:
     why = drawn(3, (5.0, 6.0)).why("step[x=6.0]", store=tmp_path)
 
     assert (["closure factor: 2 -> 3"], "step[x=6.0]") == ([str(reason) for reason in why.changes], why.compared)
+
+
+def test_a_node_that_was_renamed_is_found_by_its_task(tmp_path: Path) -> None:
+    """What no run has by its name is compared with what has its task."""
+
+    def drawn(name: str, x: float) -> fc.Flow:
+        flow = fc.Flow("renamed")
+        flow.result = flow.add(twice, x, name=name)
+        return flow
+
+    run(drawn("before", 1.0), tmp_path)
+    why = drawn("after", 2.0).why("after", store=tmp_path)
+
+    assert (["argument x: 1.0 -> 2.0"], "before") == ([str(reason) for reason in why.changes], why.compared)
+
+
+def test_runs_of_the_same_flow_come_first(tmp_path: Path) -> None:
+    """Several flows in one store may have nodes of one name."""
+
+    def drawn(flow_name: str, x: float) -> fc.Flow:
+        flow = fc.Flow(flow_name)
+        flow.result = flow.add(twice, x, name="twice")
+        return flow
+
+    run(drawn("mine", 1.0), tmp_path)
+    run(drawn("other", 5.0), tmp_path)
+
+    assert ["will run", "argument x: 1.0 -> 2.0"] == told(drawn("mine", 2.0), "twice", tmp_path)
+
+
+def test_numpy_is_told_once() -> None:
+    """It is among the components, and among the libraries that code reaches."""
+    old = {"library numpy": b"2.0", "code": b"1", "code: library numpy==2.0": b"x"}
+    new = {"library numpy": b"2.1", "code": b"2", "code: library numpy==2.1": b"y"}
+
+    assert ["library numpy: 2.0 -> 2.1"] == [str(r) for r in changes(old, new, sketches={}, diff=lambda a, b: "")]

@@ -19,7 +19,11 @@ from tests.plan.edits import HITS, MISSES, ROOT, Edit, carry_out, module_of, wri
 PAGE = ROOT / "docs" / "why.md"
 ROWS = (*MISSES, *HITS)
 BEGIN, END = "<!-- made by tests/plan/test_edits.py -->\n", "<!-- end -->\n"
-CORES = ("ctrace", "pytrace", "sysmon") if sys.version_info >= (3, 12) else ("ctrace", "pytrace")
+CORES = (
+    "ctrace",
+    *(("sysmon",) if sys.version_info >= (3, 12) else ()),
+    pytest.param("pytrace", marks=pytest.mark.slow),
+)
 
 States = tuple[dict[str, Any], dict[str, Any]]
 
