@@ -228,9 +228,14 @@ class UnknownRun(FlowcoreError, LookupError):
     run: str
     store: str
     near: tuple[str, ...] = ()
+    packed: bool = False  # gc has left its results, and when and how it ended
 
     def lines(self) -> Iterator[str]:
-        yield f"{self.store} has no one run {shorten(self.run)!r}.{did_you_mean(self.near)}"
+        if self.packed:
+            yield f"Of run {self.run} {self.store} has only the results and how it ended: gc has let its cells go."
+            yield "`flowcore runs` lists it; `flowcore cache gc --keep-runs N` keeps more of them whole."
+        else:
+            yield f"{self.store} has no one run {shorten(self.run)!r}.{did_you_mean(self.near)}"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -386,7 +391,7 @@ class DamagedEntry(FlowcoreError, FlowcoreWarning):
     def lines(self) -> Iterator[str]:
         yield f"Stored entry {self.entry} is damaged: {self.check}."
         moved = f"It was moved to {self.moved}, and" if self.moved else "It"
-        yield f"{moved} is computed again when it is needed."
+        yield f"{moved} is computed again when it is needed. `flowcore cache verify` looks at all the others."
 
 
 @dataclass(kw_only=True, eq=False)
@@ -412,7 +417,7 @@ class ValueLost(FlowcoreError, LookupError):
 
     def lines(self) -> Iterator[str]:
         yield f"The value of {self.cell} is gone: {self.reason}."
-        yield "Run the flow again: only what is missing is computed."
+        yield "Run the flow again: only what is missing is computed. `flowcore cache verify` finds what else is."
 
 
 @dataclass(kw_only=True, eq=False)

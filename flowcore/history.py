@@ -7,6 +7,7 @@ looked at. Never writes, and never starts anything.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
@@ -25,6 +26,7 @@ from flowcore.store.directory import Store, open_store
 from flowcore.store.history import CellFailed, Stepped, lives, read_beginning, read_end, run_paths
 from flowcore.store.layout import run_began
 from flowcore.store.output import read_output
+from flowcore.store.packs import packed_runs
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -109,7 +111,11 @@ def runs(store: object = ".flowcore") -> list[RunInfo]:
         If it must not be read: it belongs to somebody else, or has another format.
     """
     place = _opened(store)
-    return [_told(place, run_id, path) for run_id, path in reversed(run_paths(place.root, disk=place.disk).items())]
+    paths = run_paths(place.root, disk=place.disk)
+    packed = packed_runs(place.root, disk=place.disk)
+    found = {run_id: _told(place, run_id, path) for run_id, path in paths.items()}
+    found = {run_id: _short(run_id, told.facts, told.status, told.counts) for run_id, told in packed.items()} | found
+    return [found[run_id] for run_id in sorted(found, reverse=True)]
 
 
 def open_run(run_id: str, store: object = ".flowcore") -> RecordedRun:
@@ -129,6 +135,9 @@ def open_run(run_id: str, store: object = ".flowcore") -> RecordedRun:
     place = _opened(store)
     known = list(run_paths(place.root, disk=place.disk))
     found = [run_id] if run_id in known else [one for one in known if run_id and one.startswith(run_id)]
+    packed = [one for one in packed_runs(place.root, disk=place.disk) if run_id and one.startswith(run_id)]
+    if not found and len(packed) == 1:
+        raise UnknownRun(run=packed[0], store=str(place.root), packed=True)
     if len(found) != 1:
         raise UnknownRun(run=run_id, store=str(place.root), near=tuple((found or known)[-3:]))
     return RecordedRun(Recorded(place, found[0]))
@@ -355,13 +364,16 @@ def _told(store: Store, run_id: str, path: str) -> RunInfo:
     ended, beginning = read_end(path, disk=store.disk), read_beginning(path, disk=store.disk)
     if ended is None or beginning is None or "cells" not in ended.counts:
         return RecordedRun(Recorded(store, run_id)).info
-    facts, counts = beginning.facts, dict(ended.counts)
-    seconds = _number(counts.pop("seconds", 0.0))
+    return _short(run_id, beginning.facts, ended.status, ended.counts)
+
+
+def _short(run_id: str, facts: Mapping[str, object], status: str, counts: Mapping[str, object]) -> RunInfo:
+    """Give a run that is over, by what it wrote when it began and ended."""
+    cells = {str(name): n for name, n in counts.items() if isinstance(n, int) and name != "seconds"}
     return RunInfo(
-        id=run_id, flow=str(facts.get("flow", "")), status=ended.status,
-        began=_number(facts.get("began")) or run_began(run_id), seconds=seconds,
-        cells={str(name): count for name, count in counts.items() if isinstance(count, int)} | {"running": 0},
-        workers=int(_number(facts.get("workers"))),
+        id=run_id, flow=str(facts.get("flow", "")), status=status or "dead",
+        began=_number(facts.get("began")) or run_began(run_id), seconds=_number(counts.get("seconds")),
+        cells=cells | {"running": 0}, workers=int(_number(facts.get("workers"))),
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ VERBS = {
     "runs": ("", "list the runs of a store, live and finished"),
     "show": ("RUN [CELL]", "tell what a run did, or what a cell gave and printed"),
     "diff": ("RUN_A RUN_B", "tell which cells differ between two runs, and by how much"),
+    "cache": ("VERB", "look at a store of results, check it, make room in it"),
     "config": ("", "show the options of a run, and where each comes from"),
     "doctor": ("", "try out what flowcore needs of this machine"),
 }

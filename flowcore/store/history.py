@@ -274,18 +274,8 @@ def lives(root: str | Path, run_id: str, *, disk: Disk = DISK) -> bool:
         end_reading(disk, fd)
     if header.boot != disk.boot():
         return fresh
-    try:
-        return not _lock_is_free(layout.lock(run_id), disk)
-    except OSError:
-        return fresh
-
-
-def _lock_is_free(path: str, disk: Disk) -> bool:
-    disk.stat(path)
-    lock = RunLock(path, disk=disk)
-    taken = lock.take()
-    lock.release()
-    return taken
+    lock = RunLock(layout.lock(run_id), disk=disk)
+    return lock.held() or (fresh and not lock.abandoned())
 
 
 def _all_told(records: Iterable[Record]) -> Iterator[Told]:

@@ -79,7 +79,7 @@ def _write(disk: Disk, draft: str, records: Records, own: tuple[str, int] | None
     if own is not None:
         ends[own[0]] = Covered(name=own[0], end=own[1], lost=0)
     names = {name: i for i, name in enumerate(ends)}
-    sources = [Source(journal=names[name], run_id=run_id) for name, run_id in records.places]
+    sources = [Source(journal=names.get(name, -1), run_id=run_id) for name, run_id in records.places]
     for _ in range(2):
         fd = disk.open(draft, CREATE, 0o600)
         try:

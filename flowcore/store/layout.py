@@ -34,6 +34,7 @@ from flowcore.store.fs import CREATE, DIRECTORY, READ, Disk, end_reading, read_a
 FORMAT = 1
 MARKER = b"flowcore store\nformat %d\ndigest blake3-256\n"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{16}")
+GC = "gc"  # in place of a run's id: whose lock and workplace are those of whoever removes things
 _MARKER_LIMIT = 4096
 _OTHERS_WRITE = 0o022
 _DIGEST = 32  # bytes
@@ -109,6 +110,11 @@ class Layout:
     def index_file(self, number: int) -> str:
         """Name a persisted index."""
         return f"{self.index}/{number}"
+
+    @property
+    def gc_lock(self) -> str:
+        """Name the file whose lock has whoever removes results."""
+        return self.lock(GC)
 
     @property
     def index_lock(self) -> str:

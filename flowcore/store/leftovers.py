@@ -14,7 +14,7 @@ from typing import Final
 
 from flowcore.store.frames import open_journal
 from flowcore.store.fs import DIRECTORY, Disk, end_reading
-from flowcore.store.layout import RUN_ID, Layout, exists
+from flowcore.store.layout import GC, RUN_ID, Layout, exists
 from flowcore.store.lock import RunLock
 
 DRAFT_NAME: Final = re.compile(r"[0-9a-f]{32}")
@@ -31,6 +31,8 @@ def tidy_workplaces(disk: Disk, layout: Layout, run_id: str) -> None:
         names = disk.listdir(layout.tmp)
     except OSError:
         return
+    if GC in names:
+        _tidy_after_gc(disk, layout)
     for name in names:
         path = f"{layout.tmp}/{name}"
         if DRAFT_NAME.fullmatch(name) and _older(disk, path, now):
@@ -42,6 +44,18 @@ def tidy_workplaces(disk: Disk, layout: Layout, run_id: str) -> None:
                 # Perhaps left before its journal was whole. If it is being made just now, or its
                 # run is on another machine, that run makes it again before it writes there.
                 _remove_empty(disk, path)
+
+
+def _tidy_after_gc(disk: Disk, layout: Layout) -> None:
+    """Remove what a killed gc left, unless another one is at work."""
+    lock = RunLock(layout.gc_lock, disk=disk)
+    try:
+        taken = lock.take()
+    except OSError:
+        return
+    if taken:
+        empty_directory(disk, layout.workplace(GC), WORK_NAME)
+        lock.release()
 
 
 def is_dead(disk: Disk, layout: Layout, run_id: str, now: float) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from flowcore.store.fs import Disk
+from flowcore.store.fs import LOCK, Disk
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -52,20 +52,21 @@ class RunLock:
     def held(self) -> bool:
         """Tell whether another certainly holds it; False where locks do not work here (J7)."""
         try:
-            self._disk.stat(self.path)
-            if not self.take():
-                return True
-            self.release()
+            return not self._free()
         except OSError:
             return False
-        return False
 
     def abandoned(self) -> bool:
         """Tell whether the file is there, and certainly held by nobody."""
         try:
-            self._disk.stat(self.path)
-            taken = self.take()
+            return self._free()
         except OSError:
             return False
-        self.release()
-        return taken
+
+    def _free(self) -> bool:
+        """Try the lock of a file that is there; taking it the ordinary way would make the file, and its directory."""
+        fd = self._disk.open(self.path, LOCK)
+        try:
+            return self._disk.try_lock(fd)
+        finally:
+            self._disk.close(fd)

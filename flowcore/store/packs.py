@@ -9,10 +9,13 @@ reads journals reads packs. Only reads; `compaction` writes.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.journal import Record, read_frames
+from flowcore.store.layout import Layout
+from flowcore.store.listing import PACK, journal_names
 
 _KIND: Final = "pack"
 _ORIGIN: Final = "origin"
@@ -55,6 +58,16 @@ def read_contents(path: str, *, disk: Disk = DISK) -> dict[str, Packed]:
         run_id = origin_of(records)
         if run_id is not None:
             found.setdefault(run_id, Packed(facts={}, status="", counts={}))
+    return found
+
+
+def packed_runs(root: str | Path, *, disk: Disk = DISK) -> dict[str, Packed]:
+    """Give what the packs of a store know of runs whose journals are gone."""
+    layout = Layout(Path(root))
+    names = [name for name in journal_names(disk, layout) if name.endswith(PACK)]
+    found: dict[str, Packed] = {}
+    for name in names:
+        found |= read_contents(f"{layout.journals}/{name}", disk=disk)
     return found
 
 

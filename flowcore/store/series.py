@@ -188,11 +188,16 @@ def read_committed(disk: Disk, path: str, mark: SeriesMark, *, mapped: bool) -> 
     """
     fd = disk.open(path, READ)
     try:
-        if disk.fstat(fd).st_size < mark.count * _frame_size(mark.descr, mark.shape):
+        if disk.fstat(fd).st_size < committed_size(mark):
             raise BadSeries("it ends before its watermark")
         return _frames(disk, fd, mark.descr, mark.shape, mark.count, mapped=mapped)
     finally:
         end_reading(disk, fd)
+
+
+def committed_size(mark: SeriesMark) -> int:
+    """Give the bytes of a series that count."""
+    return mark.count * _frame_size(mark.descr, mark.shape)
 
 
 def _frame_size(descr: str, shape: tuple[int, ...]) -> int:

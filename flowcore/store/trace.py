@@ -105,6 +105,10 @@ class TraceRows:
             return b""
         return cell_of(self._records, row)
 
+    def value(self, row: int) -> bytes:
+        """Give the storage form of a cell's value, whatever its key."""
+        return cell_of(self._records, row)
+
     def component(self, row: int, record: bytes) -> bytes:
         """Give the identity of a cell's value, whose record is given."""
         return b"\0" + record if self._components == _AS_RECORD else cell_of(self._components, row)

@@ -16,7 +16,9 @@ from flowcore.store.fs import Disk
 WRITING: Final = (
     "write", "pwrite", "reserve", "fsync", "sync_filesystem", "chmod", "link", "rename", "unlink", "mkdir", "rmdir",
 )  # fmt: skip
-READING: Final = ("close", "pread", "read_into", "map", "stat", "fstat", "listdir", "may_write", "open")
+READING: Final = (
+    "close", "pread", "read_into", "map", "stat", "fstat", "listdir", "may_write", "open", "try_lock",
+)  # fmt: skip
 CALLS: Final = WRITING + READING
 _WRITES: Final = ("write", "pwrite")
 

@@ -27,6 +27,7 @@ from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import StoreRun, new_run_id, open_store
 from flowcore.store.fs import DISK, Disk
+from flowcore.store.gc import clear, collect
 from flowcore.store.generations import Generations, Home
 from flowcore.store.indexing import build_index
 from flowcore.store.journal import JournalWriter, Record
@@ -36,6 +37,7 @@ from flowcore.store.manifest import Manifest
 from flowcore.store.records import Records
 from flowcore.store.series import BadSeries, Series, series_file
 from flowcore.store.trouble import Trouble
+from flowcore.store.verify import verify
 
 EARLIER = {b"a" * 32: np.arange(2500.0), b"b" * 32: 1.5, b"c" * 32: np.arange(3000, dtype=np.int32)}
 LATER = {b"d" * 32: np.arange(4000.0) + 0.5, b"e" * 32: "text", b"f" * 32: np.arange(2600.0) - 1}
@@ -369,6 +371,62 @@ def _take(folder: Path, disk: Disk) -> object:
     return filed.digest.hex(), blake3(found).hexdigest()
 
 
+def _worn(folder: Path) -> None:
+    """Leave what a collection has something to do with: three dead runs, files that no record names, an index."""
+    _earlier(folder)
+    run = begin(folder)
+    keep(run, LATER)
+    finish(run)
+    run = begin(folder)
+    keep(run, EARLIER)
+    run.blobs.put(HEADER, memoryview(b"without a record" * 100))
+    records = run.cache.records
+    build_index(DISK, Layout(folder / "store"), f"{run._store.layout.workplace(run.id)}/{DISK.token()}", records)
+    finish(run)
+    (folder / "store" / "v1" / "corrupt" / ("a" * 64 + "." + "b" * 32)).write_bytes(b"put aside")
+
+
+def _collect(folder: Path, disk: Disk) -> object:
+    """Pack journals, and remove what nobody has use for."""
+    collect(open_store(folder / "store", disk=disk), keep_runs=0)
+    names = sorted(name.partition(".")[2] for name in os.listdir(folder / "store" / "v1" / "journals"))
+    kept = list((folder / "store" / "v1" / "arrays").rglob("*.npy"))
+    return sorted(set(names)), len(kept), sorted(read(folder, {**EARLIER, **LATER})[0])
+
+
+def _give_up(folder: Path, disk: Disk) -> object:
+    """Remove the results of one run, and what only they name."""
+    clear(open_store(folder / "store", disk=disk), task="tests.later")
+    return sorted(read(folder, {**EARLIER, **LATER})[0])
+
+
+def _named_task(folder: Path) -> None:
+    _earlier(folder)
+    run = begin(folder)
+    run.cache.node(1, {"name": "later", "task": "tests.later"})
+    keep(run, LATER)
+    finish(run)
+
+
+def _damaged_journal(folder: Path) -> None:
+    """Flip a bit in the last frame of a journal whose other frames are sound."""
+    _earlier(folder)
+    run = begin(folder)
+    keep(run, {**EARLIER, **LATER})
+    finish(run)
+    path = Path(Layout(folder / "store").journal(run.id))
+    content = bytearray(path.read_bytes())
+    content[-150] ^= 1
+    path.write_bytes(content)
+
+
+def _verify(folder: Path, disk: Disk) -> object:
+    """Put a damaged journal aside, its sound frames first moved to a pack."""
+    verify(open_store(folder / "store", disk=disk))
+    again = verify(open_store(folder / "store"))
+    return again.flaws, sorted(set(read(folder, EARLIER)[0]))
+
+
 def _damaged(folder: Path) -> None:
     """Flip a bit of every kept array of the earlier run."""
     _earlier(folder)
@@ -410,6 +468,9 @@ OPERATIONS = {
         Operation(name="index", prepare=_earlier, act=_index),
         Operation(name="save", prepare=_two_states, act=_save, whole=_state_is_whole),
         Operation(name="take a file", prepare=_a_file, act=_take),
+        Operation(name="gc", prepare=_worn, act=_collect),
+        Operation(name="clear", prepare=_named_task, act=_give_up),
+        Operation(name="verify", prepare=_damaged_journal, act=_verify, earlier=False),
         Operation(name="tidy", prepare=_dead_runs, act=_tidy),
         Operation(name="mend", prepare=_damaged, act=_mend, earlier=False, debris=True),
     )

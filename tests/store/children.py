@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 def in_children(act: Callable[[], object], count: int) -> list[int]:
     """Do the same in several children at once; give their exit statuses."""
-    pids = [_fork(act) for _ in range(count)]
+    return at_once([act] * count)
+
+
+def at_once(acts: Sequence[Callable[[], object]]) -> list[int]:
+    """Do several things in as many children; give their exit statuses."""
+    pids = [_fork(act) for act in acts]
     return [os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) for pid in pids]
 
 
