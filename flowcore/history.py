@@ -7,14 +7,14 @@ looked at. Never writes, and never starts anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
 from flowcore import clock
 from flowcore.errors import UnknownNode, UnknownRun, nearest
 from flowcore.grid import Grid
+from flowcore.inspect.brief import RunInfo, in_short, number_of
 from flowcore.inspect.failures import FailedCell
 from flowcore.inspect.loops import peek
 from flowcore.inspect.recorded import NodeInfo, Recorded
@@ -24,45 +24,11 @@ from flowcore.run.books import Counts
 from flowcore.run.job import Failure
 from flowcore.store.directory import Store, open_store
 from flowcore.store.history import CellFailed, Stepped, lives, read_beginning, read_end, run_paths
-from flowcore.store.layout import run_began
 from flowcore.store.output import read_output
 from flowcore.store.packs import packed_runs
 
 if TYPE_CHECKING:
     import networkx as nx
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunInfo:
-    """A run, in short.
-
-    Attributes
-    ----------
-    id : str
-        Its id; ids sort by when runs began.
-    flow : str
-        The flow's name.
-    status : str
-        ``running``, ``done``, ``failed``, ``interrupted``; ``broken`` by a fault of flowcore; ``dead``
-        if it ended without a word, as one does that is killed; ``accepted`` for what `Flow.accept` wrote.
-    began : float
-        Seconds since 1970.
-    seconds : float
-        Wall time so far, or in all.
-    cells : dict
-        How many there are (``cells``) and how many came how far: ``done``, ``hit``,
-        ``failed``, ``skipped``, ``blocked``, ``interrupted``, ``running``.
-    workers : int
-        Cells that could run at once in processes.
-    """
-
-    id: str
-    flow: str
-    status: str
-    began: float
-    seconds: float
-    cells: dict[str, int] = field(default_factory=dict)
-    workers: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +80,7 @@ def runs(store: object = ".flowcore") -> list[RunInfo]:
     paths = run_paths(place.root, disk=place.disk)
     packed = packed_runs(place.root, disk=place.disk)
     found = {run_id: _told(place, run_id, path) for run_id, path in paths.items()}
-    found = {run_id: _short(run_id, told.facts, told.status, told.counts) for run_id, told in packed.items()} | found
+    found = {run_id: in_short(run_id, told.facts, told.status, told.counts) for run_id, told in packed.items()} | found
     return [found[run_id] for run_id in sorted(found, reverse=True)]
 
 
@@ -176,7 +142,7 @@ class RecordedRun:
         """Wall time so far, or in all; of a dead run, up to the last word of it."""
         now = self._now
         if now.ended is not None:
-            return _number(now.ended.counts.get("seconds"))
+            return number_of(now.ended.counts.get("seconds"))
         return _since(now.store, now.id, now.began)
 
     @property
@@ -364,17 +330,7 @@ def _told(store: Store, run_id: str, path: str) -> RunInfo:
     ended, beginning = read_end(path, disk=store.disk), read_beginning(path, disk=store.disk)
     if ended is None or beginning is None or "cells" not in ended.counts:
         return RecordedRun(Recorded(store, run_id)).info
-    return _short(run_id, beginning.facts, ended.status, ended.counts)
-
-
-def _short(run_id: str, facts: Mapping[str, object], status: str, counts: Mapping[str, object]) -> RunInfo:
-    """Give a run that is over, by what it wrote when it began and ended."""
-    cells = {str(name): n for name, n in counts.items() if isinstance(n, int) and name != "seconds"}
-    return RunInfo(
-        id=run_id, flow=str(facts.get("flow", "")), status=status or "dead",
-        began=_number(facts.get("began")) or run_began(run_id), seconds=_number(counts.get("seconds")),
-        cells=cells | {"running": 0}, workers=int(_number(facts.get("workers"))),
-    )  # fmt: skip
+    return in_short(run_id, beginning.facts, ended.status, ended.counts)
 
 
 def _counted(recorded: Recorded) -> dict[str, int]:
@@ -400,10 +356,6 @@ def _since(store: Store, run_id: str, began: float) -> float:
         return max(0.0, store.disk.stat(store.layout.journal(run_id)).st_mtime - began)
     except OSError:
         return 0.0
-
-
-def _number(found: object) -> float:
-    return float(found) if isinstance(found, int | float) else 0.0
 
 
 def _near(name: str, nodes: tuple[NodeInfo, ...]) -> tuple[str, ...]:

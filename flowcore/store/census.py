@@ -37,7 +37,7 @@ _KEPT: Final = 0  # the place of an array in the store
 _OVERHEAD: Final = KEY_SIZE + 16  # bytes of the journal that a row takes beside its value
 KNOWN: Final = frozenset({
     "run", "axes", "node", "trace", "hit", "failed", "skipped", "rows", "left", "tried", "beat", "end", "file",
-    "accept", "metric", "pack", "origin",
+    "accept", "metric", "checkpoint", "same", "double", "pack", "origin",
 })  # fmt: skip
 
 
