@@ -50,7 +50,7 @@ def on_futures(pool: Any) -> Any:
 
     def make(*, workers: int, inbox: Inbox, codec: Codec, surroundings: Surroundings) -> Executor:
         s = surroundings
-        place = (s.store, s.run_id, s.spool, s.durable, s.writable)
+        place = (s.store, s.run_id, s.spool, s.durable, s.writable, s.pickles)
         return FuturesExecutor(inbox=inbox, executor=pool, workers=workers, place=place)
 
     return make

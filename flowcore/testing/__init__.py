@@ -9,6 +9,7 @@ from __future__ import annotations
 from flowcore.testing.check import check_executor
 from flowcore.testing.disks import FaultyDisk
 from flowcore.testing.fakes import FakeClock, RefusingExecutor
+from flowcore.testing.keeping import check_codec, check_store
 from flowcore.testing.ledger import Ledger
 from flowcore.testing.power import RecordingDisk
 from flowcore.testing.resume import check_resume
@@ -22,6 +23,8 @@ __all__ = [
     "RecordingDisk",
     "RefusingExecutor",
     "ScriptedExecutor",
+    "check_codec",
     "check_executor",
     "check_resume",
+    "check_store",
 ]

@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
-from flowcore.store.fs import Disk
+from flowcore.store.fs import DISK, Disk
 
 WRITING: Final = (
     "write", "pwrite", "reserve", "fsync", "sync_filesystem", "chmod", "link", "rename", "unlink", "mkdir", "rmdir",
@@ -39,6 +39,8 @@ class FaultyDisk(Disk):
         The calls that count, such as `WRITING`.
     under : str
         Only calls about files in this directory count; empty: all do.
+    disk : Disk
+        What carries out the calls that do not fail.
 
     Attributes
     ----------
@@ -67,8 +69,9 @@ class FaultyDisk(Disk):
     """
 
     def __init__(
-        self, at: int = 0, *, error: int = 0, lasting: bool = False, only: tuple[str, ...] = CALLS, under: str = ""
-    ) -> None:
+        self, at: int = 0, *, error: int = 0, lasting: bool = False, only: tuple[str, ...] = CALLS, under: str = "",
+        disk: Disk = DISK,
+    ) -> None:  # fmt: skip
         self.at = at
         self.error = error
         self.lasting = lasting
@@ -77,6 +80,7 @@ class FaultyDisk(Disk):
         self.count = 0
         self.failed = 0
         self.log: list[str] = []
+        self._disk = disk
         self._places: dict[int, str] = {}
 
     def strike(self, name: str, real: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
@@ -93,7 +97,7 @@ class FaultyDisk(Disk):
         raise OSError(self.error, os.strerror(self.error))
 
     def _call(self, name: str, *arguments: Any, **options: Any) -> Any:
-        real: Callable[..., Any] = getattr(super(), name)
+        real: Callable[..., Any] = getattr(self._disk, name)
         if name not in self.only or not self._place(*arguments, **options).startswith(self.under):
             return self._note(name, real(*arguments, **options), *arguments, **options)
         self.count += 1

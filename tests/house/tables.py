@@ -144,6 +144,10 @@ FILES = Seam(
             r"tempfile\.\w+",
             "a check that people run on their own tasks has stores of its own",
         ),
+        "flowcore.testing.keeping": (
+            r"tempfile\.\w+",
+            "a check that people run on a disk of theirs has a directory of its own there, and removes it",
+        ),
         "flowcore.plan.libraries": (
             r"open|os\.(listdir|stat)",
             "a library without version, a user's extension and what a task tracks go by their files (K7, K8, K23)",
