@@ -54,6 +54,7 @@ class Sourcing:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._seen: set[int] = set()
+        self._looked: set[bytes] = set()  # nodes share functions: each is looked for once
         self._texts = Texts()
 
     def tell(self, work: Work) -> None:
@@ -62,7 +63,9 @@ class Sourcing:
             return
         self._seen.add(work.number)
         functions = work.functions()
-        for digest in sorted(self._sources.missing(functions)):
+        strange = functions.keys() - self._looked
+        self._looked |= strange
+        for digest in sorted(self._sources.missing(strange)):
             text = self._texts.of(functions[digest])
             if text:
                 self._sources.put(digest, text)

@@ -149,3 +149,17 @@ def test_an_edit_keeps_both_texts(load: Load, store: Path) -> None:
 
     assert ["-    return 1", "+    return 2"] == diff.splitlines()[-2:]
     assert {"def task():\n    return 1\n", "def task():\n    return 2\n"} == kept(store)
+
+
+def test_a_function_of_many_nodes_is_looked_for_once(load: Load, store: Path) -> None:
+    """A chain of nodes costs no call of the filesystem a node for it."""
+    module = load("def task(x):\n    return x\n")
+    disk = FaultyDisk(under=str(store / "v1" / "code"))
+    flow = fc.Flow("chain")
+    value: Any = 0
+    for _ in range(5):
+        value = flow.add(module.task, value)
+    flow.run(store=fc.open_store(store, disk=disk), executor="inline", progress=False)
+
+    assert {"def task(x):\n    return x\n"} == kept(store)
+    assert 1 == disk.log.count("mkdir"), "comes first when a text is written"
