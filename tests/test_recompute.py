@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import warnings
 from pathlib import Path
@@ -12,6 +13,9 @@ import numpy as np
 import pytest
 
 import flowcore as fc
+from flowcore.cli import main
+from flowcore.cli.parser import Usage
+from flowcore.cli.recompute import main as verify
 from flowcore.recompute import Recomputed, recompute
 from flowcore.settings import Settings
 
@@ -153,3 +157,26 @@ def test_a_part_has_bounds(store: Path, fraction: float) -> None:
     """Above nothing, at most all."""
     with pytest.raises(fc.BadOption, match="5%"):
         checked(flow_of(), store, fraction)
+
+
+def test_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part is told as a percentage or a number; a difference is exit code 1."""
+    (tmp_path / "lands.py").write_text(
+        "import os\nimport flowcore as fc\n\n@fc.compute(runner='thread')\ndef erode(rate: float) -> str:\n"
+        "    return os.environ.get('FLOWCORE_TEST_ROCK', 'chalk') if rate == 2.0 else 'sand'\n\n"
+        "@fc.flow\ndef lands(rates: list[float] = [1.0, 2.0]):\n    return erode(fc.each(rate=rates))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    command = ["--recompute", "100%", "lands.py", "--store", "kept"]
+    main(["run", "lands.py", "--store", "kept"])
+    capsys.readouterr()
+
+    assert 0 == verify(command)
+    assert "2 of 2 kept results computed again: 2 equal" in capsys.readouterr().out
+    monkeypatch.setenv("FLOWCORE_TEST_ROCK", "granite")
+    assert 1 == verify([*command, "--json"])
+    assert ["erode[rate=2.0]"] == [cell["cell"] for cell in json.loads(capsys.readouterr().out)["different"]]
+    with pytest.raises(Usage, match="such as 5%"):
+        verify(["--recompute", "some", "lands.py"])

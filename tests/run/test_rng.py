@@ -145,10 +145,11 @@ def test_where_an_argument_comes_from_is_no_part_of_a_stream(tmp_path: Path) -> 
     assert {along} == {told(run[node]) for node in nodes}
 
 
-def test_an_argument_without_digest_counts_as_the_cell_that_made_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("cached", [True, False])
+def test_an_argument_without_digest_counts_as_the_cell_that_made_it(tmp_path: Path, cached: bool) -> None:
     """So the stream is the same in another run, and differs from cell to cell."""
     flow = fc.Flow()
-    opaque = flow.add(draws.unkeepable, fc.each(k=[1, 2]), name="opaque")
+    opaque = flow.add(draws.unkeepable.options(cache=cached), fc.each(k=[1, 2]), name="opaque")
     flow.add(draws.tail, opaque, 3, name="tail")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fc.NotStorable)
