@@ -86,16 +86,16 @@ def enumerate_crashes(operation: Operation, folder: Path, ways: str) -> tuple[in
     before.mkdir()
     with operations.at_home(before):
         operation.prepare(before)
-    _again(before, work)
+    again(before, work)
     with operations.at_home(work):
         expected = operation.act(work, DISK)
     died, found = 0, []
     for way, only in WAYS[ways].items():
         for n in itertools.count(1):
-            _again(before, work)
+            again(before, work)
             with operations.at_home(work):
                 status = status_of(partial(operation.act, work, Deadly(n, way, only)))
-                wrong = _wrong(operation, work, expected)
+                wrong = wrong_after(operation, work, expected)
             died += status != 0
             found += [f"{way} call {n}: {each}" for each in wrong]
             if status not in (0, -signal.SIGKILL) or n > MOST:
@@ -105,12 +105,13 @@ def enumerate_crashes(operation: Operation, folder: Path, ways: str) -> tuple[in
     return died, found
 
 
-def _again(before: Path, work: Path) -> None:
+def again(before: Path, work: Path) -> None:
+    """Put a folder back to what it was before."""
     shutil.rmtree(work, ignore_errors=True)
     shutil.copytree(before, work)
 
 
-def _wrong(operation: Operation, work: Path, expected: object) -> list[str]:
+def wrong_after(operation: Operation, work: Path, expected: object) -> list[str]:
     """Name what should not be so after the death, and after the next run."""
     wrong = [] if operation.debris else [f"{name} is not what its name says" for name in operations.unverified(work)]
     wrong += _readable(operation, work) + operation.whole(work)

@@ -8,6 +8,7 @@ a given disk and answers what the caller would learn, the same each time it is d
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -475,3 +476,13 @@ OPERATIONS = {
         Operation(name="mend", prepare=_damaged, act=_mend, earlier=False, debris=True),
     )
 }
+
+
+def main(name: str, folder: str) -> None:
+    """Carry out one operation in a folder where it was prepared: for those who look on from outside."""
+    with at_home(Path(folder)):
+        OPERATIONS[name].act(Path(folder), DISK)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

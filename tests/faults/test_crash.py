@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -11,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.faults.operations import OPERATIONS, in_memory
+from flowcore.testing import FaultyDisk
+from tests.faults import nursery
+from tests.faults.operations import OPERATIONS, at_home, in_memory
 
 LEAST = 6  # deaths, of the operation with the fewest calls
 
@@ -75,3 +78,39 @@ def test_a_death_before_or_after_any_call_at_all(operation: str, tmp_path: Path)
 
     assert [] == found["wrong"]
     assert found["died"] >= LEAST
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.contract("H2", "F2")
+@pytest.mark.parametrize("call", ["linkat", "fsync", "pwrite64", "fchmod", "mkdir"])
+def test_a_death_at_any_system_call(call: str) -> None:
+    """The kernel kills at the n-th call of a kind, as often as there are any; the seam has told of each of them."""
+    if shutil.which("strace") is None:
+        pytest.skip("strace is not there")
+    operation, seam = OPERATIONS["durable run"], {"linkat": "link", "pwrite64": "pwrite"}.get(call, call)
+    with in_memory() as home:
+        before, work = home / "before", home / "work"
+        before.mkdir()
+        with at_home(before):
+            operation.prepare(before)
+        nursery.again(before, work)
+        counted = FaultyDisk()
+        with at_home(work):
+            expected = operation.act(work, counted)
+        died, status = 0, -9
+        while status != 0:
+            nursery.again(before, work)
+            status = traced(f"{call}:signal=KILL:when={died + 1}", operation.name, work)
+            died += status != 0
+            with at_home(work):
+                assert [] == nursery.wrong_after(operation, work, expected), f"{call} {died}"
+    assert died > 0
+    assert seam not in ("link", "fsync", "pwrite") or died == counted.log.count(seam)
+
+
+def traced(injection: str, operation: str, work: Path) -> int:
+    """Carry out an operation under strace; give its exit status, not 0 if it was killed."""
+    line = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={injection}", sys.executable, "-B"]
+    line += ["-m", "tests.faults.operations", operation, str(work)]
+    return subprocess.run(line, capture_output=True, check=False, cwd=Path(__file__).parents[2]).returncode
