@@ -166,11 +166,13 @@ def test_only_the_branch_that_is_taken_is_wanted(tmp_path: Path) -> None:
         return flow
 
     draw(0).run(store=tmp_path, progress=False)
-    fallen, open_ = verdicts(rehearsed(draw(0), tmp_path), draw(0)), verdicts(rehearsed(draw(1), tmp_path), draw(1))
+    draw(1).run(store=tmp_path, progress=False)
+    falsy, truthy, unknown = (verdicts(rehearsed(draw(n), tmp_path), draw(n)) for n in (0, 1, 2))
 
-    assert ({Verdict.UNWANTED: 1}, {Verdict.CACHED: 1}) == (fallen["times"], fallen["grow"])
-    assert ({Verdict.UNWANTED: 1}, {Verdict.UNWANTED: 1}) == (open_["times"], open_["grow"])
-    assert {Verdict.DEPENDS: 1} == open_["choose"]
+    assert ({Verdict.UNWANTED: 1}, {Verdict.CACHED: 1}) == (falsy["times"], falsy["grow"])
+    assert ({Verdict.CACHED: 1}, {Verdict.UNWANTED: 1}) == (truthy["times"], truthy["grow"])
+    assert ({Verdict.UNWANTED: 1}, {Verdict.UNWANTED: 1}) == (unknown["times"], unknown["grow"])
+    assert {Verdict.DEPENDS: 1} == unknown["choose"]
 
 
 def test_what_comes_after_another_node_does_not_wait_for_it(tmp_path: Path) -> None:
