@@ -80,16 +80,21 @@ class Series:
         if mark is not None and mark.count:
             self._take_up(mark)
 
+    def add(self, frame: bytes) -> None:
+        """Add the bytes of a frame of the right dtype and shape; they wait for company."""
+        self.count += 1
+        self._waiting.append(frame)
+        self._held += len(frame)
+        if self._held >= TOGETHER:
+            self.flush(patient=True)
+
     def append(self, frame: NDArray[Any]) -> None:
         """Add a frame of the right dtype and shape; OSError if the disk takes nothing, and memory no more."""
         data = memoryview(frame.reshape(-1).view("u1").data) if frame.nbytes else memoryview(b"")
-        self.count += 1
         if self._frame < TOGETHER or self._waiting:
-            self._waiting.append(bytes(data))
-            self._held += len(data)
-            if self._held >= TOGETHER:
-                self.flush(patient=True)
+            self.add(bytes(data))
             return
+        self.count += 1
         self._waiting.append(data)
         self._held += len(data)
         self.flush(patient=True)
@@ -98,6 +103,10 @@ class Series:
 
     def flush(self, *, patient: bool = False) -> None:
         """Write what waits; where a `patient` caller can wait for room on a full disk, so do the frames."""
+        if len(self._waiting) > 1:  # one write for all that is small
+            together = b"".join(self._waiting)
+            self._waiting.clear()
+            self._waiting.append(together)
         try:
             while self._waiting:
                 self._write(self._waiting[0])
