@@ -9,7 +9,10 @@ and drawn.
     python examples/landscape.py                              # once more: no compute cell runs
     python examples/landscape.py --rates 1e-6,2e-6,4e-6,9e-6  # one rate changed: only its column runs
 
-Kill it at any moment and start it again: what is finished stays finished.
+    python examples/landscape.py --steps 2667                 # a million years: goes on from the 750,000
+
+Kill it at any moment, with kill -9 if you like, and start it again: what is finished stays finished,
+and a simulation goes on where its state was last saved.
 
 Model
 -----
@@ -245,9 +248,15 @@ def creep(heights: Array, spacing: Spacing, amount: float) -> Array:
     return heights + amount * (over_rows + over_columns)
 
 
-@fc.compute
-def evolve(start: Array, base: Mask, rain: Array, spacing: Spacing, rate: float, uplift: float, steps: int) -> Array:
+@fc.compute(extend="steps")
+def evolve(
+    start: Array, base: Mask, rain: Array, spacing: Spacing, rate: float, uplift: float, steps: int,
+    *, ckpt: fc.Checkpoint = fc.Checkpoint(),
+) -> Array:  # fmt: skip
     """Simulate uplift, rivers and hillslopes for `steps` times `YEARS_A_STEP` years.
+
+    Its state is saved about every half minute, so a kill costs that much at most; more steps
+    go on from where fewer have ended.
 
     Parameters
     ----------
@@ -270,16 +279,17 @@ def evolve(start: Array, base: Mask, rain: Array, spacing: Spacing, rate: float,
         raise ValueError(f"cells of {spacing} m are too small for steps of {YEARS_A_STEP} years")
     rise = np.where(base, 0.0, uplift / 1000 * YEARS_A_STEP)
     water = rain * spacing[0] * spacing[1]
-    heights = start
-    for step in range(steps):
-        if step % STEPS_A_FILL == 0:
-            heights = fill(heights, base)
+    s = ckpt.state(heights=start)
+    for step in ckpt.steps(steps):
+        heights = fill(s.heights, base) if step % STEPS_A_FILL == 0 else s.heights
         receivers, lengths = route(heights, base, spacing)
         downstream = leaps(receivers)
         power = np.append(np.sqrt(accumulate(water, downstream)), 0.0)
         heights = incise(heights + rise, rate * YEARS_A_STEP * power / lengths, downstream)
-        heights = np.where(base, start, creep(heights, spacing, DIFFUSIVITY * YEARS_A_STEP))
-    return heights
+        s.heights = np.where(base, start, creep(heights, spacing, DIFFUSIVITY * YEARS_A_STEP))
+        ckpt.metric(highest=s.heights.max())
+    final: Array = s.heights
+    return final
 
 
 # Looking: what came out, as numbers and as pictures.

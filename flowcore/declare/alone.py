@@ -63,7 +63,7 @@ class Alone:
     def metric(self, numbers: Mapping[str, Any]) -> None:
         """Nobody looks."""
 
-    def append(self, name: str, value: object) -> None:
+    def append(self, name: str, value: object, *, inside: bool) -> None:  # noqa: ARG002
         """Add a frame to a series."""
         self._series.setdefault(name, []).append(copy.copy(value))
 

@@ -195,7 +195,7 @@ class Checkpoint:
         """Add a frame, a number or an array, to each of these series on disk."""
         self._enter({})
         for name, frame in frames.items():
-            self._seat.append(name, frame)
+            self._seat.append(name, frame, inside=self._inside)
 
     def series(self, name: str) -> Any:
         """Give a series as an array, its first axis along the frames; in a run it is mapped, never held whole.

@@ -77,8 +77,8 @@ class Seat(Protocol):
         """Take note of live numbers."""
         ...
 
-    def append(self, name: str, value: object) -> None:
-        """Add a frame to a series."""
+    def append(self, name: str, value: object, *, inside: bool) -> None:
+        """Add a frame to a series, inside a loop or before and behind: what is there again after an interruption."""
         ...
 
     def series(self, name: str) -> Any:

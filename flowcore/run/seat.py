@@ -10,6 +10,7 @@ to stop saves first, and can never be taken for one that ended. One thread: the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -64,6 +65,9 @@ class CellSeat:
     _home: Generations | None = None
     _last: tuple[int, Manifest] | None = None  # what was saved or taken up last
     _series: Collected = field(default_factory=Collected)
+    _outside: dict[str, int] = field(default_factory=dict)  # frames added outside of loops in this attempt, by series
+    _before: dict[str, int] = field(default_factory=dict)  # and those in the state that was taken up
+    _prelude: list[tuple[str, object]] = field(default_factory=list)  # the first ones again, until the loop is on
     _start: dict[str, object] = field(default_factory=dict)  # where the streams stood at the start
     _names: Mapping[str, object] = field(default_factory=dict)
     _metrics: dict[str, Any] = field(default_factory=dict)
@@ -115,6 +119,8 @@ class CellSeat:
             self._series.cut({})
             put_streams(self.streams, self.calls, self._start)
             self._last = None
+            for name, value in self._prelude:
+                self._series.append(name, value)
         self.mark = self.claim.next_kept(found[1] if found is not None else 0)
         return found
 
@@ -151,7 +157,7 @@ class CellSeat:
                 home.distrust(number, "a series of it")
                 continue
             try:
-                put_streams(self.streams, self.calls, cast("dict[str, Any]", self._decoded(home, manifest)))
+                self._put_streams(home, manifest)
             except (ValueError, KeyError, TypeError) as trouble:
                 self.around.warn(self.claim.misfits(manifest, f"of its random streams {trouble}"))
                 return None
@@ -182,7 +188,7 @@ class CellSeat:
         why = "its files are damaged" if values is None else misfit(values, initial)
         if not why:
             try:
-                put_streams(self.streams, self.calls, cast("dict[str, Any]", self._decoded(other, manifest)))
+                self._put_streams(other, manifest)
             except (ValueError, KeyError, TypeError) as trouble:
                 why = f"of its random streams {trouble}"
         if why or values is None:
@@ -191,12 +197,14 @@ class CellSeat:
         self.save(manifest.loop, manifest.step, lambda: values)
         return manifest.loop, manifest.step, values
 
-    @staticmethod
-    def _decoded(home: Generations, manifest: Manifest) -> object:
+    def _put_streams(self, home: Generations, manifest: Manifest) -> None:
+        """Have the random streams stand where they stood; ValueError and the like if they cannot."""
         try:
-            return home.decode(manifest.generator) if manifest.generator else {}
+            found = cast("dict[str, Any]", home.decode(manifest.generator) if manifest.generator else {})
         except (ValueGone, BadRecord) as bad:
             raise ValueError(str(bad)) from None
+        put_streams(self.streams, self.calls, found)
+        self._before = dict(found.get("outside", {}))
 
     def _refuse_unkept(self, initial: Mapping[str, object]) -> None:
         """Say at once, and not after the first half minute, that a state cannot be saved."""
@@ -216,6 +224,7 @@ class CellSeat:
     def attend(self, loop: int, step: int, total: int | None, values: Values) -> None:
         """Do what is due after a step."""
         now = clock.monotonic()
+        self._prelude.clear()
         if self.wake == -NEVER and not self._save_at:
             self._save_at, self._tell_at = now + self.claim.every, now + _MOMENT
         marked = step >= self.mark
@@ -244,8 +253,13 @@ class CellSeat:
         """Take note of live numbers; they leave about once a second."""
         self._metrics.update(numbers)
 
-    def append(self, name: str, value: object) -> None:
-        """Add a frame to a series."""
+    def append(self, name: str, value: object, *, inside: bool) -> None:
+        """Add a frame to a series; what an interrupted attempt had added outside of loops is there already."""
+        if not inside:
+            count = self._outside[name] = self._outside.get(name, 0) + 1
+            self._prelude.append((name, copy(value)))
+            if count <= self._before.get(name, 0):
+                return
         self._series.append(name, value)
 
     def series(self, name: str) -> NDArray[Any]:
@@ -284,6 +298,8 @@ class CellSeat:
     def _write(self, home: Generations, loop: int, step: int, values: dict[str, object], mark: str) -> None:
         claim = self.claim
         state = streams_state(self.streams, self.calls)
+        if self._outside:
+            state["outside"] = {**self._before, **self._outside}
         records = home.encode(values | ({"": state} if state else {}))
         generator = records.pop("", b"")
         manifest = Manifest(

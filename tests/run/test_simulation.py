@@ -146,3 +146,32 @@ def test_a_plain_call_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert (15, [1, 2, 6, 15]) == (one[0], one[1].tolist())
     assert (15, [1, 2, 6, 15]) == (other[0], other[1].tolist())
     assert ["log"] == [path.name for path in tmp_path.iterdir()]
+
+
+@fc.compute(ignore=("log", "dies"))
+def framed(n: int, log: str, dies: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> Any:
+    """Add frames before, in, between and behind two loops."""
+    s = ckpt.state(x=0)
+    ckpt.append(x=-1)
+    for step in ckpt.steps(n):
+        simulations.step_of(log, step, dies=dies)
+        s.x += 1
+        ckpt.append(x=s.x)
+        ckpt.save()
+    ckpt.append(x=-2)
+    for step in ckpt.steps(n):
+        simulations.step_of(log, 10 + step, dies=dies)
+        s.x += 10
+        ckpt.append(x=s.x)
+        ckpt.save()
+    ckpt.append(x=-3)
+    return ckpt.series("x")
+
+
+@pytest.mark.contract("P7", "F23")
+@pytest.mark.parametrize("dies", [0, 1, 2, 10, 12])
+def test_frames_outside_of_loops_are_added_once(store: Path, tmp_path: Path, dies: int) -> None:
+    """What comes before a loop is executed again, and what it appends is not appended again."""
+    series = give(store, framed, 3, str(tmp_path / "log"), dies)
+
+    assert [-1, 1, 2, 3, -2, 13, 23, 33, -3] == series.tolist()
