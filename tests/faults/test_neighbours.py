@@ -41,6 +41,15 @@ def told(store: Path, fact: str) -> list[object]:
     return found
 
 
+def beats_on(store: Path) -> None:
+    """Wait until the newest run has named its cells twice: for a second whoever looked had something to see."""
+    path = list(run_paths(store).values())[-1]
+    driver.until(
+        lambda: len([said for said in read_run(path) if isinstance(said, Beat) and "computing" in said.facts]) > 1,
+        "two beats",
+    )
+
+
 def names(store: Path, count: int, *, runs: int = 1) -> None:
     """Wait until a beat of the newest of `runs` runs names so many cells."""
     driver.until(
@@ -85,6 +94,7 @@ def test_two_runs_share_the_work(tmp_path: Path, store: Path) -> None:
         with start(tmp_path, store, at_once=2) as second:
             others = cells(second, 2)
             names(store, 2, runs=2)
+            beats_on(store)
             for meeting in (*held, *others):
                 meeting.answer()
             found = values(first), values(second)
