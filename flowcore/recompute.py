@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from flowcore.errors import BadOption
+from flowcore.events import Event
 from flowcore.outlook import rehearsed
 from flowcore.plan.closeness import deviation
 from flowcore.plan.encode import BadRecord, ValueGone
@@ -149,6 +150,13 @@ def recompute(flow: Drawn, fraction: float, settings: Settings, *, sample: int =
 _GLANCE = 0.2  # seconds
 
 
+class _Listener:
+    """Hears what cells print, so that it is not printed a second time."""
+
+    def on_event(self, event: Event) -> None:
+        """Let it be."""
+
+
 def _session(flow: Drawn, chosen: Mapping[int, Sequence[int]], rehearsal: Rehearsal, settings: Settings) -> Session:
     """Make a run of the chosen cells alone, on a store that it may only read."""
     nodes = {planned.number: planned.node for planned in rehearsal.graph.nodes.values()}
@@ -156,7 +164,7 @@ def _session(flow: Drawn, chosen: Mapping[int, Sequence[int]], rehearsal: Rehear
     store.writable = False
     return Session(
         Graph(flow.nodes, [nodes[number] for number in chosen]), settings=replace(settings, on_error="continue"),
-        store=store, name=flow.name, observers=observers(settings.progress),
+        store=store, name=flow.name, observers=[*observers(settings.progress), _Listener()],
         asked=Asked(wants=chosen, held=frozenset(chosen), refresh=chosen, checking=True),
     )  # fmt: skip
 

@@ -169,14 +169,14 @@ def test_on_the_command_line(
         "@fc.flow\ndef lands(rates: list[float] = [1.0, 2.0]):\n    return erode(fc.each(rate=rates))\n"
     )
     monkeypatch.chdir(tmp_path)
-    command = ["--recompute", "100%", "lands.py", "--store", "kept"]
+    command = ["cache", "verify", "--recompute", "100%", "lands.py", "--store", "kept"]
     main(["run", "lands.py", "--store", "kept"])
     capsys.readouterr()
 
-    assert 0 == verify(command)
+    assert 0 == main(command)
     assert "2 of 2 kept results computed again: 2 equal" in capsys.readouterr().out
     monkeypatch.setenv("FLOWCORE_TEST_ROCK", "granite")
-    assert 1 == verify([*command, "--json"])
+    assert 1 == main([*command, "--json"])
     assert ["erode[rate=2.0]"] == [cell["cell"] for cell in json.loads(capsys.readouterr().out)["different"]]
     with pytest.raises(Usage, match="such as 5%"):
         verify(["--recompute", "some", "lands.py"])

@@ -114,11 +114,19 @@ def _du(arguments: Sequence[str]) -> int:
 
 
 def _verify(arguments: Sequence[str]) -> int:
+    if any(argument.partition("=")[0] == "--recompute" for argument in arguments):
+        from flowcore.cli.recompute import main as recompute
+
+        return recompute(arguments)
     parser = Parser(
         "cache verify", "Read everything in a store and compare it with its digests; what is damaged is put aside.",
         epilog="What was put aside is computed again when it is needed. Exit code 1: something is damaged.",
     )  # fmt: skip
     parser.add_argument("--read-only", action="store_true", help="only tell: put nothing aside")
+    parser.add_argument(
+        "--recompute", metavar="PART FILE.py[:flow]",
+        help="compute a part, as 5%%, of what is kept for a flow again, and compare",
+    )  # fmt: skip
     add_store(parser)
     add_json(parser)
     given = parser.read(arguments)

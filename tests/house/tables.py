@@ -91,6 +91,7 @@ WAITING: dict[str, tuple[set[str], str]] = {
         {"flowcore.result", "flowcore.outlook", "flowcore.overrule"},
         "a flow is drawn, and shown, without anything that runs or judges it",
     ),
+    "flowcore.cli.cache": ({"flowcore.cli.recompute"}, "a store is looked at without anything that runs"),
     "flowcore.declare.task": ({"difflib"}, "4 ms, and only when an error is on its way"),
 }
 
