@@ -116,7 +116,8 @@ def empty_directory(disk: Disk, path: str, names: re.Pattern[str]) -> None:
     try:
         fd = disk.open(path, DIRECTORY)
         try:
-            for name in filter(names.fullmatch, disk.listdir(fd)):
+            # The lock goes last: a spool that has none, and is not empty, may be one that is being made.
+            for name in sorted(filter(names.fullmatch, disk.listdir(fd)), key="lock".__eq__):
                 _unlink(disk, name, dir_fd=fd)
         finally:
             end_reading(disk, fd)

@@ -15,7 +15,7 @@ from blake3 import blake3
 from flowcore.errors import StoreUnavailable
 from flowcore.plan.encode import ValueGone
 from flowcore.store import spool as spool_room
-from flowcore.store.fs import DISK
+from flowcore.store.fs import DISK, Disk
 from flowcore.store.leftovers import tidy_spools
 from flowcore.store.spool import Spool
 from flowcore.testing import FaultyDisk
@@ -267,3 +267,24 @@ def test_a_failed_call_leaves_the_array_whole_or_absent(spool: Spool, code: int)
         else:
             assert HEADER + data == bytes(spool.map(digest, HEADER, SIZE)[0]), f"call {n}"
             spool.discard(digest)
+
+
+@pytest.mark.contract("F24", "P6")
+def test_the_lock_of_a_spool_is_removed_last(memory: Path) -> None:
+    """Whoever is killed while tidying leaves what the next one still knows for a leftover."""
+    dead = memory / f"flowcore-{'a' * 32}"
+    dead.mkdir(mode=0o700)
+    for name in ("lock", "verified", f"{'b' * 64}.npy", f"{'0' * 64}.npy"):
+        (dead / name).touch()
+    removed: list[str] = []
+
+    class Spy(Disk):
+        def unlink(self, path: str | Path, *, dir_fd: int | None = None) -> None:
+            removed.append(str(path))
+            super().unlink(path, dir_fd=dir_fd)
+
+    tidy_spools(Spy(), (str(memory),))
+
+    assert "lock" == removed[-1]
+    assert 4 == len(removed)
+    assert [] == os.listdir(memory)
