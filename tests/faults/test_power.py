@@ -12,8 +12,9 @@ import pytest
 from flowcore.declare.files import File
 from flowcore.errors import DamagedEntry
 from flowcore.store.checkpoint import Checkpoints
-from flowcore.store.directory import Store, StoreRun
+from flowcore.store.directory import Store, StoreRun, open_store
 from flowcore.store.fs import Disk
+from flowcore.store.gc import collect
 from flowcore.store.generations import Home
 from flowcore.store.indexing import build_index
 from flowcore.store.layout import Layout
@@ -255,3 +256,25 @@ def test_an_index_is_never_the_only_holder(folder: Path, place: Path) -> None:
         assert [] == operations.wrong(found, EARLIER)
         assert [] == told
     assert count > 20
+
+
+@pytest.mark.contract("H3", "F18", "J9", "T4")
+def test_packing_journals_loses_no_record(folder: Path, place: Path) -> None:
+    """The pack is on the medium before the journals that it replaces lose their names."""
+    for values in (EARLIER, LATER):
+        run = begin(folder)
+        keep(run, values)
+        finish(run)
+    disk = RecordingDisk(folder)
+    collect(open_store(folder / "store", disk=disk), keep_runs=0)
+    packed = list((folder / "store" / "v1" / "journals").glob("*.pack"))
+    count = 0
+    for crash, state in states(disk, place, together=1):
+        found, told = operations.read(state, VALUES, AfterTheLoss())
+        count += 1
+
+        assert sorted(VALUES) == sorted(found), f"after call {crash.call} ({crash.name}): {sorted(crash.files)}"
+        assert [] == operations.wrong(found, VALUES)
+        assert {DamagedEntry} >= {type(warning) for warning in told}
+    assert 1 == len(packed)
+    assert count > 10
