@@ -18,7 +18,7 @@ from flowcore.store.frames import Damage, last_frame, open_journal
 from flowcore.store.fs import DISK, Disk, end_reading
 from flowcore.store.journal import Record, read_frames, unpack
 from flowcore.store.layout import Layout
-from flowcore.store.listing import run_ids
+from flowcore.store.listing import PACK, journal_names, run_ids
 from flowcore.store.lock import RunLock
 from flowcore.store.trace import KEY_SIZE, NO_KEY, Trace, TraceRows
 
@@ -246,14 +246,16 @@ def older_commons(
 
     Nodes are known by name, and by the names of what differs from cell to cell.
     """
-    for older, path in reversed(run_paths(root, disk=disk).items()):
-        if older >= run_id:
+    layout = Layout(Path(root))
+    for name in sorted(journal_names(disk, layout), reverse=True):
+        if name.partition(".")[0] >= run_id and not name.endswith(PACK):
             continue
-        for told in read_run(path, disk=disk):
-            match told:
-                case NodeFacts(facts={"name": name, "common": dict(common), "own": list(names)}):
-                    if name == node and names == list(own):
-                        yield {str(part): digest for part, digest in common.items() if isinstance(digest, bytes)}
+        for _, _, records in read_frames(f"{layout.journals}/{name}", disk=disk):
+            for record in records:  # as they are: decoding traces to pass them over would be most of the work
+                match record:
+                    case ["node", int(), {"name": str(found), "common": dict(common), "own": list(names)}, *_]:
+                        if found == node and names == list(own):
+                            yield {str(part): digest for part, digest in common.items() if isinstance(digest, bytes)}
 
 
 def lives(root: str | Path, run_id: str, *, disk: Disk = DISK) -> bool:

@@ -153,3 +153,14 @@ def test_a_damaged_block_is_read_from_the_journals_instead(tmp_path: Path) -> No
     assert [Entry(0, 52 + i - i % 100, i % 100) for i in range(3_000)] == resting.find(keys)
     assert [Entry(0, 52, 3)] == list(resting.entries(keys[3]))
     assert [1] == asked
+
+
+@pytest.mark.contract("H7")
+def test_without_its_crc_a_block_would_hide_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test of the tests above: a flipped bit in a key is a key that is not found, and nobody says so."""
+    index, keys = filled(3_000)
+    path = written(tmp_path / "1", index)
+    path.write_bytes(flipped(path.read_bytes(), 8 * (HEAD + 8 * 500) + 3))
+    monkeypatch.setattr(IndexFile, "_verify_block", lambda self, block: self._verified.__setitem__(block, True))
+
+    assert None in resting_on(path).find(keys)

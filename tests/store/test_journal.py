@@ -149,6 +149,15 @@ def test_the_next_frame_follows_behind_the_debris(tmp_path: Path) -> None:
     assert 0 < damage.lost < FRAME_SIZE + len(pack(GROUPS[1]))
 
 
+@pytest.mark.contract("F38", "J7")
+def test_asking_for_a_lock_makes_nothing(tmp_path: Path) -> None:
+    """Neither the file nor the directory that a user has just removed."""
+    lock = RunLock(f"{tmp_path}/removed/run.lock", disk=DISK)
+
+    assert (False, False) == (lock.held(), lock.abandoned())
+    assert [] == list(tmp_path.iterdir())
+
+
 @pytest.mark.contract("F17")
 def test_the_lock_says_whether_the_writer_lives(tmp_path: Path) -> None:
     """Held while it lives, free once it is killed, and there before the journal is."""

@@ -7,6 +7,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from flowcore.store import indexing
@@ -17,6 +18,7 @@ from flowcore.store.index import Index
 from flowcore.store.indexfile import Covered, IndexFile, Source, write_index
 from flowcore.store.indexing import build_index
 from flowcore.store.records import Records
+from flowcore.store.trace import TraceRows
 from tests.store.conftest import Begin
 from tests.store.test_cache import key, reasons, trace_of
 
@@ -130,9 +132,8 @@ def test_a_damaged_index_is_written_anew(begin: Begin, store: Path) -> None:
     assert 60 == IndexFile(str(indexes(store)[0]), disk=DISK).count
 
 
-@pytest.mark.contract("J9", "P1")
-def test_a_lying_index_gives_no_wrong_hit(begin: Begin, store: Path) -> None:
-    """Its entries are whole and say of each key that its record is where another one's is."""
+def lied_to(begin: Begin, store: Path) -> int:
+    """Give how many of 50 cells hit through an index, whole in itself, that has the place of each for another one."""
     run = ended(begin, range(50))
     true = IndexFile(str(indexes(store)[0]), disk=DISK)
     lying = Index()
@@ -144,9 +145,21 @@ def test_a_lying_index_gives_no_wrong_hit(begin: Begin, store: Path) -> None:
     covered = [Covered(name=f"{run.id}.journal", end=true.journals[0].end, lost=0)]
     write_index(DISK, fd, lying.batches([0]), journals=covered, sources=sources, files={})
     DISK.close(fd)
-    answers = begin().cache.judge([key(i) for i in range(50)])
+    return sum(isinstance(answer, Hit) for answer in begin().cache.judge([key(i) for i in range(50)]))
 
-    assert not any(isinstance(answer, Hit) for answer in answers)
+
+@pytest.mark.contract("J9", "P1")
+def test_a_lying_index_gives_no_wrong_hit(begin: Begin, store: Path) -> None:
+    """A record answers only for the key that it has itself."""
+    assert 0 == lied_to(begin, store)
+
+
+@pytest.mark.contract("H7")
+def test_without_the_key_check_it_would(begin: Begin, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test of the test above: what the index says is believed."""
+    monkeypatch.setattr(TraceRows, "record", lambda self, row, _: self.value(row))
+
+    assert 50 == lied_to(begin, store)
 
 
 @pytest.mark.contract("J9", "F25")
@@ -205,3 +218,29 @@ def test_refreshed_and_first_records_answer_through_an_index(begin: Begin) -> No
     expected = trace_of(run, range(3), lambda i: float(i + 3)).records
 
     assert expected == [answer.record for answer in answers if isinstance(answer, Hit)]
+
+
+@pytest.mark.contract("F29", "J9")
+@pytest.mark.parametrize("cells", [100_000, pytest.param(1_000_000, marks=pytest.mark.slow)])
+def test_a_large_store_is_opened_and_judged_in_place(begin: Begin, store: Path, cells: int) -> None:
+    """Its next user reads no journal to open it, and to judge 512 cells no more than the frames that hold them."""
+    run = begin()
+    joined = np.random.default_rng(1).bytes(32 * cells)
+    for start in range(0, cells, 500):
+        keys = [joined[32 * i : 32 * i + 32] for i in range(start, start + 500)]
+        run.cache.record(Trace(
+            node=1, numbers=list(range(start, start + 500)), keys=keys, components=[b"\0\x07"] * 500,
+            records=[b"\x07"] * 500, seconds=[1.0] * 500,
+        ))  # fmt: skip
+    run.close("done")
+    run.release()
+    disk = Counting()
+    reader = begin(disk)
+    opened = [path for path in disk.opened if reader.id not in path]
+    asked = [joined[32 * i : 32 * i + 32] for i in range(1000, 1512)]
+    answers = reader.cache.judge([*asked, b"n" * 32])
+
+    assert [] == opened
+    assert [True] * 512 + [False] == [isinstance(answer, Hit) for answer in answers]
+    assert disk.read < 10 * 17_000 + 2 * 32_768
+    assert cells == len(reader.cache.records.index)

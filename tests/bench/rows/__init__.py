@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.bench.rows import kept, overlap, taskbench, whole
+from tests.bench.rows import kept, overlap, stored, taskbench, whole
 from tests.bench.rows.arena import Arena
 from tests.bench.table import Row
 
@@ -26,6 +26,10 @@ ROWS: dict[str, Callable[[Arena], list[Row]]] = {
     "coroutines": overlap.coroutines_row,
     "cached-small": kept.small_rows,
     "cached-large": kept.large_rows,
+    "judged": stored.judged_rows,
+    "array-kept": stored.array_kept_rows,
+    "opened": stored.opened_rows,
+    "warm": stored.warm_rows,
     "million": whole.million_rows,
     "import": whole.import_row,
     "process": whole.process_row,

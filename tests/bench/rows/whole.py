@@ -87,7 +87,7 @@ def million_rows(arena: Arena) -> list[Row]:
         source, count = scripts[name]
 
         def run() -> float:
-            took, peak = map(float, _python(source.format(cells=count, workers=arena.workers)).split())
+            took, peak = map(float, python(source.format(cells=count, workers=arena.workers)).split())
             peaks[name].append(peak / 2**20)
             return took / count * 1e6
 
@@ -127,10 +127,10 @@ def process_row(arena: Arena) -> list[Row]:
 
 
 def _process(source: str) -> Callable[[], float]:
-    return lambda: seconds(lambda: _python(source))
+    return lambda: seconds(lambda: python(source))
 
 
-def _python(source: str) -> str:
+def python(source: str) -> str:
     """Run a script with this checkout first, and a store that is gone afterwards."""
     root = Path(tempfile.mkdtemp(prefix="bench-"))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
