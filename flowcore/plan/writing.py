@@ -9,9 +9,10 @@ bytes itself; `plan/encode.py` packs once at the end.
 from __future__ import annotations
 
 import functools
+import io
 import struct
 import types
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator
 from typing import Any, TypeAlias
 
 import msgpack
@@ -214,8 +215,14 @@ def _refuse(value: object, writing: Writing) -> object:  # noqa: ARG001
 def _hint(kind: type) -> str:
     """Say what to do instead, where that is known."""
     name = kind_name(kind)
-    if name.startswith("numpy.random."):
+    if name.startswith("numpy.random.") or any(k.__module__ == "random" for k in kind.__mro__):
         return "a live generator would not advance on a hit: call fc.rng() inside the task"
+    if issubclass(kind, io.IOBase):
+        return "an open file has a place in it, which a hit would not move: use fc.File(path), or the bytes"
+    if issubclass(kind, Coroutine | Awaitable | AsyncIterator):
+        return "it is awaited once and gone: use what it gives"
+    if issubclass(kind, Iterator):
+        return "it is used up by whoever reads it first: use a list of what it gives"
     return ""
 
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import functools
+import io
 import itertools
 import random
 import sys
@@ -214,6 +216,34 @@ def test_live_generators_are_refused_with_a_hint() -> None:
     """A generator as argument would give the same stream on every hit."""
     with pytest.raises(NoEncoding, match=r"fc\.rng\(\)"):
         identity([np.random.default_rng(1)])
+
+
+async def _later() -> int:
+    return 1
+
+
+async def _one_by_one() -> Any:
+    yield 1
+
+
+@pytest.mark.contract("K28", "E6")
+@pytest.mark.parametrize(
+    ("make", "hint"),
+    [
+        (lambda: (i for i in ()), "list of what it gives"), (lambda: iter([1]), "list of what it gives"),
+        (lambda: map(str, [1]), "list of what it gives"), (lambda: zip([1], [2], strict=True), "list of what it gives"),
+        (lambda: itertools.count(), "list of what it gives"), (_later, "use what it gives"), (_one_by_one, "use what it gives"),
+        (functools.partial(open, __file__), r"fc\.File"), (functools.partial(open, __file__, "rb"), r"fc\.File"), (lambda: io.BytesIO(b"a"), r"fc\.File"),
+        (lambda: random.Random(1), r"fc\.rng"), (lambda: np.random.RandomState(1), r"fc\.rng"),
+    ],
+)  # fmt: skip
+def test_what_is_used_up_is_refused(make: Any, hint: str) -> None:
+    """What reading uses up, or moves, has no encoding; the refusal says what has."""
+    value = make()
+    with pytest.raises(NoEncoding, match=hint):
+        identity({"deep": [value]})
+    if hasattr(value, "close") and not hasattr(value, "asend"):
+        value.close()
 
 
 @pytest.mark.contract("K14")
