@@ -49,7 +49,7 @@ def elements(
         If the value has no elements in an order of its own.
     """
     content = _unspilled(record, fetch)
-    parts = _sequence(content)
+    parts = sequence(content)
     if parts is None:
         value = _decode(content, fetch, passed)
         if not _has_rows(value):
@@ -86,7 +86,7 @@ def item(
 def _item(content: bytes, key: object, fetch: Fetch) -> bytes | None:
     """Cut one item out of the bytes; None where Python has to be asked."""
     if type(key) is int:
-        parts = _sequence(content)
+        parts = sequence(content)
         if parts is not None:
             kind = "list" if 0x90 <= content[0] <= 0x9F or content[0] in (0xDC, 0xDD) else "tuple"
             if not -len(parts) <= key < len(parts):
@@ -99,8 +99,8 @@ def _item(content: bytes, key: object, fetch: Fetch) -> bytes | None:
     return places[key]
 
 
-def _sequence(content: bytes) -> list[bytes] | None:
-    """Cut a list, tuple or namedtuple; None for anything else."""
+def sequence(content: bytes) -> list[bytes] | None:
+    """Cut the record of a list, tuple or namedtuple into those of its members; None for anything else."""
     first = content[0] if content else 0
     if 0x90 <= first <= 0x9F or first in (0xDC, 0xDD):
         return _split(content)

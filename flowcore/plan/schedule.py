@@ -206,6 +206,10 @@ class Schedule:
         """These cells have failed for good."""
         self._close(node, numbers, State.FAILED)
 
+    def blocked(self, node: int, numbers: Numbers) -> None:
+        """These cells, taken or started, cannot run after all: an input of theirs has failed since."""
+        self._close(node, numbers, State.BLOCKED)
+
     def interrupted(self, node: int, numbers: Numbers) -> None:
         """These cells, taken, parked or started before, were stopped; nothing follows from it."""
         self._stations[node].mark(numbers, State.INTERRUPTED)

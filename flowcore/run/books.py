@@ -88,6 +88,7 @@ class Books:
     parked: dict[bytes, list[Cell]] = field(default_factory=dict)  # key -> cells that wait for it
     seconds: dict[int, float] = field(default_factory=dict)  # what a cell of each task took lately
     counts: dict[int, Counts] = field(default_factory=dict)
+    condemned: dict[Cell, FlowcoreError] = field(default_factory=dict)  # done cells whose value nobody can unpickle
     failures: list[CellFailure] = field(default_factory=list)
     skips: dict[Cell, str] = field(default_factory=dict)
     checking: bool = False  # whether results are only compared with what is kept

@@ -14,7 +14,7 @@ from typing import Any, cast
 from flowcore.declare.node import label_of
 from flowcore.declare.seat import Stopped
 from flowcore.plan import cut
-from flowcore.plan.encode import NoEncoding
+from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.plan.extension import OUTSIDE, PASSED, PICKLED
 from flowcore.plan.files import has_files, may_hold_files
 from flowcore.plan.records import extension_code, references
@@ -186,6 +186,27 @@ def _labels_itself(codec: Codec, record: Record) -> bool:
     if len(record) > _LABEL or any(place != OUTSIDE for _, _, place in references(record)):
         return False
     return label_of(codec.decode(record)) is not None
+
+
+def unreadable(job: Job, i: int, codec: Codec) -> tuple[int, int] | None:
+    """Find an input of the i-th cell that cannot be unpickled: its slot, and its place in what is gathered there."""
+    for slot, column in enumerate(job.columns):
+        record = column[0 if len(column) == 1 else i]
+        gathered = () if _is_passed_on(record) else cut.sequence(record) or ()
+        for place, part in enumerate(gathered or (record,)):
+            if _is_passed_on(part) and not _unpickles(part, codec):
+                return slot, place
+    return None
+
+
+def _unpickles(record: Record, codec: Codec) -> bool:
+    try:
+        codec.decode(record)
+    except ValueGone:
+        return True  # whoever finds that out waits for it
+    except BaseException:  # noqa: BLE001 - user code runs here; whatever it raises, the answer is no
+        return False
+    return True
 
 
 def _is_passed_on(record: Record) -> bool:

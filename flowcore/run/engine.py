@@ -27,6 +27,7 @@ from flowcore.notices import notice
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
 from flowcore.plan.records import combine
 from flowcore.plan.stations import BROKEN
+from flowcore.run.blame import fed, spared
 from flowcore.run.books import Books
 from flowcore.run.choice import chosen, truth
 from flowcore.run.crew import Crew
@@ -196,6 +197,8 @@ class Engine:
             schedule.pause(node)
             return True
         numbers = schedule.take(node, _BATCH)
+        if self._books.condemned and not (numbers := spared(node, numbers, self._books, self._landing.fail_all)):
+            return True
         if node in self._given:
             self._supply(node, numbers)
             return True
@@ -330,7 +333,10 @@ class Engine:
                     if free:
                         return started  # the executor is full, for whatever comes
                     break
-                batch = self._parking.sift(self._backlog.take(lane, node, room, share=share))
+                batch = fed(
+                    self._backlog.take(lane, node, room, share=share), self._books, self._landing.release_parked
+                )
+                batch = self._parking.sift(batch) if batch is not None else None
                 if batch is not None and not (self._books.remade and self._outdated(batch)):
                     executor.start(self._job(batch))
                 started = True

@@ -132,13 +132,18 @@ class FromGather:
         """See Feeder."""
         return [(self._source, n) for n in self._link.inputs(number).numbers]
 
+    @property
+    def tolerant(self) -> bool:
+        """Whether failed cells are left out."""
+        return self._missing == "drop-failed"
+
     def count(self, number: int) -> int:
         """Count the cells that are gathered for a cell."""
         return len(self._link.inputs(number).numbers)
 
     def lacks(self, number: int, lost: Callable[[int, int], bool]) -> bool:
         """Tell whether a cell is handed a gather from which failed cells are left out."""
-        if self._missing != "drop-failed":
+        if not self.tolerant:
             return False
         return any(lost(self._source, n) for n in self._link.inputs(number).numbers)
 

@@ -218,6 +218,7 @@ class Failed:
     attempt: int
     failure: Failure
     seconds: float = 0.0
+    input: tuple[int, int] | None = None  # slot, and place in what is gathered there, of what could not be unpickled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,7 +324,7 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
             return ["done", result.attempts, result.records, result.components, result.seconds, result.peaks,
                     result.classes, result.elements, result.refusals, result.same]  # fmt: skip
         case Failed():
-            return ["failed", result.attempt, result.failure.pack(), result.seconds]
+            return ["failed", result.attempt, result.failure.pack(), result.seconds, result.input]
         case Skipped():
             return ["skipped", result.attempt, result.reason, result.seconds]
         case Lost():
@@ -349,8 +350,9 @@ def unpack_result(fields: Sequence[object]) -> Result:  # noqa: PLR0911 - one ar
             columns: dict[str, Any] = {"attempts": attempts, "records": records, "components": components}
             columns |= {"seconds": seconds, "peaks": peaks, "classes": classes, "elements": elements}
             return Done(**columns, refusals=refusals, same=same)  # type: ignore[arg-type]
-        case ["failed", attempt, failure, seconds]:
-            return Failed(attempt=attempt, failure=Failure.unpack(failure), seconds=seconds)  # type: ignore[arg-type]
+        case ["failed", attempt, failure, seconds, at]:
+            place: Any = tuple(at) if at is not None else None  # type: ignore[arg-type]
+            return Failed(attempt=attempt, failure=Failure.unpack(failure), seconds=seconds, input=place)  # type: ignore[arg-type]
         case ["skipped", attempt, reason, seconds]:
             return Skipped(attempt=attempt, reason=reason, seconds=seconds)  # type: ignore[arg-type]
         case ["lost", attempt, digest]:

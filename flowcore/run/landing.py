@@ -14,6 +14,7 @@ from flowcore.errors import FileChanged, FlowcoreError, NotStorable, ValueLost
 from flowcore.plan.pickled import is_pickled
 from flowcore.plan.records import combine
 from flowcore.run.arguments import arguments_told
+from flowcore.run.blame import condemn
 from flowcore.run.books import Books, Cell, CellFailure, Tries
 from flowcore.run.budgets import charged
 from flowcore.run.chronicle import failure_facts
@@ -265,6 +266,9 @@ class Landing:
         tries = self.books.tries.setdefault(cell, Tries())
         if isinstance(result, Lost):
             self._lost(cell, result.digest, tries, work, flight.key(result.attempt))
+            return
+        if isinstance(result, Failed) and result.input is not None and condemn(result, work, cell[1], self.books):
+            self.release_parked(flight.key(result.attempt))
             return
         error, budget, used = charged(result, tries, work, cell=self.name(*cell))
         final = isinstance(result, Died) and result.final

@@ -26,7 +26,7 @@ from flowcore.declare.seat import Pulse, Stopped
 from flowcore.errors import FileChanged, FlowcoreWarning, MissingFile, NotPicklable, NotStorable, Skip
 from flowcore.plan.closeness import Deviation, deviation
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone
-from flowcore.run.call import Call
+from flowcore.run.call import Call, unreadable
 from flowcore.run.context import Context, SlotLike, current
 from flowcore.run.failure import describe
 from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
@@ -115,7 +115,7 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
     except ValueGone as gone:
         return Lost(attempt=attempt, digest=gone.digest)
     except BaseException as error:  # noqa: BLE001 - becomes a result
-        return Failed(attempt=attempt, failure=describe(error))
+        return Failed(attempt=attempt, failure=describe(error), input=unreadable(job, i, place.codec))
     started = monotonic()
     try:
         value = stage.run(*arguments)

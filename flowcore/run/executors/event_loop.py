@@ -28,7 +28,7 @@ from flowcore.clock import monotonic
 from flowcore.errors import Skip
 from flowcore.plan.encode import ValueGone
 from flowcore.plan.records import references
-from flowcore.run.call import Stage
+from flowcore.run.call import Stage, unreadable
 from flowcore.run.context import Context, current
 from flowcore.run.failure import describe
 from flowcore.run.inbox import Inbox, Timer
@@ -173,6 +173,7 @@ class EventLoopExecutor:
     async def _outcome(self, job: Job, i: int) -> Result:
         """Run one cell to its end, whatever that is."""
         attempt, started = job.attempts[i], monotonic()
+        arguments = None
         try:
             stage = self._place.call(job.task).stage(job)
             arguments = await self._arguments(stage, job, i)
@@ -191,7 +192,9 @@ class EventLoopExecutor:
                 return Interrupted(attempts=[attempt])
             return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
         except BaseException as error:  # noqa: BLE001 - becomes a result
-            return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
+            seconds = monotonic() - started
+            bad = await self._aside(unreadable, job, i, self._place.codec) if arguments is None else None
+            return Failed(attempt=attempt, failure=describe(error), seconds=seconds, input=bad)
 
     async def _arguments(self, stage: Stage, job: Job, i: int) -> tuple[list[Any], dict[str, Any]]:
         heavy = any(references(column[0 if len(column) == 1 else i]) for column in job.columns)
