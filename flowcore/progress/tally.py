@@ -60,7 +60,7 @@ class Board:
     stopping: bool  # nothing new begins
     seconds: float
     rows: tuple[Row, ...]  # in the order of drawing
-    loops: tuple[Advanced, ...] = ()  # of running cells, those that were heard of last first
+    loops: tuple[Advanced, ...] = ()  # of running cells, by name
     parked: CellsParked = _NONE_PARKED
 
     def sum(self, count: str) -> int:
@@ -217,7 +217,7 @@ class Tally:
             run=self._run, flow=self._flow, status=self._status, stopping=self._stopping, rows=tuple(self._rows(now)),
             parked=self._parked,
             seconds=self._seconds if self._seconds is not None else now - self._began,
-            loops=() if self._status else tuple(self._running_loops()),
+            loops=() if self._status else tuple(sorted(self._running_loops(), key=lambda loop: loop.cell)),
         )  # fmt: skip
 
     def _running_loops(self) -> Iterable[Advanced]:
