@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
+from flowcore.declare.files import File
 from flowcore.plan import code, pieces, reach
 from flowcore.plan.encode import encode
 from flowcore.plan.extension import array_digest
@@ -207,6 +208,11 @@ SABOTEURS: dict[str, Saboteur] = {
     "join with a dash": Saboteur(_known_by(_joined), VALUES, family=FAMILIES[3]),
     "use repr": Saboteur(_known_by(repr), VALUES, family=FAMILIES[6][:2]),
     "use hash": Saboteur(_known_by(lambda value: _rebuilt(value, _hashed)), VALUES, family=FAMILIES[1]),
+    "file by its path": Saboteur(
+        _known_by(lambda value: _rebuilt(value, lambda v: str(v) if isinstance(v, File) else repr(v))),
+        VALUES,
+        edits=("exchange", "write"),
+    ),
     "source text, a constant": Saboteur(source_text, VALUES, edits=("turn",)),
     "source text, a comment": Saboteur(source_text, MANY, edits=("dress",)),
     "skip helpers": Saboteur(skip_helpers, VALUES, edits=("turn",)),

@@ -22,7 +22,7 @@ MOST = 150  # examples; each patch is seen much earlier
 def test_broken_identity_is_seen(name: str, counter: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A patch that spoils keys, what answers them, or what cells give, does not pass for flowcore."""
     saboteur = SABOTEURS[name]
-    families = (saboteur.family,) if saboteur.family else FAMILIES
+    families = (saboteur.family,) if saboteur.family else () if "write" in saboteur.edits else FAMILIES
 
     @given(steps=programs(most=5), data=st.data())
     @settings(max_examples=MOST, phases=[Phase.generate], report_multiple_bugs=False)
