@@ -77,7 +77,7 @@ def test_a_run_is_shown(ran: Terminal) -> None:
     assert [("field", ["rate"], 0, 1, 1)] == [
         (node["name"], node["axes"], node["done"], node["hit"], node["failed"]) for node in data["nodes"]
     ]
-    assert {"run", "settings", "nodes", "failures", "schema"} == set(data)
+    assert {"run", "settings", "nodes", "failures", "loops", "schema"} == set(data)
 
 
 def test_a_node_is_shown(ran: Terminal) -> None:
