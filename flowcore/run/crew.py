@@ -16,7 +16,6 @@ from typing import Any, cast
 
 from flowcore.errors import BadOption
 from flowcore.plugins import load
-from flowcore.run.executors.event_loop import EventLoopExecutor
 from flowcore.run.executors.futures import FuturesExecutor
 from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.processes import ProcessExecutor
@@ -112,6 +111,8 @@ class Crew:
             case "thread":
                 return ThreadExecutor(**self._here())
             case "async":
+                from flowcore.run.executors.event_loop import EventLoopExecutor  # asyncio takes 40 ms to import
+
                 return EventLoopExecutor(**self._here())
             case "inline":
                 return InlineExecutor(**self._here())

@@ -91,6 +91,10 @@ WAITING: dict[str, tuple[set[str], str]] = {
         {"flowcore.result", "flowcore.outlook", "flowcore.overrule"},
         "a flow is drawn, and shown, without anything that runs or judges it",
     ),
+    "flowcore.run.crew": (
+        {"flowcore.run.executors.event_loop"},
+        "asyncio takes 40 ms, a tenth of a warm run of ten thousand cells, and most flows have no coroutine",
+    ),
     "flowcore.cli.cache": ({"flowcore.cli.recompute"}, "a store is looked at without anything that runs"),
     "flowcore.declare.task": ({"difflib"}, "4 ms, and only when an error is on its way"),
 }
