@@ -164,7 +164,8 @@ def _session(flow: Drawn, chosen: Mapping[int, Sequence[int]], rehearsal: Rehear
     store.writable = False
     return Session(
         Graph(flow.nodes, [nodes[number] for number in chosen]), settings=replace(settings, on_error="continue"),
-        store=store, name=flow.name, observers=[*observers(settings.progress), _Listener()],
+        store=store, name=flow.name,
+        observers=[_Listener()] if settings.progress is False else observers(settings.progress),
         asked=Asked(wants=chosen, held=frozenset(chosen), refresh=chosen, checking=True),
     )  # fmt: skip
 
