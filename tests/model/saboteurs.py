@@ -210,7 +210,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "use hash": Saboteur(_known_by(lambda value: _rebuilt(value, _hashed)), VALUES, family=FAMILIES[1]),
     "file by its path": Saboteur(
         _known_by(lambda value: _rebuilt(value, lambda v: str(v) if isinstance(v, File) else repr(v))),
-        VALUES,
+        "^(step|too few)",
         edits=("exchange", "write"),
     ),
     "source text, a constant": Saboteur(source_text, VALUES, edits=("turn",)),
