@@ -102,7 +102,8 @@ class Codec:
         self.passed = passed
         self.pickles = pickles
         self.files = files if files is not None else Files()
-        self._homes = {home.place: home for home in (passed, kept) if home is not None}
+        homes: tuple[ArrayHome | None, ...] = (self.files.blobs, passed, kept)  # what cannot be written can be read
+        self._homes = {home.place: home for home in homes if home is not None}
 
     def encode(self, value: object, *, keep: bool) -> Encoded:
         """Give record, component and user classes of `value`.

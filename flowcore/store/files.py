@@ -103,7 +103,7 @@ class Files:
     """
 
     def __init__(self, blobs: Blobs | None = None, *, disk: Disk = DISK, known: StatCache | None = None) -> None:
-        self._blobs = blobs
+        self.blobs = blobs
         self._disk = disk
         self._known = known if known is not None else StatCache()
         self._network: dict[int, bool] = {}  # by device
@@ -134,7 +134,7 @@ class Files:
         StoreUnavailable
             If it cannot be kept.
         """
-        if self._blobs is None:
+        if self.blobs is None:
             return self.look(file)
         path = os.path.realpath(os.fspath(file))
         kept = self._kept(path)
@@ -146,7 +146,7 @@ class Files:
             raise _missing(file, error) from None
         suffix = suffix_of(path)
         try:
-            name, size = self._blobs.keep(
+            name, size = self.blobs.keep(
                 lambda draft, durable: copy_draft(self._disk, fd, draft, suffix=suffix, durable=durable),
                 needed=self._disk.fstat(fd).st_size,
             )
@@ -164,16 +164,16 @@ class Files:
         ValueGone
             If it is not there, or is not what its name says.
         """
-        if self._blobs is None:
+        if self.blobs is None:
             raise ValueGone(filed.name)
-        return self._blobs.locate(filed.name, filed.size)
+        return self.blobs.locate(filed.name, filed.size)
 
     def see(self, filed: Filed) -> Seen:
         """Take note of a file before a cell gets it."""
         if filed.facts is not None:
             return Seen(filed, filed.where, None)
-        assert self._blobs is not None, "a kept file has been located"
-        path = self._blobs.path(filed.name)
+        assert self.blobs is not None, "a kept file has been located"
+        path = self.blobs.path(filed.name)
         try:
             return Seen(filed, path, _times(self._disk.stat(path)))
         except OSError:
@@ -189,8 +189,8 @@ class Files:
         if facts is None:
             if seen.times is None or now == seen.times:
                 return False
-            assert self._blobs is not None, "a kept file has been located"
-            self._blobs.doubt(filed.name)
+            assert self.blobs is not None, "a kept file has been located"
+            self.blobs.doubt(filed.name)
             return True
         if now[1:] != (facts.inode, filed.size, facts.mtime_ns, facts.ctime_ns):
             return True
@@ -203,13 +203,13 @@ class Files:
 
     def _kept(self, path: str) -> Filed | None:
         """Give the kept file that a path names, if it is one."""
-        assert self._blobs is not None, "asked by take"
-        name = self._blobs.name_of(path)
+        assert self.blobs is not None, "asked by take"
+        name = self.blobs.name_of(path)
         if name is None:
             return None
         try:
             size = self._disk.stat(path).st_size
-            self._blobs.locate(name, size)
+            self.blobs.locate(name, size)
         except (OSError, ValueGone):
             return None
         return Filed(name[:32], size, suffix_of(path), None)
