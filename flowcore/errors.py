@@ -459,9 +459,12 @@ class WorkerDied(FlowcoreError, RuntimeError):
     peak: int = 0  # bytes of memory at its highest
     stderr: str = ""
     stack: str = ""
+    step: int = 0  # the last that its loop over steps finished
 
     def lines(self) -> Iterator[str]:
         yield f"The worker running {self.cell} died: {self.cause} (attempt {self.attempt} of {self.attempts})."
+        if self.step:
+            yield f"Its loop had finished {self.step} steps."
         if self.peak:
             yield f"Its peak memory was {self.peak / 2**20:.0f} MiB."
         if self.stack:

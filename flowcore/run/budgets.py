@@ -41,6 +41,6 @@ def charged(
             tries.crashed += 1
             died = WorkerDied(
                 cell=cell, attempt=tries.crashed, attempts=CRASHES + 1, cause=result.cause, peak=result.peak,
-                stderr=result.stderr, stack=users_stack(result.stack),
+                stderr=result.stderr, stack=users_stack(result.stack), step=result.step,
             )  # fmt: skip
             return died, CRASHES, tries.crashed

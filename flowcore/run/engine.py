@@ -273,6 +273,9 @@ class Engine:
         if hits:
             books.count(node).hit += len(hits)
             books.cache.hits(node, [numbers[i] for i in hits], [keys[i] for i in hits])
+            if work.claims is not None and not work.claims.stays:
+                for i in hits:  # whoever made it may have been killed before it could remove them
+                    books.cache.settled(keys[i])
             books.schedule.done(node, [numbers[i] for i in hits])
         if misses and work.keep == Keep.REQUIRED and (refusal := books.cache.refusal()) is not None:
             refusal.did = 'These cells did not run: their task says cache="required".'

@@ -247,6 +247,7 @@ class Died:
     peak: int = 0
     stderr: str = ""
     stack: str = ""
+    step: int = 0  # the last that a loop over steps finished; 0: none
     final: bool = False  # there is nobody left to try it again; never packed
 
 
@@ -330,7 +331,7 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
         case Lost():
             return ["lost", result.attempt, result.digest]
         case Died():
-            return ["died", result.attempt, result.cause, result.peak, result.stderr, result.stack]
+            return ["died", result.attempt, result.cause, result.peak, result.stderr, result.stack, result.step]
         case TimedOut():
             return ["timed out", result.attempt, result.seconds, result.did]
         case Interrupted():
@@ -357,8 +358,8 @@ def unpack_result(fields: Sequence[object]) -> Result:  # noqa: PLR0911 - one ar
             return Skipped(attempt=attempt, reason=reason, seconds=seconds)  # type: ignore[arg-type]
         case ["lost", attempt, digest]:
             return Lost(attempt=attempt, digest=digest)  # type: ignore[arg-type]
-        case ["died", attempt, cause, peak, stderr, stack]:
-            return Died(attempt=attempt, cause=cause, peak=peak, stderr=stderr, stack=stack)  # type: ignore[arg-type]
+        case ["died", attempt, cause, peak, stderr, stack, step]:
+            return Died(attempt=attempt, cause=cause, peak=peak, stderr=stderr, stack=stack, step=step)  # type: ignore[arg-type]
         case ["timed out", attempt, seconds, did]:
             return TimedOut(attempt=attempt, seconds=seconds, did=did)  # type: ignore[arg-type]
         case ["interrupted", attempts]:

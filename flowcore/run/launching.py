@@ -39,6 +39,7 @@ class Ending:
     peak: int  # bytes of memory at its highest; 0: not known
     stderr: str  # last lines of its log
     stack: str  # what faulthandler wrote
+    step: int = 0  # the last that a loop over steps finished; 0: none
 
 
 class LauncherProcess:
@@ -179,7 +180,7 @@ class WorkerProcess:
         return Ending(
             attempt=self.slot.attempt,
             batch=self.slot.batch, cause=self.doomed or proc.describe(self.status, self.peak), peak=self.peak,
-            stderr=proc.tail(self._log), stack=self.slot.text,
+            stderr=proc.tail(self._log), stack=self.slot.text, step=self.slot.step,
         )  # fmt: skip
 
     def kill(self, why: str) -> None:

@@ -299,7 +299,7 @@ class ProcessExecutor:
                 parcel.open.discard(ending.attempt)
                 died = Died(
                     attempt=ending.attempt, cause=ending.cause, peak=ending.peak, stderr=ending.stderr,
-                    stack=ending.stack,
+                    stack=ending.stack, step=ending.step,
                 )  # fmt: skip
                 self._inbox.post([died])
                 return True
