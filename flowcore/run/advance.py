@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from flowcore import clock
 from flowcore.events import Advanced, Event
@@ -19,6 +19,14 @@ from flowcore.store.cache import Cache
 _APART: Final = 5.0  # seconds between two records of a loop, at least
 _SHARE: Final = 0.01  # and this part of the time since its first
 _WEIGHT: Final = 0.3  # of the newest rate in what is expected
+
+
+class Progressed(Protocol):
+    """Takes how far the loop of a cell is."""
+
+    def __call__(self, node: int, number: int, told: Metric, *, last: bool) -> None:
+        """Take it in."""
+        ...
 
 
 @dataclass(slots=True)
@@ -51,8 +59,8 @@ class Advances:
     tell: Callable[[Event], None]
     _loops: dict[tuple[int, int], _Loop] = field(default_factory=dict)
 
-    def take(self, node: int, number: int, told: Metric) -> None:
-        """Take in how far a loop is."""
+    def take(self, node: int, number: int, told: Metric, *, last: bool = False) -> None:
+        """Take in how far a loop is; what may be its last word is written down in any case."""
         now = clock.monotonic()
         loop = self._loops.get((node, number))
         if loop is None or told.step < loop.step:
@@ -61,7 +69,7 @@ class Advances:
             rate = (told.step - loop.step) / (now - loop.at)
             loop.rate = rate if not loop.rate else loop.rate + _WEIGHT * (rate - loop.rate)
             loop.step, loop.at = told.step, now
-        if now - loop.written >= max(_APART, _SHARE * (now - loop.first)):
+        if last or now - loop.written >= max(_APART, _SHARE * (now - loop.first)):
             loop.written = now
             self.cache.metric(node, number, told.step, told.steps, told.numbers)
         left = (told.steps - told.step) / loop.rate if told.steps and loop.rate else None

@@ -13,6 +13,7 @@ from flowcore import clock
 from flowcore.errors import FileChanged, FlowcoreError, NotStorable, ValueLost
 from flowcore.plan.pickled import is_pickled
 from flowcore.plan.records import combine
+from flowcore.run.advance import Progressed
 from flowcore.run.arguments import arguments_told
 from flowcore.run.blame import condemn
 from flowcore.run.books import Books, Cell, CellFailure, Tries
@@ -79,7 +80,7 @@ class Landing:
         failed: Callable[[CellFailure], None],
         printed: Callable[[int, int, Printed], None],
         warned: Callable[[NotStorable | FileChanged | Warned], None],
-        progressed: Callable[[int, int, Metric], None],
+        progressed: Progressed,
         sameness: Sameness,
     ) -> None:
         self.books = books
@@ -199,7 +200,7 @@ class Landing:
     def _progressed(self, told: Metric) -> None:
         flight = self.books.attempts.get(told.attempt)
         if flight is not None:
-            self._progress(flight.batch.work.number, flight.number(told.attempt), told)
+            self._progress(flight.batch.work.number, flight.number(told.attempt), told, last=self.stopping)
 
     def _record(self, flight: Flight, offsets: Sequence[int], trace: Trace) -> None:
         trace.own.extend(c if len(c) == 1 else [c[o] for o in offsets] for c in flight.batch.own)

@@ -287,6 +287,8 @@ class CellSeat:
                 self._write(self._home, loop, step, values(), mark)
             except StoreUnavailable:
                 pass  # told of once, by whoever met it; the state before this one is still there
+            except OSError as error:  # of a series: its frames wait in memory
+                self._home.failed(error)
             except NoEncoding as refused:
                 self.around.warn(
                     NotStorable(node=f"{self.claim.cell}, its state", path=refused.path, kind=refused.kind)

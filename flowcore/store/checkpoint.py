@@ -43,7 +43,7 @@ class Checkpoints:
         for name in self._directories():
             if name == key.hex():
                 continue
-            if self._about(name) != (task, cell, ""):
+            if self._about(name)[:2] != (task, cell) or self._about(name)[2] == "end":
                 continue
             other = bytes.fromhex(name)
             newest = next(iter(self.at(other).found()), None)

@@ -180,7 +180,7 @@ class Generations:
             number = self._publish(manifest)
             sync_directory(self._disk, self._directory)
         except OSError as error:
-            raise self._failed(error) from error
+            raise self.failed(error) from error
         self._known[number] = manifest
         self._trusted.add(number)
         self._prune()
@@ -203,6 +203,11 @@ class Generations:
         except OSError:
             return
 
+    def failed(self, error: OSError, *, needed: int = 0) -> StoreUnavailable:
+        """Take note of a write that failed; told once a run. Gives the error that says so."""
+        self._made = False  # somebody may have removed the store during the run (F38)
+        return error if isinstance(error, StoreUnavailable) else self._home.trouble.met(error, needed=needed)
+
     # ---- inside ----------------------------------------------------------------------
 
     def _put(self, header: bytes, data: memoryview) -> bytes:
@@ -222,7 +227,7 @@ class Generations:
             finally:
                 drop(self._disk, draft)
         except OSError as error:
-            raise self._failed(error, needed=size) from error
+            raise self.failed(error, needed=size) from error
         self._sound.add(digest)
         return digest
 
@@ -335,10 +340,6 @@ class Generations:
         except OSError:
             return ""
         return aside
-
-    def _failed(self, error: OSError, *, needed: int = 0) -> StoreUnavailable:
-        self._made = False  # somebody may have removed the store during the run (F38)
-        return error if isinstance(error, StoreUnavailable) else self._home.trouble.met(error, needed=needed)
 
     def _make(self) -> None:
         """Make the directories that are missing, their names on the medium."""

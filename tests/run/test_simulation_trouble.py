@@ -67,6 +67,27 @@ def test_a_simulation_goes_on_while_its_disk_is_full(store: Path) -> None:
     assert mean.tolist() == frame[:, 0].tolist()
 
 
+@fc.compute(runner="inline", ignore=("global:DISK",))
+def recording(n: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> Any:
+    """Change nothing but a series, on a disk that is full for a while."""
+    ckpt.state(terrain=np.arange(float(SIZE)))
+    for step in ckpt.steps(n):
+        ckpt.append(frame=np.full(SIZE * 5, step))
+        ckpt.save()
+        DISK[0].full = 3 <= step < 7
+    return ckpt.series("frame")
+
+
+@pytest.mark.contract("C5", "F19")
+def test_a_series_waits_for_room(store: Path) -> None:
+    """Frames that a full disk does not take stay in memory, and none is missing in the end."""
+    DISK[:] = [Tight(1, error=errno.ENOSPC, lasting=True, only=("write", "pwrite"), under=str(store))]
+    with pytest.warns(StoreUnavailable):
+        frames = value_of(recording, 10, store=open_store(store, disk=DISK[0]))
+
+    assert list(range(10)) == frames[:, -1].tolist()
+
+
 @pytest.mark.contract("P8", "F21")
 def test_a_simulation_without_a_store_keeps_its_series_in_memory(store: Path) -> None:
     """Nothing can be saved, and nothing else is different."""
