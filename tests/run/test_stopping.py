@@ -14,6 +14,8 @@ import pytest
 
 import flowcore as fc
 from flowcore.events import Advanced, Event
+from flowcore.run.job import Interrupted
+from flowcore.testing import FakeClock, ScriptedExecutor
 
 DEADLINE = 60.0
 
@@ -236,3 +238,60 @@ def test_a_loop_can_go_back_to_what_was_saved(store: Path, gate: Gate) -> None:
 
     assert [-1, 0, 1, 2, 3, 4, 5] == gate.steps
     assert (again, other) == (drawn, last)
+
+
+def saving(n: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> int:
+    """Keep a state."""
+    return sum(1 for _ in ckpt.steps(n))
+
+
+def passing(n: int) -> int:
+    """Keep none."""
+    return n
+
+
+@pytest.mark.contract("P12", "W7")
+@pytest.mark.parametrize(("saves", "seconds"), [(False, 3.0), (True, 31.0)])
+def test_what_saves_has_thirty_seconds(store: Path, saves: bool, seconds: float) -> None:
+    """Without a cell that keeps its state the grace is two seconds; with one it is thirty, or until that has ended."""
+    flow = fc.Flow("grace")
+    flow.add(fc.compute(passing), 1)
+    if saves:
+        flow.add(fc.compute(saving), 1)
+    script = ScriptedExecutor()
+    with FakeClock() as clock:
+        run = flow.start(executor=script, store=store, progress=False)
+        held = script.wait(2 if saves else 1)
+        run.cancel()
+        script.settle()
+        clock.advance(seconds / 10)
+        script.settle()
+        early = len(script.held)
+        clock.advance(seconds)
+        script.settle()
+
+        assert run.wait(DEADLINE)
+        assert (len(held), 0) == (early, len(script.held))
+    assert "interrupted" == run.status
+
+
+@pytest.mark.contract("P12", "W7")
+def test_the_others_are_ended_once_all_is_saved(store: Path) -> None:
+    """After two seconds only cells that keep a state are waited for; when the last has ended, so has the run."""
+    flow = fc.Flow("grace")
+    flow.add(fc.compute(passing), 1)
+    flow.add(fc.compute(saving), 1)
+    script = ScriptedExecutor()
+    with FakeClock() as clock:
+        run = flow.start(executor=script, store=store, progress=False)
+        script.wait(2)
+        run.cancel()
+        script.settle()
+        clock.advance(5.0)
+        script.settle()
+        waiting = len(script.held)
+        (last,) = script.wait(1, "saving")
+        last.post([Interrupted(attempts=[last.attempt])])
+
+        assert run.wait(DEADLINE)
+    assert (2, 0, "interrupted") == (waiting, len(script.held), run.status)
