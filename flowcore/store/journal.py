@@ -73,7 +73,7 @@ class JournalWriter:
 
     def _take_lock(self) -> bool:
         try:
-            return self._lock.take()
+            return self._lock.claim()
         except OSError:
             return False  # locks only save work: nobody will wait for this run
 

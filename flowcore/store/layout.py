@@ -35,6 +35,7 @@ FORMAT = 1
 MARKER = b"flowcore store\nformat %d\ndigest blake3-256\n"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{16}")
 GC = "gc"  # in place of a run's id: whose lock and workplace are those of whoever removes things
+_TRIES = 8
 _MARKER_LIMIT = 4096
 _OTHERS_WRITE = 0o022
 _DIGEST = 32  # bytes
@@ -249,11 +250,19 @@ def exists(disk: Disk, path: str) -> bool:
 
 def make_directory(disk: Disk, path: str) -> None:
     """Make a directory for this user alone, unless there is one."""
-    try:
-        disk.mkdir(path)
-    except FileExistsError:
-        if not stat.S_ISDIR(disk.stat(path).st_mode):
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+    for attempt in range(_TRIES):
+        try:
+            disk.mkdir(path)
+        except FileExistsError:
+            if not stat.S_ISDIR(disk.stat(path).st_mode):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path) from None
+        except FileNotFoundError:
+            # 1. We make it. 2. A run that begins just now takes it, empty as it is, for what a dead one left, and
+            # removes it. 3. We set its mode, and it is gone. So we make it again.
+            if attempt == _TRIES - 1 or not exists(disk, os.path.dirname(path)):
+                raise
+            continue
+        return
 
 
 def make_parents(disk: Disk, path: Path) -> None:

@@ -100,7 +100,7 @@ def test_a_full_disk_costs_no_result(runner: str, at: int, tmp_path: Path, store
 @pytest.mark.parametrize("call", ["fsync", "pwrite", "write"])
 def test_an_input_output_error_ends_keeping_only(call: str, tmp_path: Path, store: Path) -> None:
     """EIO once: the run goes on with right values and one warning, and so does the next one."""
-    disk = FaultyDisk(5 if call == "write" else 1, error=errno.EIO, only=(call,), under=str(store))
+    disk = FaultyDisk(9 if call == "write" else 1, error=errno.EIO, only=(call,), under=str(store))
     value, told = run(store, disk, runner="thread")
     again, later = run(store)
 
