@@ -151,7 +151,7 @@ _WRITTEN: Final = (
     "types.GenericAlias",
     "types.UnionType",
     "collections.abc._CallableGenericAlias",
-)  # by how Python writes them
+)  # of what annotations are made
 
 
 def is_inert(thing: object) -> bool:
@@ -164,9 +164,29 @@ def is_followed(thing: object) -> bool:
     if isinstance(thing, _FOLLOWED):
         return True
     name = kind_name(type(thing))
-    if name == _VECTORIZE or name.startswith(("typing._", "flowcore.declare.task.Task")) or name in _WRITTEN:
+    if name == _VECTORIZE or name.startswith("flowcore.declare.task.Task") or _is_written(thing):
         return True
     return is_inert(thing) or "__wrapped__" in getattr(thing, "__dict__", ()) or is_sealed(thing)
+
+
+def _is_written(thing: object) -> bool:
+    """Tell whether a thing is what annotations are made of: `list[int]`, `int | None`, `Annotated[float, ...]`."""
+    name = kind_name(type(thing))
+    return name.startswith("typing._") or name in _WRITTEN
+
+
+def _written_piece(thing: Any) -> Piece:
+    """Give the piece of an alias of types: of `Box[int]` the class Box, for calling one calls the other."""
+    parts = [*getattr(thing, "__args__", ()), *getattr(thing, "__metadata__", ())]
+    if not parts:
+        return Piece("", pack(["written", repr(thing)]))
+    piece = Piece("", pack(["written", kind_name(type(thing)), str(getattr(thing, "_name", ""))]))
+    for place, part in enumerate([getattr(thing, "__origin__", None), *parts]):
+        if kind_name(type(part)) == "typing.ForwardRef":
+            piece.values.append((f"type {place}", pack(repr(part))))
+        else:
+            piece.refer(f"type {place}", part, needed=False)
+    return piece
 
 
 def is_sealed(thing: Any) -> bool:
@@ -240,6 +260,9 @@ def function_piece(function: types.FunctionType, read: Callable[[Piece, types.Fu
         piece.refer("docstring", function.__doc__)
     _defaults(piece, function)
     _closure(piece, function, needed=True)
+    for name, held in sorted(vars(function).items()):
+        if not name.startswith("__"):  # whoever is handed the function may read it
+            piece.refer(f"attribute {name}", held, needed=False)
     return piece
 
 
@@ -307,21 +330,26 @@ def wrapper_piece(thing: Any) -> Piece:
         piece.refer("dispatcher", thing.dispatcher)
     elif isinstance(thing, _GETTERS):
         piece.refer("arguments", thing.__reduce__()[1])
-    elif origin.kind == "user":
-        _instance(piece, thing)
-    else:
+    elif origin.kind != "user":
         names = [n for n in ("__wrapped__", "__func__", "func") if callable(getattr(thing, n, None))]
         for name in names[:1]:
             piece.refer(name, getattr(thing, name))
+    if origin.kind == "user":  # a class derived from one of these included: its methods do run
+        _instance(piece, thing)
     return piece
 
 
-def _instance(piece: Piece, wrapper: Any) -> None:
-    """Note a decorator that is an instance of a user's class: its class, what it wraps, and what it holds."""
-    piece.edges.append(("class", type(wrapper)))
-    for name, held in sorted(vars(wrapper).items()):
+def _instance(piece: Piece, thing: Any, *, needed: bool = True) -> None:
+    """Note an instance of a user's class, such as a decorator: its class, what it wraps, and what it holds."""
+    piece.edges.append(("class", type(thing)))
+    held = dict(getattr(thing, "__dict__", {}))
+    slots = [vars(kind).get("__slots__", ()) for kind in type(thing).__mro__]
+    for name in (name for names in slots for name in ([names] if isinstance(names, str) else names)):
+        if hasattr(thing, name) and name not in ("__dict__", "__weakref__"):
+            held[name] = getattr(thing, name)
+    for name, value in sorted(held.items()):
         if name not in functools.WRAPPER_ASSIGNMENTS:
-            piece.refer(f"attribute {name}", held)
+            piece.refer(f"attribute {name}", value, needed=needed)
 
 
 def other_piece(thing: Any) -> Piece:
@@ -329,11 +357,10 @@ def other_piece(thing: Any) -> Piece:
     if is_inert(thing):
         piece = Piece("", pack(["inert"]))
         if kind_name(type(thing)) not in _INERT:  # of a class derived from an inert one: its methods do run
-            piece.edges.append(("class", type(thing)))
+            _instance(piece, thing, needed=False)
         return piece
-    name = kind_name(type(thing))
-    if name.startswith("typing._") or name in _WRITTEN:
-        return Piece("", pack(["written", repr(thing)]))
+    if _is_written(thing):
+        return _written_piece(thing)
     if isinstance(thing, _NAMED) or is_sealed(thing):
         return named_piece(thing)
     return wrapper_piece(thing)

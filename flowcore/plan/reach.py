@@ -35,7 +35,6 @@ from flowcore.plan.pieces import (
     library_piece,
     other_piece,
     own_name,
-    value_of,
 )
 
 _CONTEXT: Final = "flowcore v1 code"
@@ -43,14 +42,14 @@ _BLIND: Final = frozenset({"eval", "exec", "compile", "__import__", "getattr", "
 _CLASS_MACHINERY: Final = frozenset({
     "__module__", "__doc__", "__dict__", "__weakref__", "__annotations__", "__qualname__", "__firstlineno__",
     "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__dataclass_fields__",
-    "__dataclass_params__", "__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__match_args__",
-    "__slots__", "__type_params__", "__classdictcell__", "__slotnames__",  # the last: set by the first copy or pickle
+    "__dataclass_params__", "__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__slots__",
+    "__type_params__", "__classdictcell__", "__slotnames__",  # the last: set by the first copy or pickle
 })  # fmt: skip
 _MODULE_MACHINERY: Final = frozenset({
     "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__", "__path__",
     "__builtins__", "__annotations__", "__annotate__", "__conditional_annotations__", "__warningregistry__",
 })  # fmt: skip
-_SAID: Final = ("__doc__", "__annotations__")  # read from functions and classes, and no part of what these are
+_SAID: Final = ("__doc__", "__annotations__", "__name__", "__qualname__")  # of functions and classes, no part of them
 
 
 class Walk:
@@ -301,7 +300,8 @@ def _module_piece(module: types.ModuleType) -> Piece:
 def _class_piece(kind: type) -> Piece:
     """Give a class: bases, metaclass, and what its body defines, in the order of names."""
     origin = origin_of_module(kind.__module__) if kind.__module__ != "__main__" else None
-    if origin is not None and origin.kind != "user":
+    made = kind.__module__ == "types" and getattr(types, kind.__name__, None) is not kind  # by `types.new_class`
+    if origin is not None and origin.kind != "user" and not made:
         return library_piece(origin, f"{kind.__module__}:{kind.__qualname__}")
     piece = Piece(f"class {class_name(kind)}", pack(["class", kind.__name__]))
     piece.edges += [(f"base {i}", base) for i, base in enumerate(kind.__bases__) if base is not object]
@@ -310,9 +310,10 @@ def _class_piece(kind: type) -> Piece:
     if dataclasses.is_dataclass(kind) and "__dataclass_fields__" in vars(kind):
         _fields(piece, kind)
     if issubclass(kind, enum.Enum):
-        piece.values.append(("members", value_of([[n, m.value] for n, m in kind.__members__.items()])[0]))
+        piece.refer("members", [[n, m.value] for n, m in kind.__members__.items()])
     slots = vars(kind).get("__slots__", ())
-    piece.refer("slots", [slots] if isinstance(slots, str) else sorted(map(str, slots)))
+    ordered = sorted if isinstance(slots, (set, frozenset)) else list
+    piece.refer("slots", [slots] if isinstance(slots, str) else ordered(map(str, slots)))
     for name, thing in sorted(vars(kind).items()):
         if name not in _CLASS_MACHINERY and not _is_made(kind, name, thing):
             piece.refer(f"attribute {name}", thing)
@@ -326,6 +327,8 @@ def _fields(piece: Piece, kind: Any) -> None:
         for what, thing in (("default", f.default), ("factory", f.default_factory)):
             if thing is not dataclasses.MISSING:
                 piece.refer(f"field {f.name} {what}", thing)
+        if f.metadata:
+            piece.refer(f"field {f.name} metadata", dict(f.metadata), needed=False)
     piece.values.append(("dataclass", pack(repr(kind.__dataclass_params__))))
 
 
@@ -334,7 +337,7 @@ def _is_made(kind: type, name: str, thing: Any) -> bool:
     if isinstance(thing, (types.MemberDescriptorType, types.GetSetDescriptorType)):
         return True  # slots
     if issubclass(kind, enum.Enum):
-        return name in kind.__members__ or (name.startswith("_") and not callable(thing))
+        return name in kind.__members__ or (name in _MADE_FOR_ENUMS and not callable(thing))
     if "_fields" in vars(kind) and issubclass(kind, tuple) and (name == "__new__" or _is_getter(thing)):
         return True
     function = getattr(thing, "__func__", thing)
@@ -346,4 +349,9 @@ def _is_getter(thing: object) -> bool:
     return type(thing).__name__ == "_tuplegetter"
 
 
+_MADE_FOR_ENUMS: Final = frozenset({
+    "_member_names_", "_member_map_", "_value2member_map_", "_hashable_values_", "_unhashable_values_",
+    "_unhashable_values_map_", "_member_type_", "_use_args_", "_value_repr_", "_flag_mask_", "_all_bits_",
+    "_singles_mask_", "_inverted_", "_new_member_", "_sort_order_",
+})  # fmt: skip
 _MADE_BY: Final = ("__create_fn__.<locals>.", "namedtuple.<locals>.")  # dataclasses, collections.namedtuple
