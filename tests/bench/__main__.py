@@ -48,18 +48,19 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def measure(chosen: argparse.Namespace) -> Table:
-    """Do all the work; say on stderr where we are."""
+def measure(chosen: argparse.Namespace, path: Path) -> Table:
+    """Do all the work; say on stderr where we are, and write after each work what there is."""
     names = [name for name in (*_DEFAULT, *chosen.asked) if name == OURS or name not in chosen.without]
     arena = Arena(size=chosen.size, rounds=chosen.rounds, workers=chosen.workers, names=names)
     table = Table(facts={**facts(), "size": chosen.size, "rounds": chosen.rounds, "workers": chosen.workers}, rows=[])
     loads: dict[str, list[float]] = {}
+    table.facts["load"] = loads
     for name in chosen.rows:
         began, before = time.monotonic(), load()
         table.rows.extend(ROWS[name](arena))
         loads[name] = [before, load()]
+        path.write_text(to_json(table))
         print(f"{name}: {time.monotonic() - began:.0f} s, load {loads[name]}", file=sys.stderr, flush=True)
-    table.facts["load"] = loads
     return table
 
 
@@ -69,10 +70,9 @@ def main(arguments: Sequence[str]) -> int:
     if chosen.show is not None:
         table = from_json(chosen.show.read_text())
     else:
-        table = measure(chosen)
         path = chosen.json or Path(".benchmarks") / f"peers-{time.strftime('%Y%m%d-%H%M%S')}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(to_json(table))
+        table = measure(chosen, path)
         print(f"written to {path}", file=sys.stderr)
     print(markdown(table) if chosen.markdown else text(table))
     return 0 if table.met else 1

@@ -54,15 +54,19 @@ def metg(measure: Callable[[int], Point], *, efficiency: float = 0.5, first: int
     >>> round(metg(lambda n: Point(kernel=n * 1e-8, granularity=n * 1e-8 + 40e-6)) * 1e6)
     80
     """
-    before: Point | None = None
-    iterations = first
+    below, above = None, None  # the last point that is not efficient enough, and the first of those after it
+    iterations, reached = first, 0.0
     while iterations <= most:
         here = measure(iterations)
-        if here.efficiency >= efficiency:
-            return here.granularity if before is None else _between(before, here, efficiency)
-        before, iterations = here, iterations * 2
-    reached = before.efficiency if before is not None else 0.0
-    raise NotReached(f"efficiency {reached:.0%} with {most} iterations")
+        reached = here.efficiency
+        if reached < efficiency:
+            below, above = here, None
+        elif above is None:
+            above = here
+        else:  # two in a row: one alone may be a busy moment of whoever measured the kernel
+            return above.granularity if below is None else _between(below, above, efficiency)
+        iterations *= 2
+    raise NotReached(f"efficiency {reached:.0%} with {iterations // 2} iterations")
 
 
 def _between(low: Point, high: Point, efficiency: float) -> float:

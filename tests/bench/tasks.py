@@ -10,15 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 import flowcore as fc
+from tests.bench.plain import nothing
 
 ARRAY_BYTES = 64 * 2**20
 NAP = 0.05  # seconds
 _PRIME = 2**61 - 1
-
-
-def nothing(x: int) -> int:
-    """Do nothing."""
-    return x
 
 
 def kernel(iterations: int) -> float:
