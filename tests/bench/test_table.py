@@ -10,6 +10,8 @@ from tests.bench.__main__ import main
 from tests.bench.rounds import Samples
 from tests.bench.table import Budget, Row, Table, from_json, markdown, text, to_json, verdict
 
+DOCS = Path(__file__).parents[2] / "docs"
+
 
 def row(ours: float | None, *budgets: Budget, **peers: float) -> Row:
     """Make a row of single figures."""
@@ -95,3 +97,10 @@ def test_a_wrong_option_is_not_a_missed_budget() -> None:
         main(["--rows", "nonsense"])
 
     assert 2 == refused.value.code
+
+
+def test_page_shows_the_table_that_was_measured() -> None:
+    """What docs/performance.md says is what its JSON makes."""
+    table = from_json((DOCS / "performance.json").read_text())
+
+    assert markdown(table) in (DOCS / "performance.md").read_text()

@@ -15,14 +15,19 @@ from tests.bench.graphs import Graph, fan_out
 from tests.bench.peers.protocol import Answer, Peer, timed
 
 
+def _point(step: int, column: int, iterations: int, *read: int) -> int:
+    return tasks.point(step, column, iterations, read)  # only plain arguments are waited for
+
+
 class Parsl(Peer):
-    """Futures are edges, also inside lists."""
+    """Futures are edges."""
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-")
         executor = HighThroughputExecutor(max_workers_per_node=self.workers, address="127.0.0.1")
         config = Config(executors=[executor], run_dir=self._folder.name, initialize_logging=False)
         self._kernel = parsl.DataFlowKernel(config)
+        self._point, self._nap, self._burn = (self._app(function) for function in (_point, tasks.nap, tasks.burn))
         self.graph(fan_out(2 * self.workers))
         return self
 
@@ -37,13 +42,14 @@ class Parsl(Peer):
 
     def graph(self, graph: Graph) -> Answer:
         """One call of the app a cell."""
-        point = self._app(tasks.point)
 
         def run() -> list[int]:
             rows: list[list[Any]] = []
             for step, row in enumerate(graph.inputs):
                 before = rows[-1] if rows else []
-                rows.append([point(step, c, graph.iterations, [before[r] for r in cs]) for c, cs in enumerate(row)])
+                rows.append(
+                    [self._point(step, c, graph.iterations, *(before[r] for r in cs)) for c, cs in enumerate(row)]
+                )
             return [rows[step][column].result() for step, column in graph.sinks]
 
         return timed(run)
@@ -52,8 +58,7 @@ class Parsl(Peer):
         """One kind of worker for both."""
 
         def run() -> list[int]:
-            napping, burning = self._app(tasks.nap), self._app(tasks.burn)
-            futures = [napping(x) for x in range(naps)] + [burning(x) for x in range(burns)]
+            futures = [self._nap(x) for x in range(naps)] + [self._burn(x) for x in range(burns)]
             return [future.result() for future in futures]
 
         return timed(run)
