@@ -115,7 +115,7 @@ def import_row(arena: Arena) -> list[Row]:
 
 def _imported(words: str) -> Callable[[], float]:
     source = f"import time; began = time.perf_counter(); {words}; print(time.perf_counter() - began)"
-    return lambda: float(_python(source)) * 1e3
+    return lambda: float(python(source)) * 1e3
 
 
 def process_row(arena: Arena) -> list[Row]:
