@@ -43,6 +43,9 @@ class Alone:
         """Begin at the start."""
         return None
 
+    def start_over(self, loop: int, step: int) -> None:
+        """Nothing was taken up."""
+
     def last(self) -> Saved:
         """Give what was saved by hand."""
         if self._copy is None:
@@ -56,7 +59,10 @@ class Alone:
     def ended(self, loop: int, step: int, values: Values) -> None:
         """Nothing is kept of it."""
 
-    def save(self, loop: int, step: int, values: Values) -> None:
+    def enter(self, loop: int, *, done: bool) -> None:
+        """Nothing was saved."""
+
+    def save(self, loop: int, step: int, values: Values, *, inside: bool) -> None:  # noqa: ARG002
         """Keep a copy, to go back to."""
         self._copy = (loop, step, copy.deepcopy(values()))
 

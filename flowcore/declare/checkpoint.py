@@ -89,6 +89,10 @@ class Checkpoint:
     def state(self, **initial: object) -> Any:
         """Give the state: what was saved, if this cell was interrupted, else what is given here.
 
+        What comes before the loop is executed again when a cell is resumed, with random
+        streams as they stood at the start: they are moved to where they were saved when the
+        loop begins. What it computes from the state, it computes from the saved one then.
+
         Parameters
         ----------
         **initial
@@ -138,9 +142,10 @@ class Checkpoint:
         step = self._into_loop()
         if step is None:
             return
-        if step > total:
-            step = self._back_to(total)
+        if step > max(total, 0):
+            self._seat.start_over(self._loop, total)
         self._initial = {}
+        self._seat.enter(self._loop, done=False)
         seat, pulse = self._seat, self._seat.pulse
         try:
             while step < total:
@@ -174,9 +179,13 @@ class Checkpoint:
             return
         seat, pulse = self._seat, self._seat.pulse
         try:
+            resumed = step
             while seat.lengthens and self._resumed and step > 0 and not going():
                 step = self._back_to(step - 1)  # a longer simulation has been here: from nearest before, and on
+            if step < resumed:
+                seat.start_over(self._loop, step)
             self._initial = {}
+            seat.enter(self._loop, done=False)
             while going():
                 yield step
                 step += 1
@@ -214,7 +223,7 @@ class Checkpoint:
         if self._inside:
             self._asked, self._seat.wake = True, -NEVER
         else:
-            self._seat.save(self._loop, 0, self._values)
+            self._seat.save(self._loop, 0, self._values, inside=False)
 
     def restore(self) -> Any:
         """Go back to the state that was saved last, and give it; the loop goes on from its step.
@@ -278,6 +287,7 @@ class Checkpoint:
         loop, self._inside = self._loop, True
         done, step = self._saved
         if loop < done:
+            self._seat.enter(loop, done=True)
             self._loop, self._inside = loop + 1, False
             return None
         return step if loop == done else 0
@@ -297,6 +307,6 @@ class Checkpoint:
             self._seat.pulse.step = step
         if self._asked:
             self._asked = False
-            self._seat.save(self._loop, step, self._values)
+            self._seat.save(self._loop, step, self._values, inside=True)
         self._seat.attend(self._loop, step, total, self._values)
         return step

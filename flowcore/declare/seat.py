@@ -22,6 +22,17 @@ class Stopped(BaseException):  # noqa: N818 - says what is the case
     """A loop has saved its state and ends here, because its run was told to stop; no `except Exception` sees it."""
 
 
+class StartOver(BaseException):  # noqa: N818 - says what is to be done
+    """A state was taken up that lies behind where the loop is to end: its task is called anew, and goes on from before.
+
+    What comes before the loop may have looked at the state, so it is not enough to put another one in place.
+    """
+
+    def __init__(self, place: tuple[int, int]) -> None:
+        super().__init__(place)
+        self.place = place  # loop and step from which on no state is taken up
+
+
 class Pulse(Protocol):
     """Where a loop says which step it has finished, and sees that it is to stop: a worker's slot."""
 
@@ -54,7 +65,11 @@ class Seat(Protocol):
         ...
 
     def earlier(self, loop: int, step: int) -> Saved | None:
-        """Give the state at a step or nearest before it; None: from the start."""
+        """Give the state at a step or nearest before it, to be looked at; None: from the start."""
+        ...
+
+    def start_over(self, loop: int, step: int) -> None:
+        """Have the task called anew, and go on from a state at a step or nearest before it: raises StartOver."""
         ...
 
     def last(self) -> Saved:
@@ -69,8 +84,12 @@ class Seat(Protocol):
         """Take note that a loop is complete."""
         ...
 
-    def save(self, loop: int, step: int, values: Values) -> None:
-        """Save now."""
+    def enter(self, loop: int, *, done: bool) -> None:
+        """A loop begins, or is passed over since it was done: random streams stand where they stood there."""
+        ...
+
+    def save(self, loop: int, step: int, values: Values, *, inside: bool) -> None:
+        """Save now, inside a loop or outside."""
         ...
 
     def metric(self, numbers: Mapping[str, Any]) -> None:

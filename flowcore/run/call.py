@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, cast
 
 from flowcore.declare.node import label_of
-from flowcore.declare.seat import Stopped
 from flowcore.plan import cut
 from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.plan.extension import OUTSIDE, PASSED, PICKLED
@@ -124,11 +123,9 @@ class Stage:
         try:
             value = self.function(*positional, **keywords)
         except BaseException:
-            if cell.stopped:
-                raise Stopped from None
+            cell.check()
             raise
-        if cell.stopped:
-            raise Stopped
+        cell.check()
         return value
 
     def _reader(self, part: Part, raw: bool = False) -> Reader:

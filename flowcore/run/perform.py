@@ -22,7 +22,7 @@ from typing import cast
 
 from flowcore.clock import monotonic
 from flowcore.declare.checkpoint import CHECKPOINT
-from flowcore.declare.seat import Pulse, Stopped
+from flowcore.declare.seat import Pulse, StartOver, Stopped
 from flowcore.errors import FileChanged, FlowcoreWarning, MissingFile, NotPicklable, NotStorable, Skip
 from flowcore.plan.closeness import Deviation, deviation
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone
@@ -71,6 +71,14 @@ class Workplace:
         if call is None:
             call = self.calls[task.id] = Call(task, self.codec)
         return call
+
+
+def started_over() -> None:
+    """Make ready for the running cell's task to be called anew."""
+    context = current.get()
+    supplied = context.supplied if context is not None else None
+    assert supplied is not None, "only a loop asks for it"
+    supplied.start_over()
 
 
 def _warn(report: Report, warning: FlowcoreWarning) -> None:
@@ -127,6 +135,9 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
         return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
     except Stopped:
         return Interrupted(attempts=[attempt])
+    except StartOver:
+        started_over()
+        return perform_cell(job, i, place)  # with arguments that nobody has written into
     except ValueGone as gone:  # an item or element operation reads its input here
         return Lost(attempt=attempt, digest=gone.digest)
     except BaseException as error:  # noqa: BLE001 - becomes a result

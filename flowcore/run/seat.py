@@ -10,12 +10,11 @@ to stop saves first, and can never be taken for one that ended. One thread: the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from copy import copy
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flowcore import clock
-from flowcore.declare.seat import NEVER, NO_STEP, Pulse, Saved, Stopped, Values
+from flowcore.declare.seat import NEVER, NO_STEP, Pulse, Saved, StartOver, Stopped, Values
 from flowcore.errors import FlowcoreWarning, NotStorable, StoreUnavailable
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, encode
 from flowcore.plan.interval import until_next_save
@@ -59,6 +58,8 @@ class CellSeat:
     attempt: int
     made: Mapping[str, object]  # what its task was supplied with, by parameter: its random streams are among it
     calls: MutableMapping[str, int]
+    limit: tuple[int, int] | None = None  # no state behind this loop and step is taken up
+    again: tuple[int, int] | None = None  # the task is to be called anew, with this limit
     stopped: bool = False
     wake: float = -NEVER  # the first step sets the clocks
     mark: int = NO_STEP
@@ -67,9 +68,11 @@ class CellSeat:
     _series: Collected = field(default_factory=Collected)
     _outside: dict[str, int] = field(default_factory=dict)  # frames added outside of loops in this attempt, by series
     _before: dict[str, int] = field(default_factory=dict)  # and those in the state that was taken up
-    _prelude: list[tuple[str, object]] = field(default_factory=list)  # the first ones again, until the loop is on
-    _start: dict[str, object] = field(default_factory=dict)  # where the streams stood at the start
+    _due: dict[str, Any] | None = None  # where the streams are to stand once the loop begins
+    _after: list[dict[str, Any]] = field(default_factory=list)  # where they stood after each loop that is done
     _names: Mapping[str, object] = field(default_factory=dict)
+    _adopted: dict[str, Any] | None = None
+    _inside: bool = True  # whether what is saved just now is the state of a loop
     _metrics: dict[str, Any] = field(default_factory=dict)
     _save_at: float = 0.0
     _tell_at: float = 0.0
@@ -100,12 +103,11 @@ class CellSeat:
     def first(self, initial: Mapping[str, object]) -> Saved | None:
         """Give the state to go on from; see `flowcore.declare.checkpoint.Seat`."""
         self._refuse_unkept(initial)
-        self._start = streams_state(self.streams, self.calls)
         self._names = dict.fromkeys(initial)
         if self._home is None:
             return None
         found = self._own(self._candidates(), initial)
-        if found is None and self._last is None and self.around.checkpoints is not None:
+        if found is None and self._last is None and self.limit is None and self.around.checkpoints is not None:
             found = self._others(self.around.checkpoints, initial)
         if found is not None:
             self.mark = self.claim.next_kept(found[1])
@@ -113,21 +115,19 @@ class CellSeat:
 
     def earlier(self, loop: int, step: int) -> Saved | None:
         """Give the state at a step of a loop, or nearest before it; None: from the start."""
-        before = [(number, m) for number, m in self._candidates() if m.place <= (loop, step)]
-        found = self._own(sorted(before, key=lambda pair: pair[1].place, reverse=True), self._names)
-        if found is None:
-            self._series.cut({})
-            put_streams(self.streams, self.calls, self._start)
-            self._last = None
-            for name, value in self._prelude:
-                self._series.append(name, value)
-        self.mark = self.claim.next_kept(found[1] if found is not None else 0)
-        return found
+        before = [(number, m) for number, m in self._candidates() if m.loop == loop and m.step <= step]
+        return self._own(sorted(before, key=lambda pair: pair[1].step, reverse=True), self._names)
+
+    def start_over(self, loop: int, step: int) -> None:
+        """Have the task called anew, to go on from a state at a step or nearest before it."""
+        self.again = (loop, step) if step else (loop, -1)
+        raise StartOver(self.again)
 
     def last(self) -> Saved:
         """Give the state that was saved last."""
         found = self._own(self._candidates(), self._names)
         if found is not None:
+            self.enter(found[0], done=False)
             return found
         if self.around.checkpoints is not None:
             claim = self.claim
@@ -139,7 +139,8 @@ class CellSeat:
         """Give the states there are, best first: the furthest where a simulation may be lengthened, else the newest."""
         if self._home is None:
             return []
-        found = list(self._home.found())
+        limit = self.limit
+        found = [(number, m) for number, m in self._home.found() if limit is None or m.place <= limit]
         return sorted(found, key=lambda pair: (pair[1].place, pair[0]), reverse=True) if self.lengthens else found
 
     def _own(self, candidates: list[tuple[int, Manifest]], names: Mapping[str, object]) -> Saved | None:
@@ -156,10 +157,8 @@ class CellSeat:
             if not self._series.cut(manifest.series):
                 home.distrust(number, "a series of it")
                 continue
-            try:
-                self._put_streams(home, manifest)
-            except (ValueError, KeyError, TypeError) as trouble:
-                self.around.warn(self.claim.misfits(manifest, f"of its random streams {trouble}"))
+            if why := self._prepare_streams(home, manifest):
+                self.around.warn(self.claim.misfits(manifest, why))
                 return None
             self._last = (number, manifest)
             return manifest.loop, manifest.step, values
@@ -186,25 +185,44 @@ class CellSeat:
         number = next(n for n, m in other.found() if m == manifest)
         values = other.values(number, manifest)
         why = "its files are damaged" if values is None else misfit(values, initial)
-        if not why:
-            try:
-                self._put_streams(other, manifest)
-            except (ValueError, KeyError, TypeError) as trouble:
-                why = f"of its random streams {trouble}"
+        why = why or self._prepare_streams(other, manifest)
         if why or values is None:
             raise self.claim.misfits(manifest, why, refused=True)
         self._series.copy(other, manifest.series)
-        self.save(manifest.loop, manifest.step, lambda: values)
+        self._adopted = self._due
+        self._save(manifest.loop, manifest.step, lambda: values, mark="")
+        self._adopted = None
         return manifest.loop, manifest.step, values
 
-    def _put_streams(self, home: Generations, manifest: Manifest) -> None:
-        """Have the random streams stand where they stood; ValueError and the like if they cannot."""
+    def _prepare_streams(self, home: Generations, manifest: Manifest) -> str:
+        """Take note of where the random streams stood; give why that does not fit, if it does not.
+
+        A state that was saved in a loop has them moved there when the loop begins, so that
+        what is drawn before it is drawn again; any other at once.
+        """
         try:
             found = cast("dict[str, Any]", home.decode(manifest.generator) if manifest.generator else {})
-        except (ValueGone, BadRecord) as bad:
-            raise ValueError(str(bad)) from None
-        put_streams(self.streams, self.calls, found)
+            stood, have = set(found.get("streams", {})), set(self.streams)
+        except (ValueGone, BadRecord, TypeError) as bad:
+            return f"where its random streams stood cannot be read ({bad})"
+        if stood != have:
+            return f"it has the random streams {sorted(stood)}, and the task has {sorted(have)}"
+        self._due, self._after = found, list(found.get("after", ()))
         self._before = dict(found.get("outside", {}))
+        if not found.get("inside", True):
+            self.enter(0, done=False)
+        return ""
+
+    def _streams_now(self) -> dict[str, object]:
+        """Give where the streams stand, and what else belongs to them; empty if there is nothing to tell."""
+        if self._adopted is not None:
+            return self._adopted
+        state = streams_state(self.streams, self.calls)
+        if self._outside:
+            state["outside"] = {**self._before, **self._outside}
+        if state:
+            state |= {"inside": self._inside, "after": list(self._after)}
+        return state
 
     def _refuse_unkept(self, initial: Mapping[str, object]) -> None:
         """Say at once, and not after the first half minute, that a state cannot be saved."""
@@ -224,7 +242,6 @@ class CellSeat:
     def attend(self, loop: int, step: int, total: int | None, values: Values) -> None:
         """Do what is due after a step."""
         now = clock.monotonic()
-        self._prelude.clear()
         if self.wake == -NEVER and not self._save_at:
             self._save_at, self._tell_at = now + self.claim.every, now + _MOMENT
         marked = step >= self.mark
@@ -242,12 +259,23 @@ class CellSeat:
         """Take note that a loop is complete; where it may be lengthened, this is where it goes on."""
         if self.lengthens:
             self._save(loop, step, values, mark="end")
+        self._after[loop:] = [streams_state(self.streams, self.calls)]
 
-    def save(self, loop: int, step: int, values: Values) -> None:
+    def enter(self, loop: int, *, done: bool) -> None:
+        """A loop begins, or is passed over: what is drawn before and between loops is what it was the first time."""
+        state, self._due = (self._after[loop] if loop < len(self._after) else None, self._due) if done else (
+            self._due, None
+        )  # fmt: skip
+        if state is not None:
+            put_streams(self.streams, self.calls, state)
+
+    def save(self, loop: int, step: int, values: Values, *, inside: bool) -> None:
         """Save now, and end here if the run stops."""
+        self._inside = inside
         if self.pulse.stopping:
             self._stop(loop, step, None, values)
         self._save(loop, step, values, mark="")
+        self._inside = True
 
     def metric(self, numbers: Mapping[str, Any]) -> None:
         """Take note of live numbers; they leave about once a second."""
@@ -257,7 +285,6 @@ class CellSeat:
         """Add a frame to a series; what an interrupted attempt had added outside of loops is there already."""
         if not inside:
             count = self._outside[name] = self._outside.get(name, 0) + 1
-            self._prelude.append((name, copy(value)))
             if count <= self._before.get(name, 0):
                 return
         self._series.append(name, value)
@@ -299,9 +326,7 @@ class CellSeat:
 
     def _write(self, home: Generations, loop: int, step: int, values: dict[str, object], mark: str) -> None:
         claim = self.claim
-        state = streams_state(self.streams, self.calls)
-        if self._outside:
-            state["outside"] = {**self._before, **self._outside}
+        state = self._streams_now()
         records = home.encode(values | ({"": state} if state else {}))
         generator = records.pop("", b"")
         manifest = Manifest(

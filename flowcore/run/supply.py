@@ -13,6 +13,7 @@ from typing import Protocol
 
 from flowcore.declare.checkpoint import CHECKPOINT, Checkpoint
 from flowcore.declare.injected import Injected, kind_of
+from flowcore.declare.seat import StartOver, Stopped
 from flowcore.doubts import Unseeded
 from flowcore.plan.entropy import another, spawned
 from flowcore.plan.streams import RNG, generator
@@ -31,11 +32,27 @@ class Supplied:
     around: Around | None = None  # what a checkpoint needs of the place where the cell runs
     attempt: int = 0
     seat: CellSeat | None = None  # of its checkpoint, if it has one
+    limit: tuple[int, int] | None = None  # loop and step behind which no state is taken up
 
     @property
     def stopped(self) -> bool:
         """Whether a loop of the cell was ended because its run stops: whatever its task gives is no result."""
         return self.seat is not None and self.seat.stopped
+
+    def check(self) -> None:
+        """Raise what has ended a loop of the cell, whatever its task has made of that."""
+        if self.seat is not None and self.seat.again is not None:
+            raise StartOver(self.seat.again) from None
+        if self.stopped:
+            raise Stopped from None
+
+    def start_over(self) -> None:
+        """Make ready for the task to be called anew: nothing is left of the first call but where it may go on from."""
+        assert self.seat is not None, "only a loop asks for it"
+        self.limit = self.seat.again
+        self.close()
+        self.made.clear()
+        self.calls.clear()
 
     def close(self) -> None:
         """Let go of what the cell had open."""
@@ -85,7 +102,9 @@ class Seats:
         claim = read_claim(cell.given[CHECKPOINT], options)
         if cell.around is None:
             return Checkpoint(every=claim.every, mtbf=claim.mtbf)
-        cell.seat = CellSeat(claim=claim, around=cell.around, attempt=cell.attempt, made=cell.made, calls=cell.calls)
+        cell.seat = CellSeat(
+            claim=claim, around=cell.around, attempt=cell.attempt, made=cell.made, calls=cell.calls, limit=cell.limit
+        )
         return Checkpoint.of(cell.seat)
 
     def inner(self, asked: Injected, task: str, cell: Supplied) -> object:  # noqa: ARG002

@@ -76,6 +76,7 @@ def test_kills_at_random_steps_cost_no_bit(workers: int, seed: int, tmp_path: Pa
 
     last = simulate(tmp_path, workers)
 
+    assert 0 == last.returncode, last.stderr
     assert whole == last.stdout
     assert {0, -signal.SIGKILL} >= set(codes)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import flowcore as fc
@@ -175,3 +176,55 @@ def test_frames_outside_of_loops_are_added_once(store: Path, tmp_path: Path, die
     series = give(store, framed, 3, str(tmp_path / "log"), dies)
 
     assert [-1, 1, 2, 3, -2, 13, 23, 33, -3] == series.tolist()
+
+
+@fc.compute(extend="n", runner="inline")
+def noisy(n: int, ckpt: fc.Checkpoint = fc.Checkpoint(), rng: np.random.Generator = fc.rng()) -> Any:
+    """Walk at random, spawning a stream now and then."""
+    s = ckpt.state(z=np.zeros(4))
+    ckpt.append(z=s.z)
+    for step in ckpt.steps(n):
+        s.z = s.z + rng.normal(size=4)
+        if step % 3 == 1:
+            s.z = s.z + rng.spawn(1)[0].normal(size=4)
+        ckpt.append(z=s.z)
+    return s.z, ckpt.series("z")
+
+
+@pytest.mark.contract("K24", "K21")
+def test_a_lengthened_random_walk_is_that_of_one_go(store: Path, tmp_path: Path) -> None:
+    """Streams, and those spawned from them, do not depend on how often a simulation was lengthened, or cut short."""
+    asked = (5, 9, 14, 7)
+    lengthened_ones = [give(store, noisy, n, runner="inline") for n in asked]
+    fresh = [give(tmp_path / f"fresh{n}", noisy, n, runner="inline") for n in asked]
+
+    assert [True] * 4 == [equal(one, other) for one, other in zip(lengthened_ones, fresh, strict=True)]
+
+
+@fc.compute(ignore=("log", "dies"))
+def drawing(
+    n: int, log: str, dies: int, ckpt: fc.Checkpoint = fc.Checkpoint(), rng: np.random.Generator = fc.rng()
+) -> Any:
+    """Draw before, in, between and behind two loops."""
+    before = rng.normal()
+    s = ckpt.state(x=0.0)
+    more = rng.spawn(1)[0].normal()
+    for step in ckpt.steps(n):
+        simulations.step_of(log, step, dies=dies)
+        s.x += before * rng.normal() + more
+        ckpt.save()
+    between = rng.normal()
+    for step in ckpt.steps(n):
+        simulations.step_of(log, 10 + step, dies=dies)
+        s.x += between * rng.normal()
+        ckpt.save()
+    return s.x, rng.normal()
+
+
+@pytest.mark.contract("P7", "K21")
+@pytest.mark.parametrize("dies", [0, 2, 10, 12])
+def test_what_is_drawn_outside_of_loops_is_drawn_again(store: Path, tmp_path: Path, dies: int) -> None:
+    """Streams stand where they stood: before a loop, in it, and between it and the next."""
+    whole = give(tmp_path / "whole", drawing, 3, str(tmp_path / "whole.log"), -1)
+
+    assert whole == give(store, drawing, 3, str(tmp_path / "log"), dies)

@@ -25,6 +25,7 @@ from functools import partial
 from typing import Any, TypeVar, TypeVarTuple, cast
 
 from flowcore.clock import monotonic
+from flowcore.declare.seat import StartOver
 from flowcore.errors import Skip
 from flowcore.plan.encode import ValueGone
 from flowcore.plan.records import references
@@ -34,7 +35,7 @@ from flowcore.run.failure import describe
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Failed, Interrupted, Job, Lost, Result, Skipped, TaskSpec, TimedOut
 from flowcore.run.pages import Pages
-from flowcore.run.perform import Workplace, keep_result
+from flowcore.run.perform import Workplace, keep_result, started_over
 from flowcore.run.slot import LocalSlot
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
@@ -183,6 +184,9 @@ class EventLoopExecutor:
             seconds = monotonic() - started
             changed = await self._aside(stage.changed, seen) if seen else ""
             return await self._kept(job, attempt, value, seconds, changed)
+        except StartOver:
+            started_over()
+            return await self._outcome(job, i)
         except Skip as skip:
             return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
         except ValueGone as gone:
