@@ -228,3 +228,17 @@ def test_what_is_drawn_outside_of_loops_is_drawn_again(store: Path, tmp_path: Pa
     whole = give(tmp_path / "whole", drawing, 3, str(tmp_path / "whole.log"), -1)
 
     assert whole == give(store, drawing, 3, str(tmp_path / "log"), dies)
+
+
+@pytest.mark.contract("K24", "C7")
+def test_simulations_of_one_key_at_once_are_all_right(store: Path, tmp_path: Path) -> None:
+    """Cells that differ in their length alone share their states, in several processes, and each has its own value."""
+    lengths = [40, 350, 220, 400, 130]
+    with fc.Flow("lengths") as flow:
+        flow.result = lengthened(fc.each(n=lengths), 1, str(tmp_path / "log"))
+    found = flow.run(store=store, progress=False, workers=3)[flow.result]
+
+    expected = {n: 1 + sum(step * step for step in range(n)) for n in lengths}
+    assert expected == {n: found[n][0] for n in lengths}
+    assert expected == {n: int(found[n][1][-1]) for n in lengths}
+    assert {n: n for n in lengths} == {n: len(found[n][1]) for n in lengths}
