@@ -10,7 +10,7 @@ from __future__ import annotations
 import builtins
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from flowcore.declare.site import defined_at
@@ -56,6 +56,12 @@ class Form:
     def takes(self, name: str) -> bool:
         """Tell whether there is a parameter of that name."""
         return not self._known or name in self.parameters or name in (self._varargs, self._keywords)
+
+    def others(self, names: Iterable[str]) -> list[str]:
+        """Give those of some arguments that ``**keywords`` takes, in their order."""
+        if self._keywords is None:
+            return []
+        return [name for name in names if name not in self.parameters and not name.endswith("]")]
 
     @property
     def defined(self) -> str:

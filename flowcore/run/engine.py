@@ -39,6 +39,7 @@ from flowcore.run.parking import BEATS, Parking
 from flowcore.run.repeats import Repeats
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes
+from flowcore.run.values import Classes
 from flowcore.run.work import Work, prepare
 from flowcore.run.written import Surround
 from flowcore.store.cache import VALUE_GONE, Hit
@@ -50,7 +51,7 @@ GRACE_TO_SAVE = 30.0  # seconds that those have which save their state, at the e
 _AHEAD = 1024  # judged cells of a node that may wait for an executor
 
 Ending: TypeAlias = Literal["stop", "cancel"]
-Given: TypeAlias = Mapping[int, Sequence[tuple[Record, bytes]]]  # node -> record and component of each cell
+Given: TypeAlias = Mapping[int, Sequence[tuple[Record, bytes, Classes]]]  # node -> record, component, classes a cell
 
 
 class Engine:

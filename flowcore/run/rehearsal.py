@@ -334,7 +334,7 @@ class Rehearsal:
                 parts = [self._run_id.encode(), str(node).encode(), str(number).encode()]
                 self.values.put(node, number, _NO_RECORD, combine("given", parts))
                 continue
-            self.values.put(node, number, encoded.record, encoded.component)
+            self.values.put(node, number, encoded.record, encoded.component, encoded.classes)
         self._answered(node, numbers, Verdict.GIVEN)
 
     def _choose(self, work: Work, number: int) -> None:

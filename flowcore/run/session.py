@@ -44,7 +44,7 @@ from flowcore.run.sourcing import Sourcing
 from flowcore.run.surroundings import Surroundings
 from flowcore.run.telling import Teller
 from flowcore.run.trust import Trust
-from flowcore.run.values import Values
+from flowcore.run.values import Classes, Values
 from flowcore.run.warned import arrived
 from flowcore.run.written import Surround
 from flowcore.settings import Settings
@@ -232,15 +232,15 @@ class Session:
     def _encode(self, given: Mapping[int, Sequence[object]]) -> Given:
         return {node: [self._supplied(node, n, v) for n, v in enumerate(row)] for node, row in given.items()}
 
-    def _supplied(self, node: int, number: int, value: object) -> tuple[bytes, bytes]:
+    def _supplied(self, node: int, number: int, value: object) -> tuple[bytes, bytes, Classes]:
         """Encode a value that the user supplies; without identity it vouches for nothing in another run (K31)."""
         try:
             encoded = self.codec.encode(value, keep=False)
         except NoEncoding:
             self.values.nameless.add((node, number))
             record = self.codec.pass_on(value, name=self.graph[node].name)
-            return record, combine("given", [self.id.encode(), str(node).encode(), str(number).encode()])
-        return encoded.record, encoded.component
+            return record, combine("given", [self.id.encode(), str(node).encode(), str(number).encode()]), ()
+        return encoded.record, encoded.component, encoded.classes
 
     def _surroundings(self) -> Surroundings:
         return Surroundings.of_this_process(

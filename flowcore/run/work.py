@@ -18,7 +18,8 @@ from flowcore.declare.node import Along
 from flowcore.doubts import NotReproducible
 from flowcore.errors import NotPicklable
 from flowcore.plan.code import Fingerprint, class_fingerprint, fingerprint, modules_read
-from flowcore.plan.encode import NoEncoding, find_class
+from flowcore.plan.encode import NoEncoding, encode, find_class
+from flowcore.plan.extension import array_digest
 from flowcore.plan.graph import Planned
 from flowcore.plan.keys import NodeKeys, common_components
 from flowcore.plan.modules import Modules
@@ -246,6 +247,9 @@ def _common(
     task, options = planned.node.task, planned.node.options
     assert task is not None, "only tasks are keyed"
     common = common_components(code, constants=constants, version=options.version, classes=classes)
+    gathered = [name for name in task.form.others(planned.arguments) if name not in options.ignore]
+    if len(gathered) > 1:  # a dict has an order, and so have the columns of a table made of one
+        common["order of keywords"] = encode(gathered, put=array_digest).component
     if RNG in code.asks:  # else a hit would have drawn other numbers (K21)
         common |= {"seed": str(surround.seed).encode(), "task": task.name.encode("utf-8", "surrogatepass")}
     if code.draws:

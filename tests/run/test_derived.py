@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -236,6 +237,53 @@ def test_what_is_computed_from_a_given_value_is_kept(store: Path) -> None:
 
     assert [0, 0] == ran(run(drawn(3), store, given={"parity": 0}), "parity", "plus")
     assert [1, 0] == ran(run(drawn(4), store), "parity", "plus")
+
+
+@dataclass(frozen=True)
+class Land:
+    """A value of a user's class."""
+
+    height: int
+
+    def area(self) -> int:
+        """Compute something."""
+        return self.height
+
+
+def measured(land: Land) -> int:
+    """Call a method of what it gets."""
+    return land.area()
+
+
+@pytest.mark.contract("K10", "K31")
+def test_the_class_of_a_given_value_counts(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The given value is the same, and what its method does is not."""
+    flow = fc.Flow()
+    flow.add(measured, flow.add(itself, 1, kind="compute", name="land"), kind="compute", name="measured")
+    first = run(flow, store, given={"land": Land(3)})["measured"]
+    monkeypatch.setattr(Land, "area", lambda self: self.height**2)
+    told = flow.why("measured", store=store, given={"land": Land(3)}).verdict
+
+    assert (3, "will run", 9) == (first, told, run(flow, store, given={"land": Land(3)})["measured"])
+
+
+def columns(**named: int) -> list[str]:
+    """Give what a table made of these would have in front."""
+    return list(named)
+
+
+@pytest.mark.contract("K11", "K14")
+def test_what_keywords_gather_has_an_order(store: Path) -> None:
+    """A dict has one, and so has whatever is made of it; parameters with names have none."""
+    found = []
+    for order in ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"a": 1, "b": 2}):
+        flow = fc.Flow()
+        flow.add(columns, **order, kind="compute", name="columns")
+        flow.add(plus, **{{"a": "x", "b": "y"}[name]: n for name, n in order.items()}, kind="compute", name="plus")
+        done = run(flow, store)
+        found.append((done["columns"], *ran(done, "columns", "plus")))
+
+    assert [(["a", "b"], 1, 1), (["b", "a"], 1, 0), (["a", "b"], 0, 0)] == found
 
 
 @pytest.mark.contract("K31", "KT6")
