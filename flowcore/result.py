@@ -22,8 +22,6 @@ from flowcore.inspect.earlier import Earlier
 from flowcore.inspect.failures import FailedCell, failures_told, replay, undone
 from flowcore.inspect.html import run_html
 from flowcore.inspect.loops import peek
-from flowcore.inspect.recorded import Recorded
-from flowcore.inspect.run_network import live_network
 from flowcore.inspect.summary import summary
 from flowcore.plan.encode import BadRecord, ValueGone
 from flowcore.plan.stations import State
@@ -37,6 +35,8 @@ from flowcore.targets import Drawn, asked_of, split_id, target
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    from flowcore.inspect.recorded import Recorded
 
 
 class Run:
@@ -160,6 +160,8 @@ class Run:
 
         See `flowcore.inspect.run_network` for the attributes.
         """
+        from flowcore.inspect.run_network import live_network  # most runs are not looked at
+
         session = self._session
         recorded = self._now if session.store_run.writable else None
         nodes = [planned.node for planned in session.graph.nodes.values()]
@@ -171,7 +173,10 @@ class Run:
     def _now(self) -> Recorded:
         if not self._session.store_run.writable:
             raise UnknownRun(run=self.id, store=str(self._session.store.root))
-        self._recorded = self._recorded or Recorded(self._session.store, self.id)
+        if self._recorded is None:
+            from flowcore.inspect.recorded import Recorded  # as above
+
+            self._recorded = Recorded(self._session.store, self.id)
         self._recorded.catch_up()
         return self._recorded
 

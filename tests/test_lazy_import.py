@@ -15,6 +15,28 @@ import flowcore as fc
 ROOT = Path(fc.__file__).parent
 HEAVY = {"numpy", "networkx", "asyncio", "msgpack", "blake3", "cloudpickle", "rich", "filelock", "xml", "http"}
 
+NOT_FOR_A_RUN = {
+    "asyncio", "rich", "networkx", "http", "html", "email", "importlib.metadata", "zipfile", "csv",
+    "concurrent.futures", "multiprocessing", "pandas", "xarray", "scipy", "numpy.random", "numpy.ma",
+    "flowcore.cli", "flowcore.comparison", "flowcore.history", "flowcore.outlook", "flowcore.overrule",
+    "flowcore.recompute", "flowcore.run.executors.event_loop", "flowcore.run.executors.futures",
+    "flowcore.run.rehearsal", "flowcore.testing",
+    *(f"flowcore.inspect.{room}" for room in ("arrays", "differences", "past", "plan", "reasons", "recorded", "why")),
+}  # fmt: skip
+RUN = """
+import sys
+begun = []
+starts = {{"os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system", "subprocess.Popen"}}
+sys.addaudithook(lambda event, _: begun.append(event) if event in starts else None)
+import flowcore as fc
+with fc.Flow("start") as flow:
+    halves = fc.compute({function})(fc.each(x=range({cells})))
+    total = fc.compute(sum)(fc.gather(halves))
+run = flow.run(store={store!r}, workers=1, progress=False)
+assert run[total] is not None
+print(run.counts(halves).hit, len(begun), *sys.modules)
+"""
+
 
 def loaded(code: str) -> set[str]:
     """Give the modules that a fresh Python has after `code`."""
@@ -39,6 +61,26 @@ def test_drawing_loads_nothing_heavy(code: str) -> None:
     found = {name.partition(".")[0] for name in loaded(f"import flowcore; {code}")}
 
     assert set() == found & HEAVY
+
+
+def _ran(store: Path, function: str, cells: int) -> tuple[int, int, set[str]]:
+    """Run a flow in a fresh Python; give the hits, how many processes it began, and the modules that it has."""
+    script = RUN.format(function=function, cells=cells, store=str(store))
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    hits, begun, *modules = told.stdout.split()
+    return int(hits), int(begun), set(modules)
+
+
+@pytest.mark.parametrize("cells", [2, 2000])
+def test_a_warm_run_loads_what_it_needs(store: Path, cells: int) -> None:
+    """A run that the store answers starts no process, and loads nothing that looks at runs, draws or serves."""
+    _, cold, _ = _ran(store, "abs", cells)
+    hits, warm, modules = _ran(store, "abs", cells)
+
+    assert cells == hits
+    assert 0 < cold, "what begins a process is seen"
+    assert 0 == warm
+    assert set() == modules & NOT_FOR_A_RUN
 
 
 def test_each_public_name_is_there() -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from flowcore.declare.node import Node
-from flowcore.inspect.past import Past
 from flowcore.run.session import Session
+
+if TYPE_CHECKING:
+    from flowcore.inspect.past import Past
 
 
 def earlier_keys(past: Past, node: Node, labels: Sequence[object]) -> Iterator[bytes]:
@@ -26,5 +29,8 @@ class Earlier:
 
     def __call__(self, session: Session, node: int, number: int) -> Iterator[bytes]:
         """Yield the keys of a cell of a session, newest first."""
-        past = self._past = self._past or Past(session.store, session.id, session.name)
-        return earlier_keys(past, session.graph[node].node, session.labels.of(node, number))
+        if self._past is None:
+            from flowcore.inspect.past import Past  # most runs ask for no older one
+
+            self._past = Past(session.store, session.id, session.name)
+        return earlier_keys(self._past, session.graph[node].node, session.labels.of(node, number))

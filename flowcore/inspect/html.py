@@ -8,7 +8,6 @@ Never: reads more values of a grid than it shows.
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -77,6 +76,8 @@ def heading(name: str, *notes: str, state: str = "") -> str:
 
 def escaped(text: str, limit: int = _TEXT) -> str:
     """Give text as HTML, on one line, without control characters."""
+    import html  # its table of entities takes 2 ms, and only what is shown needs it
+
     return html.escape(shorten(text, limit))
 
 

@@ -10,18 +10,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Executor as FuturesLike
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from flowcore.errors import BadOption
 from flowcore.plugins import load
-from flowcore.run.executors.futures import FuturesExecutor
 from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.executors.protocol import Executor, MakeExecutor
 from flowcore.run.executors.threads import ThreadExecutor
-from flowcore.run.far import Place
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Job, Printed
 from flowcore.run.pages import Pages
@@ -140,6 +137,10 @@ class Crew:
         return Pages(told, echo=self.echo)
 
     def _brought(self, executor: object) -> Executor:
+        from concurrent.futures import Executor as FuturesLike  # logging comes with it, and few bring an executor
+
+        from flowcore.run.executors.futures import FuturesExecutor  # likewise
+
         if not isinstance(executor, FuturesLike):
             name = str(getattr(executor, "__name__", type(executor).__name__))
             if not callable(executor) or (isinstance(executor, type) and issubclass(executor, FuturesLike)):
@@ -149,7 +150,7 @@ class Crew:
                 )  # fmt: skip
             return self._made_by(executor, name)
         around = self.surroundings()
-        place: Place = (around.store, around.run_id, around.spool, around.durable, around.writable, around.pickles)
+        place = (around.store, around.run_id, around.spool, around.durable, around.writable, around.pickles)
         return FuturesExecutor(inbox=self.inbox, executor=executor, workers=self.settings.workers, place=place)
 
     def _made_by(self, plugin: object, name: str) -> Executor:

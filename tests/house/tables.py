@@ -91,9 +91,16 @@ WAITING: dict[str, tuple[set[str], str]] = {
         {"flowcore.result", "flowcore.outlook", "flowcore.overrule"},
         "a flow is drawn, and shown, without anything that runs or judges it",
     ),
+    "flowcore.inspect.earlier": ({"flowcore.inspect.past"}, "older runs are read for few nodes of few flows"),
+    "flowcore.inspect.html": ({"html"}, "its table of entities takes 2 ms, and only what is shown needs it"),
+    "flowcore.plugins": ({"importlib.metadata"}, "15 ms, with email and zipfile, and few runs name a plugin"),
+    "flowcore.result": (
+        {"flowcore.inspect.recorded", "flowcore.inspect.run_network"},
+        "a run reads its own journal only for who looks at it",
+    ),
     "flowcore.run.crew": (
-        {"flowcore.run.executors.event_loop"},
-        "asyncio takes 40 ms, a tenth of a warm run of ten thousand cells, and most flows have no coroutine",
+        {"concurrent.futures", "flowcore.run.executors.event_loop", "flowcore.run.executors.futures"},
+        "asyncio takes 40 ms, and the others 10 ms, of what a warm run takes, and few flows have use for them",
     ),
     "flowcore.cli.cache": ({"flowcore.cli.recompute"}, "a store is looked at without anything that runs"),
     "flowcore.declare.task": ({"difflib"}, "4 ms, and only when an error is on its way"),
