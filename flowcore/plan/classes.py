@@ -110,7 +110,7 @@ def find_class(name: str) -> type | None:
         found: object = sys.modules.get(place)
         for part in qualname.split("."):
             found = getattr(found, "__dict__", {}).get(part)
-        if isinstance(found, type) and is_record_class(found):
+        if isinstance(found, type) and (is_record_class(found) or found in codecs_by_kind):
             return found
     return None
 
@@ -222,6 +222,7 @@ def _write_enum(value: enum.Enum, writing: Writing) -> object:
 
 
 def _write_registered(codec: ValueCodec, value: object, writing: Writing) -> object:
+    writing.classes[class_name(codec.kind)] = codec.kind
     writing.enter()
     parts = writing.write(codec.to(value))
     writing.depth -= 1

@@ -36,19 +36,25 @@ def register(kind: type, *, name: str, version: str, to: Callable[[Any], object]
         If `name` is taken by another kind, or flowcore knows the kind by itself.
     """
     taken = classes.codecs_by_name.get(name)
-    if taken is not None and taken.kind is not kind:
+    if taken is not None and classes.class_name(taken.kind) != classes.class_name(kind):
         raise ValueError(f"codec {name!r} is registered for {taken.kind.__qualname__} already")
     if name in classes.shipped_codecs:
         raise ValueError(f"codec {name!r} is flowcore's own")
     if kind.__module__ == "builtins":
         raise ValueError(f"{kind.__qualname__} has an encoding that cannot be replaced")
-    codec = ValueCodec(kind=kind, name=name, version=version, to=to, back=back)
-    former = classes.codecs_by_kind.get(kind)
-    if former is not None:
-        del classes.codecs_by_name[former.name]
-    classes.codecs_by_kind[kind] = codec
-    classes.codecs_by_name[name] = codec
-    WRITERS.pop(kind, None)
+    register_codec(ValueCodec(kind=kind, name=name, version=version, to=to, back=back))
+
+
+def register_codec(codec: ValueCodec) -> None:
+    """Put a codec in place of the one of its kind, and of its name: a notebook's cell defines a class once more."""
+    for former in (classes.codecs_by_kind.get(codec.kind), classes.codecs_by_name.get(codec.name)):
+        if former is not None:
+            classes.codecs_by_name.pop(former.name, None)
+            classes.codecs_by_kind.pop(former.kind, None)
+            WRITERS.pop(former.kind, None)
+    classes.codecs_by_kind[codec.kind] = codec
+    classes.codecs_by_name[codec.name] = codec
+    WRITERS.pop(codec.kind, None)
 
 
 def forget_kinds() -> None:

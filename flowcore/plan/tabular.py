@@ -257,7 +257,8 @@ def _read_index(parts: list[Any]) -> Any:
         case ["range", int(start), int(stop), int(step), [name]]:
             return pandas.RangeIndex(start, stop, step, name=name)
         case ["levels", list(levels), list(names)]:
-            return pandas.MultiIndex.from_arrays([_read_values(level) for level in levels], names=names)
+            arrays = [_read_values(level) for level in levels]  # with their dtypes: text among objects is no other
+            return pandas.MultiIndex.from_arrays([pandas.Index(a, dtype=a.dtype) for a in arrays], names=names)
         case ["labels", list(labels), [name]]:
             return pandas.Index(_objects(labels), dtype=object, name=name, tupleize_cols=False)
         case ["values", list(values), [name], frequency]:

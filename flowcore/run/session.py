@@ -18,7 +18,7 @@ from flowcore.errors import FileChanged, NotPicklable, NotStorable
 from flowcore.events import Cells, CellsParked, NodeDrawn, Observer, Printed, RunEnded, RunStarted, RunStopping
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
-from flowcore.plan.classes import class_name, is_record_class
+from flowcore.plan.classes import class_name, codecs_by_kind, is_record_class
 from flowcore.plan.code import forget
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Graph, Planned
@@ -368,7 +368,7 @@ class Session:
 
 
 def _classes_of_main(codec: Codec) -> bytes:
-    """Pack the classes of `__main__` whose values have an encoding: workers cannot import them.
+    """Pack the classes of `__main__` whose values have an encoding, for workers cannot import them, and codecs.
 
     One that cannot travel (a field's default may be anything) is left out; its values
     are then plain records over there.
@@ -382,4 +382,5 @@ def _classes_of_main(codec: Codec) -> bytes:
             except NotPicklable:
                 continue
             packed[class_name(kind)] = kind
-    return codec.pack_classes(packed) if packed else b""
+    registered = list(codecs_by_kind.values())
+    return codec.pack_classes(packed, registered) if packed or registered else b""

@@ -10,16 +10,17 @@ unpickles unless it is told to decode a record that carries a pickle.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import pickle
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from flowcore.errors import NotPicklable, NoValueYet, StoreUnavailable
 from flowcore.plan import kinds
 from flowcore.plan.arrays import ArrayFacts
-from flowcore.plan.classes import register_classes
+from flowcore.plan.classes import ValueCodec, register_classes
 from flowcore.plan.code import class_identity, identify_value
 from flowcore.plan.encode import Encoded, decode, encode, files_in
 from flowcore.plan.extension import (
@@ -224,13 +225,24 @@ class Codec:
             loaded = _at(importlib.import_module(module), qualname)
         return bare_function(loaded)  # type: ignore[no-any-return]
 
-    def pack_classes(self, classes: dict[str, type]) -> bytes:
-        """Give classes for :meth:`load_classes`: importable ones by path, those of ``__main__`` by value."""
-        return _dump(classes, "classes")[0]
+    def pack_classes(self, classes: dict[str, type], codecs: Sequence[ValueCodec] = ()) -> bytes:
+        """Give classes and registered codecs for :meth:`load_classes`: importable by path, of ``__main__`` by value.
+
+        A codec that cannot travel is left out; its values are then refused over there.
+        """
+        packed: list[bytes] = []
+        for codec in codecs:
+            with contextlib.suppress(NotPicklable):
+                packed.append(_dump(codec, "codec")[0])
+        return _dump((classes, packed), "classes")[0]
 
     def load_classes(self, packed: bytes) -> None:
-        """Make classes known in this process, so that records with their values are read as such."""
-        register_classes(pickle.loads(packed))  # noqa: S301 - made by our engine
+        """Make classes and codecs known in this process, so that records with their values are read as such."""
+        classes, codecs = pickle.loads(packed)  # noqa: S301 - made by our engine
+        register_classes(classes)
+        for one in codecs:
+            with contextlib.suppress(ImportError, AttributeError):  # of a module that is not to be had here
+                kinds.register_codec(pickle.loads(one))  # noqa: S301 - as above
 
     def _place(self, buffer: memoryview) -> object:
         """Give small bytes as they are, large ones as an array in the spool."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 
 import flowcore as fc
+from flowcore.plan.classes import codecs_by_kind, codecs_by_name
+from flowcore.plan.encode import forget_kinds
 from flowcore.plan.records import combine
 from flowcore.run.books import Books
 from flowcore.run.engine import Engine
@@ -250,7 +253,7 @@ class Land:
         return self.height
 
 
-def measured(land: Land) -> int:
+def measured(land: Any) -> Any:
     """Call a method of what it gets."""
     return land.area()
 
@@ -265,6 +268,68 @@ def test_the_class_of_a_given_value_counts(store: Path, monkeypatch: pytest.Monk
     told = flow.why("measured", store=store, given={"land": Land(3)}).verdict
 
     assert (3, "will run", 9) == (first, told, run(flow, store, given={"land": Land(3)})["measured"])
+
+
+class Peak:
+    """A class that only a registered codec takes apart."""
+
+    def __init__(self, height: int) -> None:
+        self.height = height
+
+    def area(self) -> int:
+        """Compute something."""
+        return self.height
+
+
+def raised(peak: Any) -> Any:
+    """Give another one."""
+    return type(peak)(peak.height + 1)
+
+
+@pytest.fixture
+def codec() -> Iterator[None]:
+    """A codec, as long as a test lasts."""
+    fc.register_codec(Peak, name="tests.peak", version="1", to=lambda peak: peak.height, back=Peak)
+    yield
+    del codecs_by_name["tests.peak"], codecs_by_kind[Peak]
+    forget_kinds()
+
+
+@pytest.mark.contract("K10", "K18")
+def test_the_class_of_a_registered_kind_counts(codec: None, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a constant and from upstream: the value is the same, and what its method does is not."""
+    flow = fc.Flow()
+    flow.add(measured, Peak(3), kind="compute", name="constant")
+    flow.add(measured, flow.add(raised, Peak(3), kind="compute", name="raised"), kind="compute", name="upstream")
+    first = run(flow, store)
+    monkeypatch.setattr(Peak, "area", lambda self: self.height**2)
+    second = run(flow, store)
+
+    assert [3, 4] == [first[name] for name in ("constant", "upstream")]
+    assert [9, 16] == [second[name] for name in ("constant", "upstream")]
+
+
+@pytest.mark.contract("K18")
+def test_workers_know_registered_codecs(codec: None, store: Path) -> None:
+    """Values go there and come back, and are kept."""
+    flow = fc.Flow()
+    flow.add(raised, flow.add(raised, Peak(3), kind="compute", name="one"), kind="compute", name="two")
+    done = [flow.run(store=store, progress=False, workers=1) for _ in range(2)]
+
+    assert [5, 5] == [each["two"].height for each in done]
+    assert [[1, 1], [0, 0]] == [ran(each, "one", "two") for each in done]
+
+
+@pytest.mark.contract("K18")
+def test_a_class_that_is_defined_again_takes_its_codec_with_it(codec: None) -> None:
+    """As when a notebook's cell runs twice; another class is refused the name."""
+    again = type("Peak", (), {"__module__": Peak.__module__, "__init__": Peak.__init__})
+    fc.register_codec(again, name="tests.peak", version="1", to=lambda peak: peak.height, back=again)
+    with pytest.raises(ValueError, match="registered for Peak"):
+        fc.register_codec(Land, name="tests.peak", version="1", to=str, back=str)
+    fc.register_codec(Peak, name="tests.peak", version="1", to=lambda peak: peak.height, back=Peak)
+
+    assert again not in codecs_by_kind
 
 
 def columns(**named: int) -> list[str]:
