@@ -139,7 +139,8 @@ def _bare(coords: list[Any]) -> Any:
 
 def _read_variable(parts: list[Any]) -> Any:
     dims, data, attrs = parts
-    return library("xarray").Variable(tuple(dims), _read_data(data), attrs=attrs)
+    as_it_is = data[0] == "objects" and bool(dims)  # or missing text would be taken for another kind of missing
+    return library("xarray").Variable(tuple(dims), _read_data(data), attrs=attrs, fastpath=as_it_is)
 
 
 def _read_data(parts: list[Any]) -> Any:

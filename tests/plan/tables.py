@@ -137,6 +137,8 @@ def indexes() -> dict[str, object]:
         "index of two levels": pd.MultiIndex.from_product([[1, 2], ["a", "b"]]),
         "index of two named levels": pd.MultiIndex.from_product([[1, 2], ["a", "b"]], names=["n", None]),
         "index of the same tuples": pd.Index([(1, "a"), (1, "b"), (2, "a"), (2, "b")], tupleize_cols=False),
+        "index of a level of objects": pd.MultiIndex.from_arrays([pd.Index(["a", "b"], dtype=object), [1, 2]]),
+        "index of a level of text": pd.MultiIndex.from_arrays([["a", "b"], [1, 2]]),
         "levels without rows": pd.MultiIndex.from_arrays([np.zeros(0, "i8"), np.zeros(0)]),
         "array of nullable": pd.array([1, None], dtype="Int64"),
         "array of categories": pd.Categorical(["a", "b"]),

@@ -216,3 +216,15 @@ def test_large_frames_are_one_file() -> None:
     encode(TABLES["frame large"], put=home.put)
 
     assert 1 == len(home.files)
+
+
+@pytest.mark.contract("K20", "KT5")
+def test_missing_text_in_an_array_stays_what_it_is() -> None:
+    """There are several ways to be missing, and xarray would take one for another."""
+    home = Memory()
+    held = np.array(["a", pd.NA, None, np.nan], object)
+    encoded = encode(xr.Variable("x", held, fastpath=True), put=home.put)
+    back: Any = decode(encoded.record, fetch=home.fetch)
+
+    assert list(map(type, held)) == list(map(type, back.data))
+    assert encoded.component == identity(back)
