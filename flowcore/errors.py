@@ -216,9 +216,12 @@ class UnknownNode(GraphError, LookupError):
     name: str
     flow: str
     near: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()  # names of nodes, a few; told where nothing is near
 
     def lines(self) -> Iterator[str]:
-        yield f"Flow {self.flow!r} has no node {shorten(self.name)!r}.{did_you_mean(self.near)}"
+        what = "cell" if self.name.endswith("]") else "node"
+        known = f" It has {', '.join(map(repr, self.known))}." if self.known and not self.near else ""
+        yield f"Flow {self.flow!r} has no {what} {shorten(self.name)!r}.{did_you_mean(self.near)}{known}"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -235,7 +238,12 @@ class UnknownRun(FlowcoreError, LookupError):
             yield f"Of run {self.run} {self.store} has only the results and how it ended: gc has let its cells go."
             yield "`flowcore runs` lists it; `flowcore cache gc --keep-runs N` keeps more of them whole."
         else:
-            yield f"{self.store} has no one run {shorten(self.run)!r}.{did_you_mean(self.near)}"
+            several = self.run and any(one.startswith(self.run) for one in self.near)
+            if several:
+                yield f"Several runs in {self.store} begin with {shorten(self.run)!r}: {', '.join(self.near)}."
+            else:
+                yield f"{self.store} has no run {shorten(self.run)!r}."
+            yield "`flowcore runs` lists them; on the command line `last` and `last~1` name the newest ones."
 
 
 @dataclass(kw_only=True, eq=False)

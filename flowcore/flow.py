@@ -272,10 +272,10 @@ class Flow:
         ...     flow.result = half(half(4.0))
         >>> with tempfile.TemporaryDirectory() as store:
         ...     print(flow.plan(store=store))
-        halves: 0 cells cached, 1 will run, 1 depend on these
+        halves: 0 cells cached, 1 will run, 1 depends on these
           half    1 cell: 1 will run
                     no earlier run kept this cell
-          half_2  1 cell: 1 depend
+          half_2  1 cell: 1 depends
                     needs half
         """
         from flowcore.outlook import plan  # drawing must not load what judges
@@ -299,7 +299,7 @@ class Flow:
         Returns
         -------
         Why
-            What differs from the newest older record of the cell: helpers and bodies with
+            What differs from the older record of the cell that is most like it: helpers and bodies with
             a diff, globals, arguments and versions with what they were and are, values of
             other cells with where they differ. To print it shows it.
 

@@ -252,7 +252,11 @@ class RecordedRun:
         for node in self.nodes:
             if node.name == name:
                 return node
-        raise UnknownNode(name=name, flow=self.flow, near=_near(name, self.nodes))
+        raise self._unknown(name)
+
+    def _unknown(self, name: str) -> UnknownNode:
+        known = tuple(node.name for node in self.nodes[:8])
+        return UnknownNode(name=name, flow=self.flow, near=_near(name, self.nodes), known=known)
 
     def _find(self, name: str) -> tuple[NodeInfo, int | None]:
         """Give a node, and the cell if `name` is the id of one."""
@@ -262,7 +266,7 @@ class RecordedRun:
         for node in self.nodes:
             if name.startswith(f"{node.name}[") and (number := self._id(node.number, name)) is not None:
                 return node, number
-        raise UnknownNode(name=name, flow=self.flow, near=_near(name, self.nodes))
+        raise self._unknown(name)
 
     def _one(self, cell: str) -> tuple[int, int]:
         node, number = self._find(cell)

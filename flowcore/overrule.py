@@ -4,18 +4,19 @@ Owns how an old result comes to answer a new key: a journal of its own, written 
 locked as that of any run, holds for each cell a record under the key that the cell has
 now, with the value that an older run kept, and the reason. So later runs find it like
 any other record, `fc.runs` lists it with the status ``accepted``, and ``why`` tells the
-reason. Nothing runs, and no value is read or written.
+reason. Of several old results the one that was given the same arguments and the same
+seed is taken. Nothing runs, and no value is read or written.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import islice
 
 from flowcore.doubts import NothingToAccept
 from flowcore.errors import BadOption
-from flowcore.inspect.earlier import earlier_keys
-from flowcore.inspect.past import Past
+from flowcore.inspect.past import LOOKED_AT, Past, PastCell
 from flowcore.inspect.why import Explainer
 from flowcore.outlook import rehearsed
 from flowcore.run.chronicle import tell_beginning
@@ -26,6 +27,7 @@ from flowcore.store.trace import Trace
 from flowcore.targets import Drawn, target
 
 _BATCH = 512  # cells a record
+_TOLD = 5  # of what was overruled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +46,8 @@ class Accepted:
         How many have not: no older run kept a value for them, or what they need has to run.
     reason : str
         As given.
+    overruled : tuple of str
+        What has changed since the old results were made, for the first cell where it did; five at most.
     """
 
     node: str
@@ -51,14 +55,19 @@ class Accepted:
     cells: int
     left: int
     reason: str
+    overruled: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         more = f"; {self.left} have nothing to accept" if self.left else ""
-        return f"{self.node}: {self.cells} old results kept under their new keys{more} (run {self.run})"
+        what = "1 old result kept under its new key" if self.cells == 1 else (
+            f"{self.cells} old results kept under their new keys"
+        )  # fmt: skip
+        lines = [f"{self.node}: {what}{more} (run {self.run})"]
+        return "\n".join([*lines, *(f"  although {text}" for text in self.overruled)])
 
     def to_dict(self) -> dict[str, object]:
         """Give it as plain data."""
-        return {"node": self.node, "run": self.run, "cells": self.cells, "left": self.left, "reason": self.reason}
+        return {**asdict(self), "overruled": list(self.overruled)}
 
 
 def accept(flow: Drawn, cell: object, reason: str, settings: Settings) -> Accepted:
@@ -73,25 +82,45 @@ def accept(flow: Drawn, cell: object, reason: str, settings: Settings) -> Accept
     found = _earlier(rehearsal, past, node, wanted)
     if not found:
         raise NothingToAccept(cell=asked.node.name, because=_because(rehearsal, past, node, numbers))
+    overruled = _overruled(Explainer(rehearsal, past), node, found)
     run = _write(rehearsal, settings, flow.name, node, found, reason)
     waiting = sum(rehearsal.verdict(node, n) == Verdict.DEPENDS for n in numbers)
     return Accepted(
-        node=asked.node.name, run=run, cells=len(found), left=len(wanted) + waiting - len(found), reason=reason
-    )
+        node=asked.node.name, run=run, cells=len(found), left=len(wanted) + waiting - len(found), reason=reason,
+        overruled=overruled,
+    )  # fmt: skip
 
 
-def _earlier(rehearsal: Rehearsal, past: Past, node: int, numbers: Sequence[int]) -> dict[int, tuple[bytes, Hit]]:
-    """Give the newest older result of each cell that has one, and its key."""
-    work, cache, found = rehearsal.works.get(node), rehearsal.archive.cache, dict[int, tuple[bytes, Hit]]()
+def _earlier(rehearsal: Rehearsal, past: Past, node: int, numbers: Sequence[int]) -> dict[int, tuple[PastCell, Hit]]:
+    """Give an older result of each cell that has one: the newest of those whose arguments differ least."""
+    work, cache, found = rehearsal.works.get(node), rehearsal.archive.cache, dict[int, tuple[PastCell, Hit]]()
     if work is None or work.keys is None:
         return found
+    explainer = Explainer(rehearsal, past)
     for number in numbers:
-        for key in earlier_keys(past, rehearsal.graph[node].node, rehearsal.labels.of(node, number)):
-            answer = cache.judge([key])[0]
-            if isinstance(answer, Hit):
-                found[number] = key, answer
+        now, least = explainer.components(node, number), 0
+        every = past.cells(rehearsal.graph[node].node, rehearsal.labels.of(node, number), cache)
+        for old in islice(every, LOOKED_AT):
+            answer = cache.judge([old.key])[0]
+            given = sum(name == "seed" or name.startswith("argument ") for name in old.differing(now))
+            if isinstance(answer, Hit) and (number not in found or given < least):
+                found[number], least = (old, answer), given
+            if number in found and not least:
                 break
     return found
+
+
+def _overruled(explainer: Explainer, node: int, found: dict[int, tuple[PastCell, Hit]]) -> tuple[str, ...]:
+    """Tell what has changed since the old results were made: once for each set of parts, by its first cell."""
+    seen: set[tuple[str, ...]] = set()
+    told: dict[str, None] = {}
+    for number, (old, _) in found.items():
+        now = explainer.components(node, number)
+        names = tuple(old.differing(now))
+        if names not in seen and len(told) < _TOLD:
+            seen.add(names)
+            told |= dict.fromkeys(str(reason) for reason in explainer.compared(node, old, now))
+    return tuple(told)[:_TOLD]
 
 
 def _because(rehearsal: Rehearsal, past: Past, node: int, numbers: Sequence[int]) -> str:
@@ -106,7 +135,12 @@ def _because(rehearsal: Rehearsal, past: Past, node: int, numbers: Sequence[int]
 
 
 def _write(
-    rehearsal: Rehearsal, settings: Settings, flow: str, node: int, found: dict[int, tuple[bytes, Hit]], reason: str
+    rehearsal: Rehearsal,
+    settings: Settings,
+    flow: str,
+    node: int,
+    found: dict[int, tuple[PastCell, Hit]],
+    reason: str,
 ) -> str:
     work, run = rehearsal.works[node], rehearsal.store.begin()
     try:
@@ -119,7 +153,7 @@ def _write(
         for first in range(0, len(order), _BATCH):
             numbers = order[first : first + _BATCH]
             keys, own = rehearsal.keyed(node, numbers)
-            old, hits = [found[n][0] for n in numbers], [found[n][1] for n in numbers]
+            old, hits = [found[n][0].key for n in numbers], [found[n][1] for n in numbers]
             run.cache.overruled(node, numbers, keys, old, reason)
             run.cache.record(Trace(
                 node=node, numbers=numbers, keys=keys, own=own, components=[hit.component for hit in hits],

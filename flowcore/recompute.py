@@ -91,14 +91,15 @@ class Recomputed:
     def __str__(self) -> str:
         lines = [f"{self.checked} of {self.cached} kept results computed again: {self.equal} equal"]
         if self.moved:
-            lines.append(f"  {self.moved} could not be compared: what is not cached gave them other inputs")
+            lines.append(f"  {self.moved} could not be compared: their inputs came out otherwise")
         if self.failed:
             lines.append(f"  {self.failed} gave no result")
         if self.different:
             lines.append(f"  {len(self.different)} differ; nothing that is kept was changed")
             lines += [f"    {cell}" for cell in self.different[:_TOLD]]
             lines.append(
-                "  Something that no key knows of decides: random numbers (fc.rng()), a file (fc.File), threads."
+                "  Something that no key knows of decides: random numbers (fc.rng()), a file (fc.File), threads;\n"
+                "  or the kept one was made by older code, and accepted: `flowcore why` tells."
             )
         return "\n".join(lines)
 

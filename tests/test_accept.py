@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import flowcore as fc
@@ -72,6 +73,46 @@ def test_cells_without_an_older_result_are_left(store: Path) -> None:
 
     assert (3, 1) == (accepted.cells, accepted.left)
     assert [1, 1] == ran(done)
+
+
+def scaled(edit: int, scale: int) -> fc.Flow:
+    """Draw a grid with an argument that all of its cells share, and a stream."""
+
+    def first(n: int, scale: int, rng: np.random.Generator = fc.rng()) -> float:
+        return scale * (n + 100 * edit + rng.random())
+
+    flow = fc.Flow("scaled").options(runner="inline")
+    flow.add(first, fc.each(n=[1, 2]), scale, name="first")
+    return flow
+
+
+@pytest.mark.parametrize(("newest", "seed"), [(2, 0), (1, 7)])
+def test_the_result_for_the_same_arguments_is_taken(store: Path, newest: int, seed: int) -> None:
+    """Not a newer one of another argument, or of another seed: that was never what is asked for."""
+    wanted = run(scaled(0, 1), store)["first"].array().tolist()
+    run(scaled(0, newest), store, seed=seed)
+    accepted = scaled(1, 1).accept("first", reason="log text only", store=store)
+
+    assert ("closure edit: 0 -> 1",) == accepted.overruled
+    assert wanted == run(scaled(1, 1), store)["first"].array().tolist()
+
+
+def test_arguments_that_are_overruled_are_told(store: Path) -> None:
+    """Where there is no other old result; on the command line and as data."""
+    run(scaled(0, 2), store)
+    accepted = scaled(0, 1).accept("first", reason="the scale does not matter", store=store)
+
+    assert ("argument scale: 2 -> 1",) == accepted.overruled
+    assert ["  although argument scale: 2 -> 1"] == str(accepted).splitlines()[1:]
+    assert ["argument scale: 2 -> 1"] == accepted.to_dict()["overruled"]
+
+
+def test_why_compares_with_what_differs_least(store: Path) -> None:
+    """After an edit, and a run of other arguments before it, the edit alone is told."""
+    run(scaled(0, 1), store)
+    run(scaled(0, 2), store)
+
+    assert ["closure edit: 0 -> 1"] == [str(change) for change in scaled(1, 1).why("first[n=1]", store=store).changes]
 
 
 def test_what_was_accepted_can_be_accepted_again(store: Path) -> None:

@@ -46,5 +46,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def overview() -> str:
     """Give what ``flowcore --help`` prints."""
     lines = ["usage: flowcore VERB ...", ""]
-    lines += [f"  {f'{verb} {takes}'.strip():<24} {does}" for verb, (takes, does) in VERBS.items()]
+    lines += [f"  {f'{verb} {takes}'.strip():<27} {does}" for verb, (takes, does) in VERBS.items()]
     return "\n".join([*lines, "", "flowcore VERB --help says more; flowcore --version says which this is.", _CODES])

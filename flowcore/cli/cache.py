@@ -162,15 +162,25 @@ def _gc(arguments: Sequence[str]) -> int:
         "they ended; their cells can no longer be looked at.",
     )  # fmt: skip
     parser.add_argument("--to", metavar="SIZE", help="how much may stay, such as 50GiB")
-    parser.add_argument("--keep-runs", metavar="N", default=KEPT_RUNS, help=f"see below (default: {KEPT_RUNS})")
-    parser.add_argument("--checkpoints", action="store_true", help="remove those of unfinished cells, too")
+    parser.add_argument(
+        "--keep-runs",
+        metavar="N",
+        default=KEPT_RUNS,
+        help=f"how many runs stay whole; see below (default: {KEPT_RUNS})",
+    )
+    parser.add_argument(
+        "--checkpoints",
+        action="store_true",
+        help="remove the saved states of unfinished cells, too, and those to lengthen simulations from",
+    )
     given = _making_room(parser, arguments)
     to = None if given.to is None else size(given.to, option="--to")
     store, keep = _opened(given.store), whole("--keep-runs", given.keep_runs)
     found = collect(store, to=to, keep_runs=keep, checkpoints=given.checkpoints, dry=given.dry_run)
     _tell_collected(found, given)
     if to is not None and found.left > to and not given.json:
-        print(f"More than {in_bytes(to)} stays: what runs that go on need, and journals of the newest runs.")
+        print(f"More than {in_bytes(to)} stays: what runs that go on need, journals of the newest runs\n"
+              "(--keep-runs), and states that simulations go on from (--checkpoints).")  # fmt: skip
     return 0
 
 

@@ -35,6 +35,7 @@ def conduct(verb: str, arguments: Sequence[str]) -> int:
         code: int = room.main(arguments)
         sys.stdout.flush()
     except Usage as trouble:
+        verb = " ".join([verb, *(one for one in arguments[:1] if one in getattr(room, "VERBS", ()))])
         tell(f"flowcore {verb}: {trouble}")
         if not isinstance(trouble, Raised):
             tell(f"flowcore {verb} --help says what it takes.")

@@ -13,7 +13,8 @@ from flowcore.settings import Settings
 
 def main(arguments: Sequence[str]) -> int:
     """Compare two runs of a store."""
-    parser = Parser("diff", "Tell which cells differ between two runs, and by how much; where they begin to, first.")
+    parser = Parser("diff", "Tell which cells differ between two runs, and by how much; where they begin to, first.",
+                    epilog="for example: flowcore diff last~1 last. Exit code 0 either way.")  # fmt: skip
     parser.add_argument("first", metavar="RUN_A", help='its id, the beginning of it, "last", or "last~1"')
     parser.add_argument("second", metavar="RUN_B", help="likewise")
     add_store(parser)

@@ -14,7 +14,8 @@ Graph = Any  # a networkx.DiGraph: only its mappings are used here
 
 def main(arguments: Sequence[str]) -> int:
     """Draw a flow and print its graph; nothing runs."""
-    parser = Parser("graph", "Show the nodes of a flow and what feeds what. Nothing runs.", add_help=False)
+    parser = Parser("graph", "Show the nodes of a flow and what feeds what. Nothing runs.", add_help=False,
+                    epilog="for example: flowcore graph lands.py --rates 0.1,0.2")  # fmt: skip
     parser.add_argument("source", metavar="FILE.py[:flow]", help="the file, and which of its flows if it has several")
     add_json(parser)
     parser.add_argument("--dot", action="store_true", help="print it for Graphviz")

@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
         if given.json:
             print(document({"cells": [asdict(cell) for cell in cells]}))
         else:
-            print(table([("cell", ""), *((cell.cell, cell.verdict) for cell in cells)]))
+            print(table([("cell", "verdict"), *((cell.cell, cell.verdict) for cell in cells)]))
     else:
         print(document({"plan": plan.to_dict()}) if given.json else plain(str(plan)))
     return 0

@@ -19,7 +19,8 @@ _NUMBERS = frozenset(range(4, 10))
 
 def main(arguments: Sequence[str]) -> int:
     """List runs."""
-    parser = Parser("runs", "List the runs of a store, live, dead and finished, the newest first.")
+    parser = Parser("runs", "List the runs of a store, live, dead and finished, the newest first.",
+                    epilog="for example: flowcore runs -n 5")  # fmt: skip
     add_store(parser)
     parser.add_argument("-n", "--last", metavar="N", default=_SHOWN, help=f"how many; 0: all (default: {_SHOWN})")
     add_json(parser)

@@ -21,11 +21,14 @@ _FRAMES = 8  # lines of a failure's traceback
 _LOOPS = 20  # running or interrupted loops that are told
 _KINDS = 5  # failures that are shown in full
 _LONGEST = 4000  # characters of a value
+_LINES = 24  # of a value
+_LAST = 6  # of them from its end
 
 
 def main(arguments: Sequence[str]) -> int:
     """Show a run, a node of it, or a cell."""
-    parser = Parser("show", "Tell what a run did, or what one of its cells gave and printed.")
+    parser = Parser("show", "Tell what a run did, or what one of its cells gave and printed.",
+                    epilog="for example: flowcore show last, flowcore show last 'erode[rate=0.1]'")  # fmt: skip
     parser.add_argument("run", metavar="RUN", help=f'its id, the beginning of it, "{_NEWEST}", or "{_NEWEST}~1"')
     parser.add_argument("cell", metavar="CELL", nargs="?", help="a cell, as erode[rate=0.1], or a node")
     add_store(parser)
@@ -155,5 +158,9 @@ def shown(value: object) -> str:
     told = reprlib.Repr()
     told.maxlevel = 6
     told.maxlist = told.maxtuple = told.maxset = told.maxfrozenset = told.maxdict = 50
-    told.maxstring = told.maxother = told.maxlong = _LONGEST
-    return told.repr(value)
+    told.maxstring = told.maxlong = _LONGEST
+    told.maxother = _LONGEST if getattr(value, "dtype", None) is None else _LONGEST * 10  # numpy cuts in rows
+    lines = told.repr(value).splitlines()
+    if len(lines) > _LINES:
+        lines[_LINES - _LAST : -_LAST] = [f"... {len(lines) - _LINES} more lines ..."]
+    return "\n".join(lines)

@@ -10,7 +10,7 @@ from flowcore.cli.printing import document, plain
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Draw a flow and tell what differs between a cell and its newest older record; nothing runs."""
+    """Draw a flow and tell what differs between a cell and the older record that is most like it; nothing runs."""
     asked = read_with_file(_parser(), arguments)
     given = asked.given
     why = asked.drawer.draw(given).why(given.cell, store=given.store, seed=given.seed)
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> Parser:
     parser = Parser(
-        "why", "Tell why a cell would run, or would not: what differs from its newest older record. Nothing runs.",
+        "why", "Tell why a cell would run, or would not: what differs from its older record. Nothing runs.",
         add_help=False,
         epilog="for example: flowcore why lands.py 'erode[rate=0.1]' --rates 0.1,0.2",
     )  # fmt: skip

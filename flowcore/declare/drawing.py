@@ -159,7 +159,7 @@ class Drawing:
         """
         found = self._named.get(name)
         if found is None:
-            raise UnknownNode(name=name, flow=self.name, near=self._near(name))
+            raise UnknownNode(name=name, flow=self.name, near=self._near(name), known=tuple(self._named)[:8])
         return found
 
     def _near(self, name: str) -> tuple[str, ...]:
@@ -278,7 +278,9 @@ class Drawing:
             for name in names:
                 found = self._named.get(name)
                 if found is None:
-                    troubles.append(UnknownNode(name=name, flow=self.name, near=self._near(name)))
+                    troubles.append(
+                        UnknownNode(name=name, flow=self.name, near=self._near(name), known=tuple(self._named)[:8])
+                    )
                     continue
                 node.after = (*node.after, found)
                 if found.number >= node.number:

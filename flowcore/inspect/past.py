@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from flowcore.declare.node import Node
 from flowcore.inspect.recorded import Recorded
-from flowcore.plan.keys import NodeKeys
+from flowcore.plan.keys import NOTE, NodeKeys
 from flowcore.run.lasttime import LastTime
 from flowcore.store.cache import Cache
 from flowcore.store.directory import Store
@@ -20,6 +21,7 @@ from flowcore.store.history import Answered, AxesFacts, NodeFacts, RunFacts, rea
 from flowcore.store.trace import Trace
 
 _RUNS = 200  # looked at for one answer
+LOOKED_AT = 20  # older records of one cell, to find the one that differs least
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,14 @@ class PastCell:
     def components(self) -> dict[str, bytes]:
         """All components, by name; those of arguments are called ``argument NAME``."""
         return self.common | {f"argument {name}": part for name, part in self.own.items()}
+
+    def differing(self, components: dict[str, bytes]) -> list[str]:
+        """Give the names of the components that are not the same here; all of the code counts as one."""
+        here = self.components
+        return [
+            name for name in {**here, **components}
+            if not name.startswith(NOTE) and here.get(name) != components.get(name)
+        ]  # fmt: skip
 
 
 class _Run:
@@ -130,13 +140,29 @@ class Past:
             if task in run.tasks:
                 yield from _nodes(run.recorded, "task", task)
 
-    def cell(self, node: Node, labels: Sequence[object], cache: Cache) -> PastCell | None:
-        """Give the newest cell of the node with these labels that had a key."""
+    def cells(self, node: Node, labels: Sequence[object], cache: Cache) -> Iterator[PastCell]:
+        """Yield the cells of the node with these labels that had a key, the newest first."""
         for recorded, number in self.nodes(node):
             place = self.number(recorded, number, node, labels)
             if place is not None and (found := keyed(recorded, number, place, cache)) is not None:
-                return found
-        return None
+                yield found
+
+    def cell(self, node: Node, labels: Sequence[object], cache: Cache) -> PastCell | None:
+        """Give the newest cell of the node with these labels that had a key."""
+        return next(self.cells(node, labels, cache), None)
+
+    def closest(
+        self, node: Node, labels: Sequence[object], components: dict[str, bytes], cache: Cache
+    ) -> PastCell | None:
+        """Give, of the newest cells with these labels that had a key, the newest of those that differ least."""
+        best, least = None, 0
+        for found in islice(self.cells(node, labels, cache), LOOKED_AT):
+            count = len(found.differing(components))
+            if best is None or count < least:
+                best, least = found, count
+            if count <= 1:  # the cell has to run, so something differs
+                break
+        return best
 
     def nearest(self, node: Node, components: dict[str, bytes], cache: Cache) -> PastCell | None:
         """Give, of the newest run that has keyed cells of the node, the cell that shares most components."""

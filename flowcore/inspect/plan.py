@@ -120,7 +120,7 @@ class Plan:
         counts = self.counts
         lines = [*self.warnings]
         lines.append(f"{self.flow}: {_counted(counts['cached'], 'cell')} cached, {counts['runs']} will run, "
-                     f"{counts['depends']} depend on these{self._time}")  # fmt: skip
+                     f"{_dependent(counts['depends'])} on these{self._time}")  # fmt: skip
         width = max((len(shorten(row.node)) for row in self.rows), default=0)
         for row in self.rows:
             lines.append(f"  {shorten(row.node):<{width}}  {_told(row)}")
@@ -296,12 +296,16 @@ def _told(row: NodePlan) -> str:
     cells = _counted(row.cells, "cell") if row.cells is not None else "? cells"
     parts = [f"{row.cached} cached"] if row.cached else []
     parts += [f"{row.runs} will run"] if row.runs else []
-    parts += [f"{row.depends} depend"] if row.depends else []
+    parts += [_dependent(row.depends)] if row.depends else []
     return f"{cells}: {', '.join(parts) or row.verdict}"
 
 
 def _because(row: NodePlan) -> list[str]:
     return [*row.reasons, *(f"assuming that {one}" for one in row.assumes)]
+
+
+def _dependent(number: int) -> str:
+    return f"{number} depend{'s' if number == 1 else ''}"
 
 
 def _counted(number: int, noun: str) -> str:

@@ -1,7 +1,7 @@
 """Why a cell has to run, or why it does not.
 
-Owns :class:`Why` and the search for it: the newest older record of the same cell is
-compared with the cell as it is now, component by component; a value from another node
+Owns :class:`Why` and the search for it: the older record of the same cell that differs
+least (of the newest 20) is compared with the cell as it is now, component by component; a value from another node
 is followed to the cell that gives it. Promises one screen. Never runs anything, and
 reads no array but two that it compares.
 """
@@ -225,19 +225,19 @@ class Explainer:
     # ---- compared with what it was ---------------------------------------------------
 
     def _runs(self, node: int, number: int) -> tuple[list[Reason], PastCell | None]:
-        """Compare a cell that has to run with its newest older record, or the nearest one."""
+        """Compare a cell that has to run with its older record that differs least, or with another cell."""
         rehearsal = self.rehearsal
         drawn, now = rehearsal.graph[node].node, self.components(node, number)
         for missed, numbers in rehearsal.missed.get(node, {}).items():
             if missed in _MISSES and number in numbers:
                 return [_MISSES[missed]], self.past.cell(drawn, rehearsal.labels.of(node, number), self._cache)
-        old = self.past.cell(drawn, rehearsal.labels.of(node, number), self._cache)
+        old = self.past.closest(drawn, rehearsal.labels.of(node, number), now, self._cache)
         found: list[Reason] = []
         if old is None:
             found, old = [NeverRun()], self.past.nearest(drawn, now, self._cache)
         if old is None:
             return found, None
-        for reason in self._differences(node, (old.recorded, old.node), old.components, now):
+        for reason in self.compared(node, old, now):
             followed = self._followed(node, number, old, reason) if isinstance(reason, ArgumentChanged) else []
             found += followed or [reason]
         if not found:
@@ -252,6 +252,10 @@ class Explainer:
         return work.keys.common | {
             f"argument {name}": column[0] for name, column in zip(work.keys.own, own, strict=True)
         }
+
+    def compared(self, node: int, old: PastCell, now: dict[str, bytes]) -> list[Reason]:
+        """Give what differs between a cell of an older run and the components of one of now."""
+        return self._differences(node, (old.recorded, old.node), old.components, now)
 
     def shared(self, node: int) -> list[Reason]:
         """Give what changed for all cells of a node since the newest run that keyed it."""

@@ -119,10 +119,10 @@ def test_a_failed_cell_is_shown(ran: Terminal) -> None:
     ("arguments", "told"),
     [
         (["show"], "required: RUN"),
-        (["show", "1999"], "has no one run '1999'"),
-        (["show", "2"], "Did you mean "),
+        (["show", "1999"], "has no run '1999'"),
+        (["show", "2"], "begin with '2'"),
         (["show", "last", "feild"], "has no node 'feild'. Did you mean 'field'"),
-        (["show", "last", "field[rate=7]"], "has no node 'field[rate=7]'"),
+        (["show", "last", "field[rate=7]"], "has no cell 'field[rate=7]'"),
     ],
 )
 def test_wrong_names_are_2(ran: Terminal, arguments: list[str], told: str) -> None:
