@@ -25,7 +25,7 @@ from flowcore.run import engine, landing, launching, perform, proc, seat
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.job import Died
 from flowcore.store import arrayfile, blobs, directory, fs, generations
-from flowcore.store.blobs import Blobs
+from flowcore.store.blobs import Blobs, Draw
 from flowcore.store.fs import CREATE, DISK, Disk, write_all
 from flowcore.store.generations import Generations, _numbers
 from flowcore.store.layout import Layout, make_directory
@@ -121,14 +121,14 @@ def name_before_fsync(put: Put) -> None:
     """Give a durable array its name, and then sync it (F18)."""
     real = Blobs._write
 
-    def write(self: Blobs, pieces: Sequence[memoryview], size: int) -> bytes:
+    def write(self: Blobs, draw: Draw) -> tuple[bytes, int]:
         self._durable = False
         try:
-            digest = real(self, pieces, size)
+            name, size = real(self, draw)
         finally:
             self._durable = True
-        self._settle(self._layout.blob(digest))
-        return digest
+        self._settle(self._layout.blob(name))
+        return name, size
 
     put(Blobs, "_write", write)
 
