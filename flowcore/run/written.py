@@ -51,6 +51,7 @@ class Surround:
         notice  # told of what is wrong with a node, and its place
     )
     packed: dict[int, tuple[object, Packed]] = field(default_factory=dict)  # functions, by id, as they travel
+    defaults: dict[int, tuple[object, dict[str, object]]] = field(default_factory=dict)  # and of their parameters
 
 
 def is_cached(planned: Planned) -> bool:
@@ -70,6 +71,7 @@ class Encoder:
     def __init__(self, planned: Planned, surround: Surround) -> None:
         self._planned = planned
         self._codec = surround.codec
+        self._defaults = surround.defaults
         self._cached = is_cached(planned)
         self._tell = surround.tell
         self._known: dict[tuple[int, bool], tuple[object, Record, Component]] = {}
@@ -147,16 +149,16 @@ class Encoder:
     def default_components(self, planned: Planned) -> dict[str, Component]:
         """Give the identities of parameters left at their defaults, so that writing one out changes nothing (K11)."""
         assert planned.node.task is not None, "only tasks are keyed"
-        try:
-            parameters = inspect.signature(planned.node.task.function).parameters
-        except (TypeError, ValueError):  # written in C, without a signature
-            return {}
+        function = planned.node.task.function
+        known = self._defaults.get(id(function))
+        if known is None:  # read once a run, as code is, and not once a task: they may be set anew in between
+            known = self._defaults[id(function)] = (function, _defaults(function))
         found: dict[str, Component] = {}
-        for name, parameter in parameters.items():
-            if parameter.default is parameter.empty or name in planned.arguments:
+        for name, default in known[1].items():
+            if name in planned.arguments:
                 continue
             try:
-                found[name] = self._codec.encode(parameter.default, keep=False).component
+                found[name] = self._codec.encode(default, keep=False).component
             except NoEncoding:  # written out it would be refused; as a default it is part of the code's identity
                 continue
         return found
@@ -182,3 +184,11 @@ class Encoder:
         keys = [self.value(key, path)[1] for key, _ in shape.items] if shape.kind == "dict" else []
         inner = [combine("item", self._skeleton(item, path)) for _, item in shape.items]
         return [shape.kind.encode(), str(len(inner)).encode(), *keys, *inner]
+
+
+def _defaults(function: Callable[..., object]) -> dict[str, object]:
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):  # written in C, without a signature
+        return {}
+    return {name: each.default for name, each in parameters.items() if each.default is not each.empty}

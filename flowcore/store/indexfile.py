@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK: Final = 1024  # rows
+_FEW: Final = 16  # keys that are searched for one by one: a node of one cell asks for one
 MAGIC: Final = b"flowindx"
 VERSION: Final = 1
 REFRESH: Final = 1 << 31
@@ -193,6 +194,8 @@ class IndexFile:
         if not len(self.fences):
             return block
         self._verify(block)
+        if len(block) <= _FEW:
+            return block * BLOCK + np.fromiter(map(self._lower_bound, block.tolist(), prefixes), np.int64, len(block))
         low, high = np.zeros(len(block), np.int64), np.minimum(self.count - block * BLOCK, BLOCK)
         column = self._blocks["prefix"]
         for _ in range(BLOCK.bit_length()):
@@ -200,6 +203,9 @@ class IndexFile:
             below = (low < high) & (column[block, np.minimum(middle, BLOCK - 1)] < prefixes)
             low, high = np.where(below, middle + 1, low), np.where(below, high, np.maximum(middle, low))
         return block * BLOCK + low
+
+    def _lower_bound(self, block: int, prefix: np.uint64) -> int:
+        return int(self._blocks["prefix"][block, : self.count - block * BLOCK].searchsorted(prefix))
 
     def _verify(self, blocks: NDArray[np.int64]) -> None:
         new = blocks[~self._verified[blocks]]

@@ -48,15 +48,17 @@ def filled(count: int, seed: int = 0) -> tuple[Index, list[bytes]]:
 
 
 @pytest.mark.contract("J9", "J10", "F33")
+@pytest.mark.parametrize("few", [0, 16])
 @pytest.mark.parametrize("block", [2, 1024])
 @given(blocks=groups, more=groups, gone=st.sets(st.integers(0, 2), max_size=1))
 def test_a_search_through_a_file_gives_what_a_dictionary_would(
-    tmp_path_factory: pytest.TempPathFactory, block: int, blocks: list[tuple[list[int | None], bool, bool]],
+    tmp_path_factory: pytest.TempPathFactory, block: int, few: int, blocks: list[tuple[list[int | None], bool, bool]],
     more: list[tuple[list[int | None], bool, bool]], gone: set[int],
 ) -> None:  # fmt: skip
     """Persisted twice over, with entries that came since, in blocks that keys span, without journals that are gone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(indexfile, "BLOCK", block)
+        patch.setattr(indexfile, "_FEW", few)  # one by one, or all at once
         folder, index, oracle = tmp_path_factory.mktemp("index"), Index(), Oracle()
         for offset, (cells, refresh, live) in enumerate([*blocks, *more]):
             keys = [b"" if i is None else key(i) for i in cells]
