@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowcore.declare.node import Node, Ref, cell_id
@@ -24,6 +25,7 @@ from flowcore.inspect.html import run_html
 from flowcore.inspect.loops import peek
 from flowcore.inspect.summary import summary
 from flowcore.plan.encode import BadRecord, ValueGone
+from flowcore.plan.plain import plain_numbers
 from flowcore.plan.stations import State
 from flowcore.progress import observers
 from flowcore.run.books import CellFailure, Counts
@@ -272,10 +274,16 @@ class Run:
         session = self._session
         space = session.space(node.number)
         numbers = list(space.select({}).numbers)
-        labels = {session.labels.of(node.number, n): n for n in numbers}
-        present = {n for n in numbers if session.state(node.number, n) == State.DONE}
+        labels = session.labels.table(node.number, numbers)
+        states = session.schedule.states(node.number)
+        present = {n for n in numbers if states[n] == State.DONE}
         axes = [axis.name for axis in node.axes]
-        return Grid(node.name, axes, labels, present, lambda number: self._value(node, number))
+        return Grid(node.name, axes, labels, present, partial(self._value, node), partial(self._column, node))
+
+    def _column(self, node: Node, numbers: Sequence[int]) -> list[Any]:
+        records = self._session.values.all_records(node.number, numbers)
+        found = plain_numbers(records) if records is not None else None
+        return [self._value(node, number) for number in numbers] if found is None else found
 
     def _failed(self, failure: CellFailure) -> FailedCell:
         node = self._session.graph[failure.node].node

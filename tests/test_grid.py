@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.grid import Grid
@@ -48,3 +53,41 @@ def test_a_ragged_grid_is_no_array() -> None:
 
     with pytest.raises(fc.AxisMismatch, match="rows of different length"):
         grid.array()
+
+
+NUMBERS = st.one_of(st.booleans(), st.integers(-(2**64), 2**65), st.floats())
+
+
+@example([1, 2**63])
+@example([-1, 2**63])
+@given(st.one_of(*(st.lists(one, min_size=1, max_size=6) for one in (NUMBERS, st.integers(-9, 9), st.floats()))))
+def test_numbers_make_the_array_that_they_make_one_by_one(values: list[Any]) -> None:
+    """Whatever their kinds: values, bit by bit, and dtype."""
+    expected = np.stack([np.asarray(value) for value in values])
+
+    found = Grid(
+        "g", ("x",), {(i,): i for i in range(len(values))}, set(range(len(values))), values.__getitem__
+    ).array()
+
+    assert expected.dtype == found.dtype
+    assert expected.tobytes() == found.tobytes() or expected.tolist() == found.tolist()
+
+
+def test_an_array_asks_for_all_values_at_once() -> None:
+    """Those of the cells that have one, in the order of the array, and never one by one."""
+    asked: list[list[int]] = []
+
+    def one(number: int) -> Any:
+        raise AssertionError(f"{number} was asked for alone")
+
+    def many(numbers: Sequence[int]) -> list[float]:
+        asked.append(list(numbers))
+        return [number / 2 for number in numbers]
+
+    labels = {(1, "a"): 0, (1, "b"): 1, (2, "b"): 2, (2, "a"): 3}
+    full = Grid("g", ("x", "y"), labels, {0, 1, 2, 3}, one, many).array()
+    part = Grid("g", ("x", "y"), labels, {0, 2}, one, many)[{"x": 2}].array()
+
+    assert [[0, 1, 3, 2], [2]] == asked
+    assert [[0, 0.5], [1.5, 1]] == full.tolist()
+    assert [1.0, None] == part.tolist()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
+from math import prod
 
 from flowcore.declare.node import Node, cell_id, label_of
 from flowcore.errors import AxisMismatch
@@ -31,6 +33,14 @@ class Labels:
     def places(self, node: int, number: int) -> tuple[int, ...]:
         """Give the place of a cell along each axis of its node."""
         return self._spaces(node).coordinates(number)
+
+    def table(self, node: int, numbers: Sequence[int]) -> dict[tuple[object, ...], int]:
+        """Give, by its labels, the number of each of these cells, which are in order."""
+        along = [axis.labels for axis in self._graph[node].node.axes if axis.labels is not None]
+        whole = len(along) == len(self._graph[node].node.axes)
+        if whole and len(numbers) == prod(map(len, along)) == numbers[-1] + 1:
+            return dict(zip(product(*along), numbers, strict=True))  # all there are, row-major
+        return {self.of(node, number): number for number in numbers}
 
     def record(self, node: int, over: tuple[str, ...], number: int) -> Record:
         """Give the record of a cell's label along some axes: a tuple of them if there are several."""

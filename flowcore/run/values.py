@@ -107,6 +107,14 @@ class Values:
         column = self._columns[node].records
         return [column[n] for n in numbers]  # type: ignore[misc]
 
+    def all_records(self, node: int, numbers: Sequence[int]) -> list[Record] | None:
+        """Give the records of cells; None if one of them has no value."""
+        column = self._columns.get(node)
+        if column is None or max(numbers, default=-1) >= len(column.records):
+            return None
+        found = [record for number in numbers if (record := column.records[number]) is not None]
+        return found if len(found) == len(numbers) else None
+
     def component(self, node: int, number: int) -> Component:
         """Give what a consumer of a cell is keyed by."""
         return self._columns[node].components[number]
