@@ -16,6 +16,7 @@ from flowcore.run.flight import Flight
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failure, Record
 from flowcore.run.sourcing import Sourcing
+from flowcore.run.userclasses import current_classes
 from flowcore.run.values import Values
 from flowcore.run.work import Work
 from flowcore.store.cache import Cache, Hit, Trace
@@ -147,6 +148,14 @@ class Books:
                 self.put(node, number, records[i], components[i], classes[i] if classes else ())
         else:
             self.values.put_plain(node, numbers, records, components)
+
+    def put_hits(self, node: int, numbers: Sequence[int], hits: Sequence[Hit]) -> None:
+        """Take up values that the store gave."""
+        met = any(hit.classes for hit in hits)
+        self.put_all(
+            node, numbers, [hit.record for hit in hits], [hit.component for hit in hits],
+            [current_classes(hit.classes) for hit in hits] if met else (),
+        )  # fmt: skip
 
     def note(self, node: int, numbers: Sequence[int]) -> None:
         """Write down values that no task made and no key names, for whoever reads the run later."""

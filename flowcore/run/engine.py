@@ -38,7 +38,6 @@ from flowcore.run.landing import Landing
 from flowcore.run.parking import BEATS, Parking
 from flowcore.run.repeats import Repeats
 from flowcore.run.trust import Trust
-from flowcore.run.userclasses import current_classes
 from flowcore.run.values import Classes
 from flowcore.run.work import Work, prepare
 from flowcore.run.written import Surround
@@ -257,21 +256,17 @@ class Engine:
         """Key cells; hits are done, equal ones park, the rest has to run."""
         books, node = self._books, work.number
         keys, own = work.keyed(numbers, books.values)
-        hits: list[int] = []
-        misses: list[int] = []
         fresh = books.fresh(node, numbers)
         answers = books.cache.judge(keys, younger_than=work.answers_for, fresh=fresh)
         if node in self._trust and fresh is None:
             self._trust.judge(work, numbers, keys, own, answers, books.cache)
-        for i, answer in enumerate(answers):
-            if isinstance(answer, Hit):
-                hits.append(i)
-                books.put(node, numbers[i], answer.record, answer.component, current_classes(answer.classes))
-            else:
-                misses.append(i)
-                if answer is VALUE_GONE:
-                    books.vanished.add(node)
+        found = [answer for answer in answers if isinstance(answer, Hit)]
+        hits = [i for i, answer in enumerate(answers) if isinstance(answer, Hit)]
+        misses = [i for i, answer in enumerate(answers) if not isinstance(answer, Hit)]
+        if any(answer is VALUE_GONE for answer in answers):
+            books.vanished.add(node)
         if hits:
+            books.put_hits(node, [numbers[i] for i in hits], found)
             books.count(node).hit += len(hits)
             books.cache.hits(node, [numbers[i] for i in hits], [keys[i] for i in hits])
             if work.claims is not None and not work.claims.stays:
