@@ -18,7 +18,7 @@ from typing import Any, Final
 from flowcore.declare.injected import kind_of
 from flowcore.plan.bytecode import code_form
 from flowcore.plan.encode import NoEncoding, class_name, identify
-from flowcore.plan.extension import digest_of, kind_name, pack
+from flowcore.plan.extension import LIBRARY, digest_of, kind_name, pack
 from flowcore.plan.functions import bare_function
 from flowcore.plan.libraries import Origin, origin_of, origin_of_module
 from flowcore.plan.streams import RNG
@@ -82,7 +82,7 @@ def _hint(name: str, place: str, known: str) -> str:
 
 
 def value_of(value: object) -> tuple[bytes, list[object]]:
-    """Give the identity of a value, and the functions and classes it holds.
+    """Give the identity of a value, and the functions, classes and libraries' values it holds.
 
     These enter as what they are alone; the walk follows them. They are sorted by that,
     because sets have no order; members that look alike stay in theirs.
@@ -101,7 +101,8 @@ def value_of(value: object) -> tuple[bytes, list[object]]:
     classes: list[object] = []
     encoded = identify(value, class_identity=class_met, function_identity=function_alone)
     met.sort(key=operator.itemgetter(0))
-    return encoded.component, [thing for _, thing in met] + classes
+    libraries = [name.removeprefix(LIBRARY) for name, _ in encoded.classes if name.startswith(LIBRARY)]
+    return encoded.component, [thing for _, thing in met] + classes + [sys.modules[name] for name in libraries]
 
 
 def _empty(kind: type) -> bytes:  # noqa: ARG001

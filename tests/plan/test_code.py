@@ -793,3 +793,14 @@ def test_a_name_that_is_an_attribute_too_is_no_mere_name(library: Library) -> No
                 for name in ("f", "g")}  # fmt: skip
 
     assert (2, 1) == (len(prints(source)), len(prints(plain)))
+
+
+@pytest.mark.contract("K8", "K20")
+def test_the_library_of_a_global_value_counts(library: Library) -> None:
+    """Methods of a table are reached without a name, so its library goes with it."""
+    made = library.print(
+        "import pandas as pd\nTABLE = {'a': pd.Series([1])}\ndel pd\ndef f(x): return TABLE['a'].sum()\n"
+    )
+    pandas = sys.modules["pandas"]
+
+    assert f"library pandas=={pandas.__version__}" in [name for name, _ in made.parts]
