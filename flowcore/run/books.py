@@ -175,15 +175,17 @@ class Books:
     def release(self) -> None:
         """Let go of values that nobody will use any more and that no store keeps."""
         for node, number in self.schedule.released():
-            self._let_go(node, number)
+            lives = node not in self.works or self.works[node].keys is not None  # in the journal and the store
+            if self._spooled or not lives:
+                self._let_go(node, number, lives=lives)
 
-    def _let_go(self, node: int, number: int) -> None:
+    def _let_go(self, node: int, number: int, *, lives: bool) -> None:
         if not self.values.has(node, number):
             return
         record = self.values.record(node, number)
         spooled = [digest for digest, _, place in references(record) if place == SPOOLED]
-        if not spooled and (node not in self.works or self.works[node].keys is not None):
-            return  # it lives in the journal and the store; the reference is all there is here
+        if not spooled and lives:
+            return  # the reference is all there is here
         self.values.drop(node, number)
         for digest in spooled:
             self._spooled[digest] -= 1
