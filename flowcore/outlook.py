@@ -12,7 +12,8 @@ from flowcore.errors import UnknownNode
 from flowcore.inspect.past import Past
 from flowcore.inspect.plan import Plan, plan_of
 from flowcore.inspect.why import Explainer, Why
-from flowcore.run.rehearsal import Rehearsal, Verdict
+from flowcore.run.rehearsal import Rehearsal
+from flowcore.run.verdict import Verdict
 from flowcore.settings import Settings
 from flowcore.store.directory import Store, new_run_id, open_store
 from flowcore.targets import Drawn, Target, asked_of, split_id, target

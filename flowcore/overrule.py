@@ -20,9 +20,10 @@ from flowcore.inspect.past import LOOKED_AT, Past, PastCell
 from flowcore.inspect.why import Explainer
 from flowcore.outlook import rehearsed
 from flowcore.run.chronicle import tell_beginning
-from flowcore.run.rehearsal import Rehearsal, Verdict
+from flowcore.run.rehearsal import Rehearsal
+from flowcore.run.verdict import Verdict
 from flowcore.settings import Settings
-from flowcore.store.cache import Hit
+from flowcore.store.cache import Hit, Miss, Skipped
 from flowcore.store.trace import Trace
 from flowcore.targets import Drawn, target
 
@@ -91,9 +92,11 @@ def accept(flow: Drawn, cell: object, reason: str, settings: Settings) -> Accept
     )  # fmt: skip
 
 
-def _earlier(rehearsal: Rehearsal, past: Past, node: int, numbers: Sequence[int]) -> dict[int, tuple[PastCell, Hit]]:
+def _earlier(
+    rehearsal: Rehearsal, past: Past, node: int, numbers: Sequence[int]
+) -> dict[int, tuple[PastCell, Hit | Skipped]]:
     """Give an older result of each cell that has one: the newest of those whose arguments differ least."""
-    work, cache, found = rehearsal.works.get(node), rehearsal.archive.cache, dict[int, tuple[PastCell, Hit]]()
+    work, cache, found = rehearsal.works.get(node), rehearsal.archive.cache, dict[int, tuple[PastCell, Hit | Skipped]]()
     if work is None or work.keys is None:
         return found
     explainer = Explainer(rehearsal, past)
@@ -103,14 +106,14 @@ def _earlier(rehearsal: Rehearsal, past: Past, node: int, numbers: Sequence[int]
         for old in islice(every, LOOKED_AT):
             answer = cache.judge([old.key])[0]
             given = sum(name == "seed" or name.startswith("argument ") for name in old.differing(now))
-            if isinstance(answer, Hit) and (number not in found or given < least):
+            if not isinstance(answer, Miss) and (number not in found or given < least):
                 found[number], least = (old, answer), given
             if number in found and not least:
                 break
     return found
 
 
-def _overruled(explainer: Explainer, node: int, found: dict[int, tuple[PastCell, Hit]]) -> tuple[str, ...]:
+def _overruled(explainer: Explainer, node: int, found: dict[int, tuple[PastCell, Hit | Skipped]]) -> tuple[str, ...]:
     """Tell what has changed since the old results were made: once for each set of parts, by its first cell."""
     seen: set[tuple[str, ...]] = set()
     told: dict[str, None] = {}
@@ -139,7 +142,7 @@ def _write(
     settings: Settings,
     flow: str,
     node: int,
-    found: dict[int, tuple[PastCell, Hit]],
+    found: dict[int, tuple[PastCell, Hit | Skipped]],
     reason: str,
 ) -> str:
     work, run = rehearsal.works[node], rehearsal.store.begin()
@@ -149,16 +152,18 @@ def _write(
         tell_beginning(run.cache, rehearsal.graph, flow=flow, settings=settings, given=(), codec=rehearsal.codec,
                        accepted=reason)  # fmt: skip
         run.cache.node(node, work.facts())
-        order = sorted(found)
-        for first in range(0, len(order), _BATCH):
-            numbers = order[first : first + _BATCH]
+        values = sorted(n for n in found if isinstance(found[n][1], Hit))
+        skips = sorted(found.keys() - values)
+        starts = [(kind, first) for kind in (values, skips) for first in range(0, len(kind), _BATCH)]
+        for kind, first in starts:
+            numbers = kind[first : first + _BATCH]
             keys, own = rehearsal.keyed(node, numbers)
             old, hits = [found[n][0].key for n in numbers], [found[n][1] for n in numbers]
             run.cache.overruled(node, numbers, keys, old, reason)
             run.cache.record(Trace(
                 node=node, numbers=numbers, keys=keys, own=own, components=[hit.component for hit in hits],
                 records=[hit.record for hit in hits], seconds=[hit.seconds for hit in hits],
-                classes=[hit.classes for hit in hits] if any(hit.classes for hit in hits) else [],
+                classes=[hit.classes for hit in hits] if any(hit.classes for hit in hits) else [], skips=kind is skips,
             ))  # fmt: skip
         run.end("accepted", {"cells": len(found), "seconds": 0.0})
     finally:

@@ -23,8 +23,9 @@ from flowcore.plan.graph import Graph
 from flowcore.plan.stations import State
 from flowcore.progress import observers
 from flowcore.run.asked import Asked
-from flowcore.run.rehearsal import Rehearsal, Verdict
+from flowcore.run.rehearsal import Rehearsal
 from flowcore.run.session import Session
+from flowcore.run.verdict import Verdict
 from flowcore.settings import Settings
 from flowcore.store.directory import open_store
 from flowcore.targets import Drawn
@@ -180,10 +181,16 @@ def _compared(
     for node, numbers in chosen.items():
         keys, _ = rehearsal.keyed(node, numbers)
         for number, key in zip(numbers, keys, strict=True):
-            if session.state(node, number) != State.DONE or not session.values.has(node, number):
+            skips = number in rehearsal.skips.get(node, {}), (node, number) in session.books.skips
+            if not skips[1] and not (session.state(node, number) == State.DONE and session.values.has(node, number)):
                 failed += 1
             elif session.books.works[node].keyed([number], session.values)[0] != [key]:
                 moved += 1
+            elif skips == (True, True):
+                equal += 1
+            elif skips != (False, False):
+                told = "it was skipped, and gives a value" if skips[0] else "it gave a value, and is skipped"
+                different.append(Deviating(cell=rehearsal.labels.name(node, number), told=told))
             elif session.values.component(node, number) == rehearsal.values.component(node, number):
                 equal += 1
             else:

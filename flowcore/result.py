@@ -268,7 +268,9 @@ class Run:
         state = self._session.state(node.number, number)
         if state == State.DONE:
             return ValueReleased(cell=name, node=node.name)
-        return ValueLost(cell=name, reason=f"the cell is {state.name.lower()}")
+        said = self._session.books.skips.get((node.number, number))
+        because = f": {said}" if said else ""
+        return ValueLost(cell=name, reason=f"the cell is {state.name.lower()}{because}")
 
     def _grid(self, node: Node) -> Grid:
         session = self._session

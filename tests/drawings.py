@@ -387,7 +387,7 @@ class Model:
         left_out = [("const", fold(None))] * (3 - len(read))  # a default that is written out changes nothing
         lacking = any(state in ("failed", "blocked") and mode == "drop-failed" for state, mode in states)
         found = self._called(step, [value for value, _ in read], lacking=lacking)
-        if found.state == "done" and step.kind != "io" and not lacking:
+        if found.state in ("done", "skipped") and step.kind != "io" and not lacking:  # a skip is kept as well
             computation = (self.codes[step.function].identity, (*(sign for _, sign in read), *left_out))
             self.kept[computation] = self._line(step, [value for value, _ in read])
             self.computed[number, self.label(number, places)] = computation
@@ -402,7 +402,8 @@ class Model:
         try:
             value = function(*copy.deepcopy(self.codes[step.function].arguments(values)))
         except fc.Skip:
-            self.always[line] += 1
+            if step.kind == "io" or lacking:
+                self.always[line] += 1
             return Outcome("skipped")
         except ValueError:
             self.always[line] += 1

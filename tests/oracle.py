@@ -13,7 +13,7 @@ from typing import Any
 import flowcore as fc
 from flowcore.grid import Grid
 from flowcore.plan.records import references
-from flowcore.store.history import read_run, run_paths
+from flowcore.store.history import CellSkipped, read_run, run_paths
 from flowcore.store.trace import Trace
 from tests.drawings import Model, Outcome, Step
 from tests.vocabulary import fold
@@ -106,7 +106,7 @@ Needs = set[tuple[bytes, int]]  # digest and size of each array
 
 
 def kept(store: str) -> dict[bytes, list[Needs]]:
-    """Give the keys of the values that a store has, and the arrays that each of their records needs."""
+    """Give the keys of the values and skips that a store has, and the arrays that each of their records needs."""
     found: dict[bytes, list[Needs]] = {}
     for path in journals(store):
         for told in read_run(path):
@@ -114,6 +114,8 @@ def kept(store: str) -> dict[bytes, list[Needs]]:
                 for key, record in zip(told.keys, told.records, strict=True):
                     if key:
                         found.setdefault(key, []).append({(digest, size) for digest, size, _ in references(record)})
+            if isinstance(told, CellSkipped) and told.key and not told.answered:
+                found.setdefault(told.key, []).append(set())
     return found
 
 

@@ -17,7 +17,7 @@ from flowcore.plan.keys import NOTE, NodeKeys
 from flowcore.run.lasttime import LastTime
 from flowcore.store.cache import Cache
 from flowcore.store.directory import Store
-from flowcore.store.history import Answered, AxesFacts, NodeFacts, RunFacts, read_run, run_paths
+from flowcore.store.history import Answered, AxesFacts, CellSkipped, NodeFacts, RunFacts, read_run, run_paths
 from flowcore.store.trace import Trace
 
 _RUNS = 200  # looked at for one answer
@@ -185,6 +185,8 @@ class Past:
         for recorded, number in self.nodes(node):
             place = self.number(recorded, number, node, labels)
             event, row = recorded.event(number, place) if place is not None else (None, 0)
+            if isinstance(event, CellSkipped):
+                return None
             if isinstance(event, Trace):
                 classes = event.classes[row] if event.classes else ()
                 return LastTime(run=recorded.id, component=event.components[row], record=event.records[row],
@@ -239,6 +241,9 @@ def keyed(recorded: Recorded, node: int, number: int, cache: Cache) -> PastCell 
         key = key or NodeKeys(common=ledger.common, own=ledger.own).keys([[part] for part in own])[0]
     elif isinstance(event, Answered) and event.keys[row]:
         key = event.keys[row]
+        own = cache.own(key) or []
+    elif isinstance(event, CellSkipped) and event.key:
+        key = event.key
         own = cache.own(key) or []
     else:
         return None

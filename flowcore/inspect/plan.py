@@ -17,7 +17,8 @@ from flowcore.inspect.html import heading, table
 from flowcore.inspect.past import Past
 from flowcore.inspect.reasons import LibraryChanged, PythonChanged, Reason, SchemaChanged
 from flowcore.inspect.why import VERDICTS, Explainer, Why
-from flowcore.run.rehearsal import Rehearsal, Verdict
+from flowcore.run.rehearsal import Rehearsal
+from flowcore.run.verdict import Verdict
 
 _SAMPLE = 100  # cells of a node whose reasons are looked at one by one
 _REASONS = 3  # of a node that are told
@@ -47,9 +48,10 @@ class NodePlan:
     node, kind : str
     cells : int or None
         How many there are; None while an axis has no length yet.
-    cached, runs, depends, other : int
-        How many the store answers, have to run, need something that is not known yet, or
-        are none of these (given, parts of values, branches not taken).
+    cached, runs, depends, skipped, other : int
+        How many the store answers (with a value, or that they were skipped), have to run,
+        need something that is not known yet, need something that is skipped, or are none
+        of these (given, parts of values, branches not taken).
     reasons : tuple of str
         Why cells run, or what they need, the most frequent first.
     assumes : tuple of str
@@ -66,6 +68,7 @@ class NodePlan:
     cached: int = 0
     runs: int = 0
     depends: int = 0
+    skipped: int = 0
     other: int = 0
     reasons: tuple[str, ...] = ()
     assumes: tuple[str, ...] = ()
@@ -79,7 +82,9 @@ class NodePlan:
             return VERDICTS[Verdict.RUNS]
         if self.depends or self.cells is None:
             return VERDICTS[Verdict.DEPENDS]
-        return VERDICTS[Verdict.CACHED] if self.cached else "nothing to do"
+        if self.cached or self.skipped:
+            return VERDICTS[Verdict.CACHED if self.cached else Verdict.SKIPPED]
+        return "nothing to do"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,10 +193,13 @@ class _Planner:
         drawn, counts, space = rehearsal.graph[node].node, rehearsal.counts(node), rehearsal.space(node)
         runs = counts.get(Verdict.RUNS, 0) + counts.get(Verdict.REFUSED, 0)
         depends = counts.get(Verdict.DEPENDS, 0) + counts.get(Verdict.EQUAL, 0)
-        cached = counts.get(Verdict.CACHED, 0)
+        cached, skipped = counts.get(Verdict.CACHED, 0), counts.get(Verdict.SKIPPED, 0)
         each = self._each(node, run=bool(runs or depends)) if drawn.task is not None else None
         seconds = (runs + counts.get(Verdict.DEPENDS, 0)) * each if each is not None else None
         reasons = tuple(self._reasons(node, runs, each)) if runs else ()
+        if skips := list(rehearsal.skips.get(node, {}).values()):
+            said = f": {shorten(skips[0])}" if skips[0] and len(set(skips)) == 1 else ""
+            reasons = (*reasons, f"{_counted(len(skips), 'cell')} skipped by the task{said}")
         if accepted := len(self._rehearsal.accepted.get(node, ())):
             reasons = (*reasons, f"{_counted(accepted, 'cell')} of older code, under trust=")
         if equal := counts.get(Verdict.EQUAL, 0):
@@ -202,7 +210,8 @@ class _Planner:
             reasons = (*reasons, *self._told_of(self._explainer.shared(node), depends, each))
         return NodePlan(
             node=drawn.name, kind=drawn.kind, cells=space.count if space.complete else None, cached=cached, runs=runs,
-            depends=depends, other=sum(counts.values()) - cached - runs - depends, reasons=reasons,
+            depends=depends, skipped=skipped, reasons=reasons,
+            other=sum(counts.values()) - cached - runs - depends - skipped,
             assumes=self._assumes[node], seconds=seconds, each=each,
         )  # fmt: skip
 
@@ -297,6 +306,7 @@ def _told(row: NodePlan) -> str:
     parts = [f"{row.cached} cached"] if row.cached else []
     parts += [f"{row.runs} will run"] if row.runs else []
     parts += [_dependent(row.depends)] if row.depends else []
+    parts += [f"{row.skipped} skipped"] if row.skipped and row.skipped < (row.cells or 0) else []
     return f"{cells}: {', '.join(parts) or row.verdict}"
 
 

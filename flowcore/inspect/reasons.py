@@ -254,6 +254,23 @@ class Accepted(Reason):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WasSkipped(Reason):
+    """A skip that is kept."""
+
+    sentence = "its task skipped it{because}"
+    because: str = ""  # begins with a colon
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedsSkipped(Reason):
+    """A skipped cell that a cell needs."""
+
+    sentence = "needs {cell}, which is skipped{because}"
+    cell: str
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotKeyed(Reason):
     """Its results are not kept."""
 
@@ -274,3 +291,8 @@ class Supplied(Reason):
     """The user supplies its value."""
 
     sentence = "given= supplies its value"
+
+
+def said(reason: str) -> str:
+    """Give what a task said of a skip, to end a sentence with."""
+    return f": {reason}" if reason else ""

@@ -175,11 +175,15 @@ class Recorded:
     def key(self, node: int, number: int) -> bytes:
         """Give a cell's key; empty if it has none, or none is known."""
         event, row = self.event(node, number)
+        if isinstance(event, CellSkipped):
+            return event.key
         return event.keys[row] if isinstance(event, Trace | Answered) else b""
 
     def seconds(self, node: int, number: int) -> float:
         """Give the wall time inside the user's function; 0 where it was not called, or is not known."""
         event, row = self.event(node, number)
+        if isinstance(event, CellSkipped):
+            return event.seconds
         return event.seconds[row] if isinstance(event, Trace) else 0.0
 
     def attempts(self, node: int, number: int) -> int:
@@ -189,7 +193,8 @@ class Recorded:
         if isinstance(event, CellFailed):
             attempts = event.facts.get("attempts", 1)
             return attempts if isinstance(attempts, int) else 1
-        return failed + 1 if isinstance(event, Trace | CellSkipped) else failed
+        called = isinstance(event, Trace) or (isinstance(event, CellSkipped) and not event.answered)
+        return failed + 1 if called else failed
 
     # ---- values ----------------------------------------------------------------------
 
@@ -237,7 +242,8 @@ class Recorded:
             return record
         if isinstance(event, Trace | Answered):
             raise ValueReleased(cell=self.name(node, number), node=self.nodes[node].name)
-        raise ValueLost(cell=self.name(node, number), reason=f"the cell is {self.state(node, number)}")
+        because = f": {event.reason}" if isinstance(event, CellSkipped) and event.reason else ""
+        raise ValueLost(cell=self.name(node, number), reason=f"the cell is {self.state(node, number)}{because}")
 
     def _not_allowed(self, node: int, number: int, entry: str) -> PickleNotAllowed:
         return PickleNotAllowed(cell=self.name(node, number), entry=entry, store=str(self.store.root))

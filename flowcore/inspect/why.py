@@ -25,6 +25,7 @@ from flowcore.inspect.reasons import (
     Derived,
     Edited,
     EqualCell,
+    NeedsSkipped,
     NeverKept,
     NeverRun,
     NotKeyed,
@@ -36,13 +37,16 @@ from flowcore.inspect.reasons import (
     Trusted,
     UpstreamChanged,
     ValueGone,
+    WasSkipped,
+    said,
 )
 from flowcore.inspect.recorded import Recorded
 from flowcore.plan.encode import no_fetch
 from flowcore.plan.records import component_of
-from flowcore.run.rehearsal import Rehearsal, Verdict
+from flowcore.run.rehearsal import Rehearsal
 from flowcore.run.sourcing import Texts
 from flowcore.run.userclasses import current_classes
+from flowcore.run.verdict import Verdict
 from flowcore.store.cache import REFRESH, TOO_OLD, VALUE_GONE, Hit
 from flowcore.store.history import Answered, read_beginning
 from flowcore.store.sources import read_source
@@ -51,6 +55,7 @@ from flowcore.store.trace import Trace
 VERDICTS = {
     Verdict.UNWANTED: "not wanted", Verdict.DEPENDS: "depends on", Verdict.CACHED: "cached", Verdict.RUNS: "will run",
     Verdict.EQUAL: "will run", Verdict.GIVEN: "given", Verdict.READ: "read", Verdict.REFUSED: "refused",
+    Verdict.SKIPPED: "skipped",
 }  # fmt: skip
 _TOLD = 5  # of the cells that a cell waits for, or whose values changed
 _LOOKED_AT = 10_000  # cells above one
@@ -69,7 +74,8 @@ class Why:
         Its readable id.
     verdict : str
         ``will run``, ``cached``, ``depends on`` (something it needs is not known yet),
-        ``given``, ``read`` (a part of a value), ``refused`` or ``not wanted``.
+        ``given``, ``read`` (a part of a value), ``refused``, ``skipped`` (something it needs
+        is) or ``not wanted``.
     run, compared : str
         The older run it was compared with, or whose result answers, and the cell there;
         empty where there is none.
@@ -166,7 +172,7 @@ class Explainer:
 
     def _otherwise(self, node: int, number: int, verdict: Verdict) -> Iterator[Reason]:
         """Give why a cell is not simply compared with what it was."""
-        rehearsal = self.rehearsal
+        rehearsal, skips = self.rehearsal, self.rehearsal.skips.get(node, {})
         match verdict:
             case Verdict.GIVEN:
                 yield Supplied()
@@ -179,10 +185,11 @@ class Explainer:
                 yield from self.shared(node)
             case Verdict.RUNS:
                 yield NotKeyed(because=self.unkept(node))
-            case Verdict.CACHED if number in rehearsal.accepted.get(node, ()):
-                yield Trusted()
+            case Verdict.SKIPPED:
+                yield from self._skipped(node, number)
             case Verdict.CACHED:
-                yield from self._overruled(node, number)
+                yield from [WasSkipped(because=said(skips[number]))] if number in skips else ()
+                yield from [Trusted()] if number in rehearsal.accepted.get(node, ()) else self._overruled(node, number)
 
     def _overruled(self, node: int, number: int) -> Iterator[Reason]:
         """Tell of a record that answers because the user said so."""
@@ -217,6 +224,17 @@ class Explainer:
                         told += 1
                         yield DependsOn(cell=self.name(*above), because=self._in_short(above, verdict))
             waiting = deeper
+
+    def _skipped(self, node: int, number: int) -> Iterator[Reason]:
+        """Give the cells of which the store knows that they are skipped, and that a cell is skipped for."""
+        waiting, seen = [(node, number)], set[Cell]()
+        while waiting and len(seen) < _LOOKED_AT:
+            above = [c for c in self.rehearsal.skipped(*waiting.pop(0)) if c not in seen]
+            seen.update(above)
+            known = [c for c in above if c[1] in self.rehearsal.skips.get(c[0], ())]
+            for n, c in known[:_TOLD]:
+                yield NeedsSkipped(cell=self.name(n, c), because=said(self.rehearsal.skips[n][c]))
+            waiting += [c for c in above if c not in known] if not known else []
 
     def _in_short(self, cell: Cell, verdict: Verdict) -> str:
         reasons = self.why(*cell).changes

@@ -47,6 +47,7 @@ HASHED_FILE: Final = 31  # leaf, only in hash forms: digest of the content
 FUNCTION: Final = 32  # leaf, only in identities: code identity (K19)
 PASSED: Final = 100  # made by store/codecs.py alone: [pickle or array of its bytes, [buffer arrays]]
 PICKLED: Final = 101  # [codec, key, digest, size, array of bytes], see plan/pickled.py
+SKIPPED: Final = 102  # [reason]: the record of a cell without a value, see plan/skipped.py; no decoder takes it
 
 CONTAINERS: Final = frozenset({
     TUPLE, SET, FROZENSET, STANDARD, ENUM, DATACLASS, NAMEDTUPLE, MASKED, STRINGS, ARRAY_CLASS,

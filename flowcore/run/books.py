@@ -19,7 +19,7 @@ from flowcore.run.sourcing import Sourcing
 from flowcore.run.userclasses import current_classes
 from flowcore.run.values import Values
 from flowcore.run.work import Work
-from flowcore.store.cache import Cache, Hit, Trace
+from flowcore.store.cache import Cache, Hit, Miss, Trace
 from flowcore.store.neighbours import Neighbours
 from flowcore.store.spool import Spool
 
@@ -124,7 +124,7 @@ class Books:
 
     def kept(self, key: bytes) -> bool:
         """Tell whether a record answers a key."""
-        return isinstance(self.cache.judge([key])[0], Hit)
+        return not isinstance(self.cache.judge([key])[0], Miss)
 
     def settle_states(self, claims: ClaimSource, numbers: Sequence[int], keys: Sequence[bytes]) -> None:
         """Have the saved states of cells that are done removed, once their results are on the medium (C6)."""

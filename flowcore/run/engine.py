@@ -37,11 +37,12 @@ from flowcore.run.job import Died, Interrupted, Job, Keep, Record, joined
 from flowcore.run.landing import Landing
 from flowcore.run.parking import BEATS, Parking
 from flowcore.run.repeats import Repeats
+from flowcore.run.skips import answer_skips
 from flowcore.run.trust import Trust
 from flowcore.run.values import Classes
 from flowcore.run.work import Work, prepare
 from flowcore.run.written import Surround
-from flowcore.store.cache import VALUE_GONE, Hit
+from flowcore.store.cache import VALUE_GONE, Hit, Miss
 from flowcore.store.trace import NO_KEY
 
 _BATCH = 512  # cells keyed and judged together
@@ -262,7 +263,9 @@ class Engine:
             self._trust.judge(work, numbers, keys, own, answers, books.cache)
         found = [answer for answer in answers if isinstance(answer, Hit)]
         hits = [i for i, answer in enumerate(answers) if isinstance(answer, Hit)]
-        misses = [i for i, answer in enumerate(answers) if not isinstance(answer, Hit)]
+        misses = [i for i, answer in enumerate(answers) if isinstance(answer, Miss)]
+        if len(hits) + len(misses) < len(answers):
+            answer_skips(books, node, numbers, keys, answers)
         if any(answer is VALUE_GONE for answer in answers):
             books.vanished.add(node)
         if hits:

@@ -40,6 +40,7 @@ from flowcore.run.job import (
 from flowcore.run.labels import repeated_label
 from flowcore.run.remaking import makers_of
 from flowcore.run.sameness import Sameness
+from flowcore.run.skips import land_skip
 from flowcore.run.userclasses import current_classes, identified
 from flowcore.run.work import Work
 from flowcore.store.cache import Trace
@@ -262,7 +263,9 @@ class Landing:
         work = flight.batch.work
         cell = (work.number, flight.number(result.attempt))
         if isinstance(result, Skipped):
-            self._skip(cell, result.reason, flight.key(result.attempt))
+            for key in self._vouched(work, [cell[1]], [flight.key(result.attempt)]):
+                land_skip(self.books, self.doubles, flight, result, key)
+            self.release_parked(flight.key(result.attempt))
             return
         tries = self.books.tries.setdefault(cell, Tries())
         if isinstance(result, Lost):
@@ -319,15 +322,6 @@ class Landing:
         for number in numbers:
             self._fail((node, number), error, Tries(), 0.0)
 
-    def _skip(self, cell: Cell, reason: str, key: bytes) -> None:
-        node, number = cell
-        self.books.skips[cell] = reason
-        self.books.values.drop(node, number)  # of an earlier time, if this cell was made again
-        self.books.cache.skipped(node, number, reason)
-        self.books.count(node).skipped += 1
-        self.books.schedule.skipped(node, [number])
-        self.release_parked(key)
-
     def _lost(self, cell: Cell, digest: bytes, tries: Tries, work: Work, key: bytes) -> None:
         """An input could not be read: whoever made it makes it again, and the cell waits (contract F25)."""
         books = self.books
@@ -376,7 +370,7 @@ class Landing:
             self.books.schedule.done(node, numbers)
 
     def release_parked(self, key: bytes) -> None:
-        """Cells equal to one that gave no value go on by themselves."""
+        """Cells equal to one that gave no value go on by themselves: to its skip if that is kept."""
         if not key or self.books.computing.pop(key, None) is None:
             return
         for node, number in self.books.parked.pop(key, ()):

@@ -25,7 +25,7 @@ from flowcore.run.books import Books, Cell
 from flowcore.run.flight import Batch
 from flowcore.run.inbox import Timer
 from flowcore.run.landing import Landing
-from flowcore.store.cache import Hit
+from flowcore.store.cache import Miss
 from flowcore.store.neighbours import PAUSE
 
 BEATS: Final = (1.0, 1.0, 3.0, 5.0)  # seconds before the first beats, and before all later ones
@@ -131,7 +131,7 @@ class Parking:
         stale = {i for i, key in enumerate(batch.keys) if key in self._neighbours.claims}
         if self._neighbours.recorded and batch.work.keys is not None:
             answers = books.cache.judge(batch.keys, younger_than=batch.work.answers_for)
-            stale |= {i for i, answer in enumerate(answers) if isinstance(answer, Hit)}
+            stale |= {i for i, answer in enumerate(answers) if not isinstance(answer, Miss)}
         return stale
 
     def _watch(self) -> None:

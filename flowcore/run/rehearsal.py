@@ -17,7 +17,6 @@ now. Used by one thread.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import IntEnum
 from functools import partial
 from typing import cast
 
@@ -42,29 +41,18 @@ from flowcore.run.requests import cell_namer
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes, identified
 from flowcore.run.values import Values
+from flowcore.run.verdict import Verdict
 from flowcore.run.work import Work, prepare
 from flowcore.run.written import Surround
-from flowcore.store.cache import Hit
+from flowcore.store.cache import Hit, Miss, Skipped
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
 from flowcore.store.history import older_commons
 
 _BATCH = 4096  # cells keyed and judged together
 _UNREADABLE = (ValueGone, BadRecord, NoEncoding, LookupError, TypeError, ValueError)
+_UNMARKED = {State.UNWANTED: Verdict.UNWANTED, State.SKIPPED: Verdict.SKIPPED}  # cells that were never ready
 _NO_RECORD: Record = b""  # in place of a value of which only the identity is known
-
-
-class Verdict(IntEnum):
-    """What would become of a cell."""
-
-    UNWANTED = 0  # a branch that no choice has fallen on
-    DEPENDS = 1  # something it needs is not known yet
-    CACHED = 2  # the store answers
-    RUNS = 3  # it has to run
-    EQUAL = 4  # it gets the value of an equal cell that has to run
-    GIVEN = 5  # the user supplies its value
-    READ = 6  # a part of a value, or a choice between values: no task
-    REFUSED = 7  # it cannot run: see `troubles`
 
 
 class Rehearsal:
@@ -94,6 +82,8 @@ class Rehearsal:
         Why a cached node's results are not kept.
     assumed : dict of int to (dict of int to LastTime)
         By node and cell: values taken to be what they were.
+    skips : dict of int to (dict of int to str)
+        By node and cell: what tasks said of cells that the store knows to be skipped.
     seconds : dict of int to float
         What the cached cells of a node took when they ran, together.
     missed : dict of int to (dict of str to list of int)
@@ -117,6 +107,7 @@ class Rehearsal:
         self.troubles: dict[int, FlowcoreError | Failure] = {}
         self.unkept: dict[int, NotKeyable] = {}
         self.assumed: dict[int, dict[int, LastTime]] = {}
+        self.skips: dict[int, dict[int, str]] = {}
         self.seconds: dict[int, float] = {}
         self.missed: dict[int, dict[str, list[int]]] = {}
         self.accepted: dict[int, list[int]] = {}
@@ -145,20 +136,20 @@ class Rehearsal:
         found = self._verdicts.get(node, b"")
         if number < len(found) and found[number]:
             return Verdict(found[number])
-        unwanted = self.schedule.state(node, number) == State.UNWANTED
-        return Verdict.UNWANTED if unwanted else Verdict.DEPENDS
+        return _UNMARKED.get(self.schedule.state(node, number), Verdict.DEPENDS)
 
     def counts(self, node: int) -> dict[Verdict, int]:
         """Count the cells of a node by verdict; those along axes that are not known yet are missing."""
         found, states = self._verdicts.get(node, b""), self.schedule.states(node)
         counts = {verdict: found.count(verdict) for verdict in Verdict if verdict in found and verdict}
         counts[Verdict.UNWANTED] = states.count(State.UNWANTED)
+        counts[Verdict.SKIPPED] = states.count(State.SKIPPED) - len(self.skips.get(node, ()))
         counts[Verdict.DEPENDS] = len(states) - sum(counts.values())
         return {verdict: count for verdict, count in counts.items() if count}
 
     def numbers(self, node: int, verdict: Verdict) -> list[int]:
         """Give the cells of a node that have a verdict."""
-        if verdict in (Verdict.UNWANTED, Verdict.DEPENDS):
+        if verdict in (Verdict.UNWANTED, Verdict.DEPENDS, Verdict.SKIPPED):
             return [n for n in range(self.space(node).count) if self.verdict(node, n) == verdict]
         return [n for n, found in enumerate(self._verdicts.get(node, b"")) if found == verdict]
 
@@ -172,18 +163,24 @@ class Rehearsal:
 
     def blockers(self, node: int, number: int) -> list[tuple[int, int]]:
         """Give the cells that a cell waits for, and whose values are not known."""
+        above = self._above(node, number, ())
+        return [cell for cell in above if self.schedule.state(*cell) not in (State.DONE, State.SKIPPED)]
+
+    def skipped(self, node: int, number: int) -> list[tuple[int, int]]:
+        """Give the skipped cells that a cell needs, and is skipped for."""
+        above = self._above(node, number, ("drop", "drop-failed"))
+        return [cell for cell in above if self.schedule.state(*cell) == State.SKIPPED]
+
+    def _above(self, node: int, number: int, without: Sequence[str]) -> dict[tuple[int, int], None]:
         found: dict[tuple[int, int], None] = {}
         here, side = self.space(node), self.schedule.side(node, number)
         for edge in self.graph[node].edges:
-            if edge.mode == "order" or (edge.mode == "branch" and edge.side != side):
+            if edge.mode in ("order", *without) or (edge.mode == "branch" and edge.side != side):
                 continue
             inputs = Link(self.space(edge.source), here, edge.over).inputs(number)
-            for n in inputs.numbers:
-                if self.schedule.state(edge.source, n) != State.DONE:
-                    found[edge.source, n] = None
-            for row in inputs.unknown:
-                found[self.space(edge.source).source_cell(*row)] = None
-        return list(found)
+            found.update(((edge.source, n), None) for n in inputs.numbers)
+            found.update((self.space(edge.source).source_cell(*row), None) for row in inputs.unknown)
+        return found
 
     # ---- the walk --------------------------------------------------------------------
 
@@ -260,11 +257,12 @@ class Rehearsal:
         fresh = None if node not in self._refresh else [cells is None or n in cells for n in numbers]
         answers = self.archive.cache.judge(keys, younger_than=work.answers_for, fresh=fresh)
         if node in self._trust and fresh is None:
-            before = [isinstance(answer, Hit) for answer in answers]
+            before = [not isinstance(answer, Miss) for answer in answers]
             self._trust.judge(work, numbers, keys, own, answers, self.archive.cache)
             now = zip(numbers, before, answers, strict=True)
-            self.accepted.setdefault(node, []).extend(n for n, was, a in now if not was and isinstance(a, Hit))
+            self.accepted.setdefault(node, []).extend(n for n, was, a in now if not was and not isinstance(a, Miss))
         hits: list[int] = []
+        skips: dict[int, str] = {}
         plain: list[tuple[int, Record, Component]] = []
         seconds, misses = self.seconds.get(node, 0.0), dict[int, bytes]()
         for number, key, answer in zip(numbers, keys, answers, strict=True):
@@ -275,14 +273,21 @@ class Rehearsal:
                     self.values.put(node, number, answer.record, answer.component, current_classes(answer.classes))
                 else:
                     plain.append((number, answer.record, answer.component))
+            elif isinstance(answer, Skipped):
+                skips[number] = answer.reason
+                seconds += answer.seconds
             else:
                 misses[number] = key
                 self.missed.setdefault(node, {}).setdefault(answer.reason, []).append(number)
-        if hits:
+        if hits or skips:
             self.seconds[node] = seconds
         if plain:
             self.values.put_plain(node, *zip(*plain, strict=True))
         self._answered(node, hits, Verdict.CACHED)
+        if skips:
+            self.skips.setdefault(node, {}).update(skips)
+            self._mark(node, list(skips), Verdict.CACHED)
+            self.schedule.skipped(node, list(skips))
         if misses:
             self._missed(work, misses)
 

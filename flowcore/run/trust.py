@@ -18,7 +18,7 @@ from typing import TypeAlias
 from flowcore.plan.keys import NOTE, NodeKeys
 from flowcore.run.job import Component
 from flowcore.run.work import Work
-from flowcore.store.cache import Cache, Hit, Miss
+from flowcore.store.cache import Answer, Cache, Miss
 
 Commons: TypeAlias = Callable[[str, Sequence[str]], Iterator[dict[str, bytes]]]
 """From the name of a node and those of its parameters to what its cells shared, newest run first."""
@@ -45,22 +45,22 @@ class Trust:
 
     def judge(
         self, work: Work, numbers: Sequence[int], keys: list[bytes], own: Sequence[Sequence[Component]],
-        answers: list[Hit | Miss], cache: Cache,
+        answers: list[Answer], cache: Cache,
     ) -> None:  # fmt: skip
         """Ask once more for what missed; where older code answers, put its key and answer in place."""
         older = self._keys(work)
-        missed = [i for i, answer in enumerate(answers) if not isinstance(answer, Hit)]
+        missed = [i for i, answer in enumerate(answers) if isinstance(answer, Miss)]
         if older is None or not missed:
             return
         old = older.keys([column if len(column) == 1 else [column[i] for i in missed] for column in own])
         old = old * len(missed) if len(old) == 1 else old
         found = cache.judge(old, younger_than=work.answers_for)
-        accepted = [(i, key, hit) for i, key, hit in zip(missed, old, found, strict=True) if isinstance(hit, Hit)]
+        accepted = [(i, key, one) for i, key, one in zip(missed, old, found, strict=True) if not isinstance(one, Miss)]
         if not accepted:
             return
         cache.accepted(work.number, [numbers[i] for i, _, _ in accepted], [keys[i] for i, _, _ in accepted])
-        for i, key, hit in accepted:
-            keys[i], answers[i] = key, hit
+        for i, key, one in accepted:
+            keys[i], answers[i] = key, one
 
     def _keys(self, work: Work) -> NodeKeys | None:
         """Give what keys a node's cells had with the older code; None if there is none."""

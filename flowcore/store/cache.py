@@ -11,13 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
 from flowcore import clock
 from flowcore.errors import StoreUnavailable
 from flowcore.plan.encode import BadRecord, references
 from flowcore.plan.extension import KEPT
 from flowcore.plan.pickled import is_pickled, is_sealed
+from flowcore.plan.skipped import reason_of
+from flowcore.store.answers import NO_RECORD, PICKLE, REFRESH, TOO_OLD, VALUE_GONE, Answer, Hit, Miss, Skipped
 from flowcore.store.columns import pack_numbers
 from flowcore.store.files import StatCache
 from flowcore.store.index import Entry
@@ -29,7 +31,9 @@ from flowcore.store.sync import GroupSync
 from flowcore.store.trace import NO_KEY, Trace, pack_trace
 from flowcore.store.trouble import Trouble
 
-__all__ = ["NO_RECORD", "REFRESH", "VALUE_GONE", "Cache", "Hit", "Miss", "Trace"]
+__all__ = [
+    "NO_RECORD", "PICKLE", "REFRESH", "TOO_OLD", "VALUE_GONE", "Answer", "Cache", "Hit", "Miss", "Skipped", "Trace",
+]  # fmt: skip
 
 _WAITING_LIMIT: Final = 1 << 26  # bytes of records held in memory while the disk is full
 _BUFFERED: Final = 256  # small records that wait for a trace, or for this many
@@ -41,29 +45,6 @@ class Has(Protocol):
     def has(self, digest: bytes, size: int) -> bool:
         """Tell whether an array of that digest and size is there."""
         ...
-
-
-class Hit(NamedTuple):
-    """A record answers for the cell. A tuple, since there is one a cell."""
-
-    record: bytes
-    component: bytes
-    seconds: float  # that making it took
-    classes: list[tuple[str, bytes]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Miss:
-    """The cell has to run."""
-
-    reason: str
-
-
-NO_RECORD: Final = Miss(reason="no record")
-VALUE_GONE: Final = Miss(reason="value gone")
-TOO_OLD: Final = Miss(reason="too old")
-REFRESH: Final = Miss(reason="refresh")
-PICKLE: Final = Miss(reason="kept as a pickle, and the store is opened without allow_pickle")
 
 
 @dataclass(slots=True)
@@ -124,14 +105,14 @@ class Cache:
 
     def judge(
         self, keys: Sequence[bytes], *, younger_than: float | None = None, fresh: Sequence[bool] | None = None
-    ) -> list[Hit | Miss]:
+    ) -> list[Answer]:
         """Tell for each key whether a record answers; an empty key never does.
 
         With `younger_than`, only records of runs that began within so many seconds do; where
         `fresh` says so, only those of this very run (contract K26).
         """
         since = "" if younger_than is None else run_stamp(clock.wall() - younger_than)
-        answers: list[Hit | Miss] = [NO_RECORD] * len(keys)
+        answers: list[Answer] = [NO_RECORD] * len(keys)
         found = [(entry, place) for place, entry in enumerate(self.records.index.find(keys)) if entry is not None]
         found.sort()  # so that each frame is read once, however the keys are ordered
         frame: Decoded | None = None
@@ -145,8 +126,8 @@ class Cache:
                 answers[place] = self._fresh(key)
                 continue
             young = not since or self.records.run_id(journal) >= since
-            hit = self._hit(frame, row, key) if young else None
-            answers[place] = hit or self._other(Entry(journal, offset, row), key, since)
+            found_here = self._answer(frame, row, key) if young else None
+            answers[place] = found_here or self._other(Entry(journal, offset, row), key, since)
         return answers
 
     def own(self, key: bytes) -> list[bytes] | None:
@@ -161,7 +142,7 @@ class Cache:
     def run_of(self, key: bytes) -> str:
         """Give the run whose record answers a key; empty if none does."""
         for entry in self.records.index.entries(key):
-            if self._hit(self.records.frame(entry.journal, entry.offset), entry.row, key):
+            if self._answer(self.records.frame(entry.journal, entry.offset), entry.row, key):
                 return self.records.run_id(entry.journal)
         return ""
 
@@ -170,7 +151,7 @@ class Cache:
         return self._blobs.has(digest, size)
 
     def record(self, trace: Trace) -> None:
-        """Remember cells that gave a value: one frame, one write.
+        """Remember cells that gave a value, or were skipped: one frame, one write.
 
         A value that lives in the spool, or has no canonical encoding, is not kept and
         its key does not answer; the cell stays in the run's history.
@@ -242,9 +223,9 @@ class Cache:
         """Write down a failure, for reports; it never answers a key."""
         self._note(["failed", node, number, dict(facts)])
 
-    def skipped(self, node: int, number: int, reason: str) -> None:
-        """Write down that a cell has no result, which is no failure."""
-        self._note(["skipped", node, number, reason])
+    def skipped(self, node: int, number: int, reason: str, key: bytes) -> None:
+        """Write down that a cell has no result, as an older record of its key says."""
+        self._note(["skipped", node, number, reason, key])
 
     def rows(self, node: int, number: int, length: int, labels: Sequence[bytes] | None) -> None:
         """Write down how many labels a cell gives the axes that run over its value, in the order of learning.
@@ -323,19 +304,19 @@ class Cache:
         if len(self._small) >= _BUFFERED:
             self.flush()
 
-    def _fresh(self, key: bytes) -> Hit | Miss:
+    def _fresh(self, key: bytes) -> Answer:
         """Ask only what this run has recorded."""
         for entry in self.records.index.entries(key):
             own = entry.journal == self._number
-            if own and (hit := self._hit(self.records.frame(entry.journal, entry.offset), entry.row, key)):
+            if own and (hit := self._answer(self.records.frame(entry.journal, entry.offset), entry.row, key)):
                 return hit
         return REFRESH
 
-    def _other(self, first: Entry, key: bytes, since: str) -> Hit | Miss:
+    def _other(self, first: Entry, key: bytes, since: str) -> Answer:
         """Ask the later records of a key whose first one cannot be used (J10)."""
         young = [e for e in self.records.index.entries(key) if not since or self.records.run_id(e.journal) >= since]
         for entry in young:
-            if entry != first and (hit := self._hit(self.records.frame(entry[0], entry[1]), entry.row, key)):
+            if entry != first and (hit := self._answer(self.records.frame(entry[0], entry[1]), entry.row, key)):
                 return hit
         if not self.pickles and any(self._pickled(entry, key) for entry in young):
             return PICKLE
@@ -346,11 +327,13 @@ class Cache:
         cell = frame.cell(entry.row) if frame is not None else None
         return cell is not None and is_pickled(cell[0].record(cell[1], key))
 
-    def _hit(self, frame: Decoded | None, row: int, key: bytes) -> Hit | None:
+    def _answer(self, frame: Decoded | None, row: int, key: bytes) -> Hit | Skipped | None:
         if frame is None or (cell := frame.cell(row)) is None:
             return None
         trace, row = cell
         record = trace.record(row, key)
+        if trace.skips:
+            return _skipped(record, trace.seconds[row])
         if not record or not self._holds(record):
             return None
         if is_pickled(record) and not (self.pickles and is_sealed(record, key)):
@@ -391,3 +374,10 @@ class Cache:
             self._waiting_size -= len(first.payload)
             for trace in first.traces:
                 self.records.index.add(self._number, offset, trace.keys, refresh=trace.refresh)
+
+
+def _skipped(record: bytes, seconds: float) -> Skipped | None:
+    try:
+        return Skipped(record, reason_of(record), seconds)
+    except BadRecord:
+        return None

@@ -36,7 +36,7 @@ SHARD_NAME: Final = re.compile(r"[0-9a-f]{2}")
 _KEPT: Final = 0  # the place of an array in the store
 _OVERHEAD: Final = KEY_SIZE + 16  # bytes of the journal that a row takes beside its value
 KNOWN: Final = frozenset({
-    "run", "axes", "node", "trace", "hit", "failed", "skipped", "rows", "left", "tried", "beat", "end", "file",
+    "run", "axes", "node", "trace", "skip", "hit", "failed", "skipped", "rows", "left", "tried", "beat", "end", "file",
     "accept", "metric", "checkpoint", "same", "double", "pack", "origin",
 })  # fmt: skip
 
@@ -229,6 +229,8 @@ def _learn(census: Census, journal: Journal, tasks: dict[int, int], records: lis
                 tasks[number] = census.tasks.index(task)
             case ["hit", int(), int(), _, bytes(keys), *_] if journal.live:
                 census.answered.update(keys[i : i + KEY_SIZE] for i in range(0, len(keys), KEY_SIZE))
+            case ["skipped", int(), int(), _, bytes(key), *_] if journal.live:
+                census.answered.add(key)
             case ["file", *_]:
                 load_stats(census.stats, record)
             case [str(kind), *_] if kind not in KNOWN:

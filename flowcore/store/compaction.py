@@ -176,7 +176,7 @@ class _Waiting:
     def take(self, run_id: str, node: int, trace: TraceRows, chosen: list[int]) -> Iterator[list[Record]]:
         """Add rows of a trace; yield the frame that became full, or that they do not fit into."""
         rows = chosen_of(replace(trace.whole(), node=node), chosen)
-        form = (run_id, node, rows.refresh, len(rows.own), bool(rows.peaks), bool(rows.classes))
+        form = (run_id, node, rows.refresh, rows.skips, len(rows.own), bool(rows.peaks), bool(rows.classes))
         if form != self._form or self._rows >= _ROWS or self._bytes >= _BYTES:
             yield from self.frames()
         self._form, self._run = form, run_id

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from flowcore import clock
+from flowcore.plan.extension import BadRecord
+from flowcore.plan.skipped import reason_of
 from flowcore.store.columns import unpack_numbers
 from flowcore.store.frames import Damage, last_frame, open_journal
 from flowcore.store.fs import DISK, Disk, end_reading
@@ -20,7 +22,7 @@ from flowcore.store.journal import Record, read_frames, unpack
 from flowcore.store.layout import Layout
 from flowcore.store.listing import PACK, journal_names, run_ids
 from flowcore.store.lock import RunLock
-from flowcore.store.trace import KEY_SIZE, NO_KEY, Trace, TraceRows
+from flowcore.store.trace import KEY_SIZE, NO_KEY, SKIP, Trace, TraceRows
 
 QUIET: Final = 60.0  # seconds without growth after which a run that cannot be asked counts as dead
 
@@ -133,6 +135,9 @@ class CellSkipped:
     node: int
     number: int
     reason: str
+    key: bytes = b""  # that the skip is kept under; empty: it is not
+    seconds: float = 0.0  # inside the user's function
+    answered: bool = False  # an older record said so: the task was not called
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,11 +288,27 @@ def lives(root: str | Path, run_id: str, *, disk: Disk = DISK) -> bool:
 def _all_told(records: Iterable[Record]) -> Iterator[Told]:
     for record in records:
         try:
-            told = _told(record)
+            told = _skips(record) if record[0] == SKIP else [_told(record)]
         except ValueError:
             continue
-        if told is not None:
-            yield told
+        yield from (one for one in told if one is not None)
+
+
+def _skips(record: Record) -> list[CellSkipped | None]:
+    """Give the cells of a record of skips, one by one; one whose reason cannot be read has none."""
+    trace = TraceRows(record).whole()
+    columns = zip(trace.numbers, trace.keys, trace.records, trace.seconds, strict=True)
+    return [
+        CellSkipped(node=trace.node, number=number, reason=_reason(skip), key=key, seconds=seconds)
+        for number, key, skip, seconds in columns
+    ]
+
+
+def _reason(skip: bytes) -> str:
+    try:
+        return reason_of(skip)
+    except BadRecord:
+        return ""
 
 
 def run_paths(root: str | Path, *, disk: Disk = DISK) -> dict[str, str]:
@@ -317,6 +338,8 @@ def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
             return Doubled(node=node, numbers=unpack_numbers(numbers, count))
         case ["failed", int(node), int(number), dict(facts), *_]:
             return CellFailed(node=node, number=number, facts=facts)
+        case ["skipped", int(node), int(number), str(reason), bytes(key), *_]:
+            return CellSkipped(node=node, number=number, reason=reason, key=key, answered=True)
         case ["skipped", int(node), int(number), str(reason), *_]:
             return CellSkipped(node=node, number=number, reason=reason)
         case ["rows", int(node), int(number), int(length), labels, int(serial), *_]:

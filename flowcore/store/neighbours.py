@@ -125,7 +125,7 @@ class Neighbours:
                     neighbour.keys, neighbour.heard = set(_split(keys)), now
                 case ["beat", *_]:
                     neighbour.keys, neighbour.heard = set(), now
-                case ["trace", *_]:
+                case ["trace" | "skip", *_]:
                     for trace in traces_of([record]):
                         self.recorded = True
                         self._taken += trace.keys

@@ -26,7 +26,7 @@ from flowcore.store.layout import Layout, exists
 from flowcore.store.listing import JOURNAL, PACK, journal_names, newest_index
 from flowcore.store.packs import origin_of, read_contents
 from flowcore.store.reader import Readers
-from flowcore.store.trace import TraceRows
+from flowcore.store.trace import SKIP, TRACE, TraceRows
 from flowcore.store.trouble import Tell
 
 _REMEMBERED: Final = 1 << 27  # bytes of frames kept decoded
@@ -307,10 +307,12 @@ def _covered(file: IndexFile | None) -> dict[str, tuple[Covered, tuple[str, ...]
 
 
 def traces_of(records: list[Record]) -> Iterator[TraceRows]:
-    """Yield the traces among records; one of another shape is passed over like an unknown kind."""
-    for record in records:
-        if record[0] != "trace":
-            continue
+    """Yield the traces among records, then those of skips; one of another shape is passed over like an unknown kind.
+
+    Rows are counted in this order: so those of values are where a reader counts them that knows no skips.
+    """
+    kinds = {record[0] for record in records}
+    for record in (record for kind in (TRACE, SKIP) if kind in kinds for record in records if record[0] == kind):
         try:
             trace = TraceRows(record)
         except ValueError:

@@ -1,6 +1,7 @@
-"""The record of cells that gave a value, in columns.
+"""The record of cells that gave a value, or that their task skipped, in columns.
 
-Owns the form of a `trace` record. Promises that what is read back equals what was
+Owns the form of `trace` and `skip` records, which differ in their name only: whoever does
+not know of skips passes them over, and takes none for a value. Promises that what is read back equals what was
 packed, seconds to seven digits, and that a record of another shape is refused whole.
 Does no input or output.
 """
@@ -26,13 +27,15 @@ from flowcore.store.columns import (
 
 KEY_SIZE: Final = 32
 NO_KEY: Final = bytes(KEY_SIZE)
+TRACE: Final = "trace"
+SKIP: Final = "skip"
 _FIELDS: Final = 12
 _AS_RECORD: Final = 0  # in place of the column of components: each is a zero byte and the record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """Cells of one node that gave a value, in columns of equal length."""
+    """Cells of one node that gave a value, or were all skipped, in columns of equal length."""
 
     node: int
     numbers: list[int]
@@ -44,6 +47,7 @@ class Trace:
     peaks: list[int] = field(default_factory=list)  # bytes; empty where not measured
     classes: list[list[tuple[str, bytes]]] = field(default_factory=list)  # user classes met: name, code identity
     refresh: bool = False  # made under `refresh=`: comes before older records of its keys
+    skips: bool = False  # no values: the records are those of skips, see plan/skipped.py
 
 
 def pack_trace(trace: Trace) -> list[object]:
@@ -51,7 +55,7 @@ def pack_trace(trace: Trace) -> list[object]:
     count = len(trace.numbers)
     keys = b"".join([key or NO_KEY for key in trace.keys]) if any(trace.keys) else b""
     return [
-        "trace", trace.node, count, pack_numbers(trace.numbers), keys,
+        SKIP if trace.skips else TRACE, trace.node, count, pack_numbers(trace.numbers), keys,
         [pack_bytes(column, count) for column in trace.own],
         _pack_components(trace.components, trace.records, count), pack_bytes(trace.records, count),
         pack_floats(trace.seconds), pack_sizes(trace.peaks), _pack_classes(trace.classes), trace.refresh,
@@ -68,7 +72,7 @@ class TraceRows:
     """
 
     __slots__ = ("_classes", "_components", "_numbers", "_own", "_peaks", "_records", "count", "keys",
-                 "node", "refresh", "seconds")  # fmt: skip
+                 "node", "refresh", "seconds", "skips")  # fmt: skip
 
     def __init__(self, record: Sequence[object]) -> None:
         if len(record) < _FIELDS or type(record[1]) is not int or type(record[2]) is not int:
@@ -85,6 +89,7 @@ class TraceRows:
         self._peaks = record[9]
         self._classes = _check_classes(record[10], self.count)
         self.refresh = record[11] is True
+        self.skips = record[0] == SKIP
 
     def key(self, row: int) -> bytes:
         """Give a cell's key; empty if it has none."""
@@ -129,6 +134,7 @@ class TraceRows:
             components=[self.component(i, records[i]) for i in rows], records=records,
             seconds=list(self.seconds), peaks=unpack_sizes(self._peaks, self.count),
             classes=[self.classes(i) for i in rows] if self._classes else [], refresh=self.refresh,
+            skips=self.skips,
         )  # fmt: skip
 
 

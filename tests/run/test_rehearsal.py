@@ -15,7 +15,8 @@ from flowcore.plan.encode import encode
 from flowcore.plan.extension import array_digest
 from flowcore.plan.stations import State
 from flowcore.run.lasttime import LastTime
-from flowcore.run.rehearsal import Rehearsal, Verdict
+from flowcore.run.rehearsal import Rehearsal
+from flowcore.run.verdict import Verdict
 from flowcore.settings import Settings
 from flowcore.store.directory import new_run_id, open_store
 from flowcore.targets import asked_of
