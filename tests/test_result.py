@@ -395,6 +395,21 @@ def test_trust_uses_results_of_older_code_for_this_run(store: Path) -> None:
 
 
 @pytest.mark.contract("K26")
+def test_trust_looks_past_runs_that_trusted(store: Path) -> None:
+    """An edit of code that was trusted itself, and kept nothing, still finds what older code made."""
+
+    def drawn(factor: int) -> fc.Flow:
+        with fc.Flow("edited") as flow:
+            flow.add(fc.compute(lambda x: x * factor), 1, name="step")
+        return flow
+
+    carried_out(drawn(10), store)
+    values = [carried_out(drawn(factor), store, trust=True)["step"] for factor in (20, 30)]
+
+    assert [10, 10] == values
+
+
+@pytest.mark.contract("K26")
 def test_trust_covers_the_code_alone(store: Path) -> None:
     """Another version, or another constant argument, is another computation, trusted or not."""
 

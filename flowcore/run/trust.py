@@ -6,14 +6,16 @@ and nothing but the code in another state. What answers is used, and written dow
 accepted. What does not is computed, and kept under the key of the code that made it: so
 no result is ever recorded under code that did not.
 
-Which older code: that of the newest run in which a node of this name and with these
-parameters had another one.
+Which older code: those of the newest runs in which a node of this name and with these
+parameters had another one, newest first; a run that trusted has a code of its own, and
+kept nothing under it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
+from itertools import islice
+from typing import Final, TypeAlias
 
 from flowcore.plan.keys import NOTE, NodeKeys
 from flowcore.run.job import Component
@@ -22,6 +24,9 @@ from flowcore.store.cache import Answer, Cache, Miss
 
 Commons: TypeAlias = Callable[[str, Sequence[str]], Iterator[dict[str, bytes]]]
 """From the name of a node and those of its parameters to what its cells shared, newest run first."""
+
+_CODES: Final = 8  # older states of the code that are asked
+_LOOKED_AT: Final = 64  # older runs with another one
 
 
 class Trust:
@@ -38,7 +43,7 @@ class Trust:
     def __init__(self, nodes: Iterable[int], commons: Commons) -> None:
         self._nodes = frozenset(nodes)
         self._commons = commons
-        self._older: dict[int, NodeKeys | None] = {}
+        self._older: dict[int, list[NodeKeys]] = {}
 
     def __contains__(self, node: int) -> bool:
         return node in self._nodes
@@ -48,32 +53,30 @@ class Trust:
         answers: list[Answer], cache: Cache,
     ) -> None:  # fmt: skip
         """Ask once more for what missed; where older code answers, put its key and answer in place."""
-        older = self._keys(work)
-        missed = [i for i, answer in enumerate(answers) if isinstance(answer, Miss)]
-        if older is None or not missed:
-            return
-        old = older.keys([column if len(column) == 1 else [column[i] for i in missed] for column in own])
-        old = old * len(missed) if len(old) == 1 else old
-        found = cache.judge(old, younger_than=work.answers_for)
-        accepted = [(i, key, one) for i, key, one in zip(missed, old, found, strict=True) if not isinstance(one, Miss)]
-        if not accepted:
-            return
-        cache.accepted(work.number, [numbers[i] for i, _, _ in accepted], [keys[i] for i, _, _ in accepted])
-        for i, key, one in accepted:
-            keys[i], answers[i] = key, one
+        for older in self._keys(work):
+            missed = [i for i, answer in enumerate(answers) if isinstance(answer, Miss)]
+            if not missed:
+                return
+            old = older.keys([column if len(column) == 1 else [column[i] for i in missed] for column in own])
+            old = old * len(missed) if len(old) == 1 else old
+            found = cache.judge(old, younger_than=work.answers_for)
+            answered = zip(missed, old, found, strict=True)
+            accepted = [(i, key, one) for i, key, one in answered if not isinstance(one, Miss)]
+            if accepted:
+                cache.accepted(work.number, [numbers[i] for i, _, _ in accepted], [keys[i] for i, _, _ in accepted])
+            for i, key, one in accepted:
+                keys[i], answers[i] = key, one
 
-    def _keys(self, work: Work) -> NodeKeys | None:
-        """Give what keys a node's cells had with the older code; None if there is none."""
+    def _keys(self, work: Work) -> list[NodeKeys]:
+        """Give what keys a node's cells had with older code, newest first."""
         if work.number not in self._older:
             self._older[work.number] = self._find(work)
         return self._older[work.number]
 
-    def _find(self, work: Work) -> NodeKeys | None:
+    def _find(self, work: Work) -> list[NodeKeys]:
         assert work.keys is not None, "asked for keyed nodes only"
         now, own = work.keys.common, work.keys.own
-        for common in self._commons(work.planned.name, own):
-            code = common.get("code")
-            if code is not None and code != now["code"]:
-                rest = {name: part for name, part in now.items() if name != "code" and not name.startswith(NOTE)}
-                return NodeKeys(common=rest | {"code": code}, own=own)
-        return None
+        rest = {name: part for name, part in now.items() if name != "code" and not name.startswith(NOTE)}
+        codes = (common.get("code") for common in self._commons(work.planned.name, own))
+        others = dict.fromkeys(islice((code for code in codes if code and code != now["code"]), _LOOKED_AT))
+        return [NodeKeys(common=rest | {"code": code}, own=own) for code in islice(others, _CODES)]
