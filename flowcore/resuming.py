@@ -23,14 +23,20 @@ class UnsavedState(GraphError, ValueError):
     names: tuple[str, ...]
     lines_at: tuple[str, ...]  # file:line at which each is changed, and how
     at: str = ""  # file:line of the loop
+    collects: bool = False  # it is an expression over steps, whose own collection is what is not saved
 
     def lines(self) -> Iterator[str]:
         """Yield the sentences of the message."""
+        if self.collects:
+            yield f"{self.names[0]} of {self.task}() collects over steps, and what it has is not saved ({self.at})."
+            yield "A resumed run would collect only the steps that are left, and silently be wrong; nothing has run."
+            yield "Write it as a loop: for step in ckpt.steps(n), with what it collects in ckpt.state(...)."
+            return
         several = len(self.names) > 1
         verb = (
-            "are bound before the loop, change in it, and are"
+            "change in the loop, are needed later, and are"
             if several
-            else "is bound before the loop, changes in it, and is"
+            else "changes in the loop, is needed later, and is"
         )
         where = f" ({self.at})" if self.at else ""
         yield f"{', '.join(self.names)} of {self.task}() {verb} not in the saved state{where}."

@@ -59,6 +59,13 @@ class Alone:
     def ended(self, loop: int, step: int, values: Values) -> None:
         """Nothing is kept of it."""
 
+    def left(self, loop: int) -> None:
+        """Nothing is kept of it."""
+
+    def altered(self, values: Values) -> dict[str, object]:  # noqa: ARG002
+        """Nothing was taken up."""
+        return {}
+
     def enter(self, loop: int, *, done: bool) -> None:
         """Nothing was saved."""
 

@@ -15,6 +15,8 @@ from typing import Any, ClassVar, Final
 
 from flowcore.clock import monotonic
 from flowcore.declare.alone import Alone
+from flowcore.declare.leaving import at_exception
+from flowcore.declare.putback import overwrite
 from flowcore.declare.seat import NEVER, Saved, Seat, State, values_of
 from flowcore.settings import seconds
 
@@ -61,6 +63,7 @@ class Checkpoint:
     _inside: bool
     _loop: int  # which loop it is, or is next
     _initial: Mapping[str, object]  # the state from the start, until the loop begins
+    _taken: Mapping[str, object] | None  # the values that were taken up, until the loop begins
     _jump: int | None  # the step that ckpt.restore() went back to
 
     def __init__(self, *, every: float | str = "30s", mtbf: float | str | None = None) -> None:
@@ -154,6 +157,9 @@ class Checkpoint:
                 pulse.step = step
                 if step >= seat.mark or pulse.stopping or monotonic() >= seat.wake:
                     step = self._attend(step, total)
+        except GeneratorExit:
+            self._leave()
+            raise
         finally:
             self._inside = False
         self._out_of_loop(total)
@@ -192,6 +198,9 @@ class Checkpoint:
                 pulse.step = step
                 if step >= seat.mark or pulse.stopping or monotonic() >= seat.wake:
                     step = self._attend(step, None)
+        except GeneratorExit:
+            self._leave()
+            raise
         finally:
             self._inside = False
         self._out_of_loop(step)
@@ -239,6 +248,8 @@ class Checkpoint:
         loop, step, values = self._seat.last()
         if self._inside and loop == self._loop:
             self._jump, self._seat.wake = step, -NEVER
+        elif loop == self._loop:
+            self._saved, self._taken = (loop, step), None  # where an exception ended the loop, it is entered again
         self._put(values)
         return self._state
 
@@ -250,6 +261,7 @@ class Checkpoint:
         self._initial = {}
         self._entered = False  # whether the seat was asked for a saved state
         self._resumed = False  # whether it had one
+        self._taken = None
         self._saved = (0, 0)  # loops, and steps of the next one, that are done
         self._loop = 0  # which loop it is, or is next
         self._inside = False
@@ -277,6 +289,7 @@ class Checkpoint:
         if not self._resumed:
             self._initial = {}  # nobody goes further back
         self._put(values)
+        self._taken = values if self._resumed else None
         return step
 
     def _into_loop(self) -> int | None:
@@ -290,7 +303,25 @@ class Checkpoint:
             self._seat.enter(loop, done=True)
             self._loop, self._inside = loop + 1, False
             return None
-        return step if loop == done else 0
+        if loop != done:
+            return 0
+        if self._taken is not None:
+            self._put_back(self._taken)
+        return step
+
+    def _put_back(self, taken: Mapping[str, object]) -> None:
+        """Have the state as it was saved: what comes before the loop was executed again, and may have changed it."""
+        self._taken = None
+        for name, value in self._seat.altered(self._values).items():
+            if getattr(self._state, name) is not taken.get(name) or not overwrite(taken[name], value):
+                setattr(self._state, name, value)
+
+    def _leave(self) -> None:
+        """Count a loop that its body leaves by ``break`` or ``return``; after an exception it may be entered again."""
+        if not at_exception():
+            self._seat.left(self._loop)
+            self._loop += 1
+            self._resumed = False
 
     def _back_to(self, step: int) -> int:
         return self._take_up(self._seat.earlier(self._loop, step))

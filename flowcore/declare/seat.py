@@ -84,6 +84,14 @@ class Seat(Protocol):
         """Take note that a loop is complete."""
         ...
 
+    def left(self, loop: int) -> None:
+        """Take note that a loop was left by ``break``: the one behind it is the next."""
+        ...
+
+    def altered(self, values: Values) -> dict[str, object]:
+        """Give what was taken up, for each name whose value is another by now: it was changed before the loop."""
+        ...
+
     def enter(self, loop: int, *, done: bool) -> None:
         """A loop begins, or is passed over since it was done: random streams stand where they stood there."""
         ...

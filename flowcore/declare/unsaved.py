@@ -33,6 +33,8 @@ _CHANGED_FIRST = frozenset(  # functions that change their first argument
     "heappushpop insort insort_left insort_right setattr delattr".split()
 )
 _ADVANCING = frozenset({"default_rng", "RandomState", "Generator", "Random", "SeedSequence"})  # what is drawn from
+_PAIRING = frozenset({"enumerate", "zip", "zip_longest"})
+_COLLECTING = frozenset({"list", "tuple", "set", "sum", "min", "max", "sorted"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,11 +63,18 @@ def unsaved_state(function: Callable[..., Any], checkpoint: str, injected: Seque
     if read is None:
         return None
     tree, file = read
+    for part in _collected(tree, checkpoint):
+        shown = ast.unparse(part)
+        return UnsavedState(
+            task=tree.name, names=(shown,), at=f"{file}:{part.lineno}", collects=True,
+            lines_at=(f"{file}:{part.lineno}: what {shown} has collected is not saved",),
+        )  # fmt: skip
     for loop in _loops(tree, checkpoint):
         permitted = _permitted(loop, checkpoint)
         if permitted is None:
             continue
-        found = [c for c in _carried(tree, loop, checkpoint) if c.name not in (*permitted, *injected)]
+        changes = (*_carried(tree, loop, checkpoint), *_paired(tree, loop, checkpoint), *_last_seen(tree, loop))
+        found = [c for c in changes if c.name not in (*permitted, *injected)]
         if found:
             first: dict[str, _Change] = {}
             for change in sorted(found, key=lambda change: change.line):
@@ -157,6 +166,65 @@ def _carried(tree: Function, loop: Loop, checkpoint: str) -> Iterator[_Change]:
             continue
         if name in outer or is_carried(loop.body, name) or (change.rebound and name in after):
             yield change
+
+
+def _collected(tree: Function, checkpoint: str) -> Iterator[ast.expr]:
+    """Yield what goes over steps in an expression: a comprehension, or a call that uses them up."""
+    for part in _within(tree):
+        match part:
+            case ast.ListComp() | ast.SetComp() | ast.DictComp() | ast.GeneratorExp():
+                if _call(part.generators[0].iter, checkpoint) is not None:
+                    yield part
+            case ast.Call(func=ast.Name(id=name), args=[ast.Call() as over, *_]):
+                if name in _COLLECTING and _call(over, checkpoint) is over:
+                    yield part
+
+
+def _paired(tree: Function, loop: Loop, checkpoint: str) -> Iterator[_Change]:
+    """Yield what a loop counts or takes along beside the steps: that begins anew when it is gone on with."""
+    if not isinstance(loop.iter, ast.Call) or _called(loop.iter) not in _PAIRING:
+        return
+    own = [_call(argument, checkpoint) is not None for argument in loop.iter.args]
+    targets = loop.target.elts if isinstance(loop.target, ast.Tuple) else [loop.target]
+    if _called(loop.iter) == "enumerate":
+        own = [False, True]
+    needed = {name for part in (*loop.body, *_behind(tree.body, loop)) for name in names_read(part)}
+    for target, steps in zip(targets, own, strict=False):
+        for name in sorted(names_stored([target]) & needed):
+            if not steps or len(targets) != len(own):
+                how = f"{name} begins anew with {ast.unparse(loop.iter)}"
+                yield _Change(name=name, line=loop.lineno, how=how, rebound=True)
+
+
+def _last_seen(tree: Function, loop: Loop) -> Iterator[_Change]:
+    """Yield what is bound in a loop alone and read behind it: there is none where no step is left."""
+    behind = _behind(tree.body, loop)
+    bound = {n for part in _within(tree) if _line(part) < loop.lineno for n in names_stored_here(part)}
+    bound |= {argument.arg for argument in ast.walk(tree.args) if isinstance(argument, ast.arg)}
+    steps = names_stored([loop.target])
+    own = {part for s in behind for part in ast.walk(s) if isinstance(part, ast.comprehension)}
+    for name in sorted(((names_stored(loop.body) - bound) | steps) - names_stored([part.target for part in own])):
+        if is_carried(behind, name):
+            how = f"{name} is bound in it, and read behind it"
+            yield _Change(name=name, line=loop.lineno, how=how, rebound=True)
+
+
+def _behind(block: Sequence[ast.stmt], loop: Loop) -> list[ast.stmt]:
+    """Give the statements behind a loop, from the innermost block to the outermost."""
+    for place, statement in enumerate(block):
+        if statement is loop:
+            return [*loop.orelse, *block[place + 1 :]]
+        if statement.lineno <= loop.lineno <= (statement.end_lineno or 0):
+            inner = [b for b in _blocks(statement) if any(loop in own_scope(part) for part in b)]
+            return [*(_behind(inner[0], loop) if inner else ()), *block[place + 1 :]]
+    return []
+
+
+def _blocks(statement: ast.stmt) -> Iterator[list[ast.stmt]]:
+    for field in ("body", "orelse", "finalbody"):
+        yield getattr(statement, field, [])
+    for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield part.body
 
 
 def names_stored_here(part: ast.AST) -> set[str]:

@@ -17,13 +17,14 @@ from flowcore import clock
 from flowcore.declare.seat import NEVER, NO_STEP, Pulse, Saved, StartOver, Stopped, Values
 from flowcore.errors import FlowcoreWarning, NotStorable, StoreUnavailable
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, encode
+from flowcore.plan.extension import array_digest
 from flowcore.plan.interval import until_next_save
 from flowcore.run.claim import Claim, misfit
 from flowcore.run.collected import Collected
 from flowcore.run.job import Metric
 from flowcore.run.streamstate import put_streams, streams_of, streams_state
 from flowcore.store.checkpoint import Checkpoints
-from flowcore.store.generations import Generations
+from flowcore.store.generations import PLACE, Generations
 from flowcore.store.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class CellSeat:
     _names: Mapping[str, object] = field(default_factory=dict)
     _adopted: dict[str, Any] | None = None
     _inside: bool = True  # whether what is saved just now is the state of a loop
+    _outside_taken: bool = False  # whether what was taken up is not
     _metrics: dict[str, Any] = field(default_factory=dict)
     _save_at: float = 0.0
     _tell_at: float = 0.0
@@ -209,7 +211,8 @@ class CellSeat:
             return f"it has the random streams {sorted(stood)}, and the task has {sorted(have)}"
         self._due, self._after = found, list(found.get("after", ()))
         self._before = dict(found.get("outside", {}))
-        if not found.get("inside", True):
+        self._outside_taken = not found.get("inside", True)
+        if self._outside_taken and self.streams:
             self.enter(0, done=False)
         return ""
 
@@ -220,7 +223,7 @@ class CellSeat:
         state = streams_state(self.streams, self.calls)
         if self._outside:
             state["outside"] = {**self._before, **self._outside}
-        if state:
+        if state or not self._inside:
             state |= {"inside": self._inside, "after": list(self._after)}
         return state
 
@@ -260,6 +263,24 @@ class CellSeat:
         if self.lengthens:
             self._save(loop, step, values, mark="end")
         self._after[loop:] = [streams_state(self.streams, self.calls)]
+
+    def left(self, loop: int) -> None:
+        """Take note of where the streams stand behind a loop that was left by ``break``."""
+        self._after[loop:] = [streams_state(self.streams, self.calls)]
+
+    def altered(self, values: Values) -> dict[str, object]:
+        """Give what was taken up, for each name whose value is another by now; nothing, if saved outside loops."""
+        if self._home is None or self._last is None or self._outside_taken:
+            return {}
+        number, manifest = self._last
+        differing = {name for name, value in values().items() if _record_of(value) != manifest.records[name]}
+        if not differing:
+            return {}
+        again = self._home.values(number, manifest)
+        if again is None:  # damaged since: it was put aside, and there is the one before
+            self.start_over(manifest.loop, manifest.step)
+            return {}
+        return {name: again[name] for name in differing}
 
     def enter(self, loop: int, *, done: bool) -> None:
         """A loop begins, or is passed over: what is drawn before and between loops is what it was the first time."""
@@ -345,6 +366,14 @@ class CellSeat:
         self.around.tell(
             Metric(attempt=self.attempt, step=step, steps=total or 0, numbers=dict(_numbers(self._metrics)))
         )
+
+
+def _record_of(value: object) -> bytes:
+    """Give the record that a value of a state has; empty if it cannot be kept."""
+    try:
+        return encode(value, put=array_digest, place=PLACE).record
+    except NoEncoding:
+        return b""
 
 
 def _numbers(metrics: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

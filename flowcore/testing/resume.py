@@ -9,7 +9,8 @@ undisturbed run. Everything runs in this process, in stores of its own.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,20 +72,17 @@ def check_resume(task: Task[..., Any], *args: object, at: Iterable[int] = (1, 7)
     ...     return s.mass
     >>> check_resume(decay, 9)
     """
-    whole = _identity(_attempt(task, args, kwargs, None, None))
+    with _store() as checkpoints:
+        whole = _identity(_attempt(task, args, kwargs, None, checkpoints))
     interrupted = 0
     for step in at:
-        with tempfile.TemporaryDirectory(prefix="flowcore-check-") as folder:
-            run = open_store(Path(folder) / "store").begin()
+        with _store() as checkpoints:
             try:
-                try:
-                    _attempt(task, args, kwargs, step, run.checkpoints)
-                    continue  # it ended before
-                except Stopped:
-                    interrupted += 1
-                resumed = _identity(_attempt(task, args, kwargs, None, run.checkpoints))
-            finally:
-                run.release()
+                _attempt(task, args, kwargs, step, checkpoints)
+                continue  # it ended before
+            except Stopped:
+                interrupted += 1
+            resumed = _identity(_attempt(task, args, kwargs, None, checkpoints))
         assert whole == resumed, (
             f"{task.name}, interrupted after {step} steps and gone on with, gives another value: something that "
             "changes in its loop, or in what the loop calls, is not in ckpt.state(...)"
@@ -92,9 +90,20 @@ def check_resume(task: Task[..., Any], *args: object, at: Iterable[int] = (1, 7)
     assert interrupted, f"{task.name} has ended before any of these steps: {list(at)}"
 
 
+@contextmanager
+def _store() -> Iterator[Checkpoints]:
+    """Give a place for states, and remove it."""
+    with tempfile.TemporaryDirectory(prefix="flowcore-check-") as folder:
+        run = open_store(Path(folder) / "store").begin()
+        try:
+            yield run.checkpoints
+        finally:
+            run.release()
+
+
 def _attempt(
     task: Task[..., Any], args: tuple[object, ...], kwargs: Mapping[str, object], last: int | None,
-    checkpoints: Checkpoints | None,
+    checkpoints: Checkpoints,
 ) -> object:  # fmt: skip
     """Call a task once, with a checkpoint in a store; Stopped if it was stopped after `last` steps."""
     supplied: dict[str, object] = {}

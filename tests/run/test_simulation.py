@@ -242,3 +242,68 @@ def test_simulations_of_one_key_at_once_are_all_right(store: Path, tmp_path: Pat
     assert expected == {n: found[n][0] for n in lengths}
     assert expected == {n: int(found[n][1][-1]) for n in lengths}
     assert {n: n for n in lengths} == {n: len(found[n][1]) for n in lengths}
+
+
+@fc.compute(ignore=("log", "dies"))
+def reworked(n: int, log: str, dies: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> Any:
+    """Change the state before, between and behind loops, the first of which is left early."""
+    s = ckpt.state(x=np.zeros(SIZE), seen=[])
+    s.x += 5
+    held = s.x
+    s.seen.append("begun")
+    for step in ckpt.steps(n):
+        simulations.step_of(log, step, dies=dies)
+        held[:] = held * 2
+        ckpt.save()
+        if step == 2:
+            break
+    s.x = s.x * 3
+    for step in ckpt.steps(n):
+        simulations.step_of(log, 10 + step, dies=dies)
+        s.x = s.x + step
+        ckpt.save()
+    s.x = s.x - 1
+    return s.x, s.seen
+
+
+SIZE = 3000
+
+
+@pytest.mark.contract("P7")
+@pytest.mark.parametrize("dies", [0, 1, 2, 10, 12, 14])
+def test_what_comes_before_a_loop_changes_the_state_once(store: Path, tmp_path: Path, dies: int) -> None:
+    """It is executed again, and the state is what was saved when the loop begins; a loop left early counts as done."""
+    x, seen = give(store, reworked, 5, str(tmp_path / "log"), dies)
+
+    assert ([129.0], ["begun"]) == (np.unique(x).tolist(), seen)
+
+
+@fc.compute(ignore=("log", "dies"))
+def careful(n: int, log: str, dies: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> Any:
+    """Go back to the last state with a smaller step when a step fails."""
+    s = ckpt.state(t=0.0, dt=1.0)
+    while True:
+        try:
+            for step in ckpt.steps(n):
+                simulations.step_of(log, step, dies=dies)
+                if step == 5 and s.dt == 1.0:
+                    raise FloatingPointError("too large")
+                s.t += s.dt
+                if step in (3, 6):
+                    ckpt.save()
+            break
+        except FloatingPointError:
+            ckpt.restore()
+            s.dt = 0.5
+    return s.t
+
+
+@pytest.mark.contract("P7")
+@pytest.mark.parametrize("dies", [-1, 4, 6, 7])
+def test_a_loop_that_failed_goes_on_from_what_was_restored(store: Path, tmp_path: Path, dies: int) -> None:
+    """After ckpt.restore() outside of the loop it is entered at the step of the state, killed in between or not."""
+    log = tmp_path / "log"
+
+    assert 4 + 0.5 * 6 == give(store, careful, 10, str(log), dies)
+    assert 0 == steps_of(log)[0]
+    assert 0 not in steps_of(log)[1:]
