@@ -209,9 +209,11 @@ class Past:
         if not axes:
             return 0
         wanted = dict(zip((axis.name for axis in node.axes), labels, strict=True))
-        places = self._places.setdefault((id(recorded), number), [
-            None if axis.labels is None else {label: i for i, label in enumerate(axis.labels)} for axis in axes
-        ])  # fmt: skip
+        places = self._places.get((id(recorded), number))
+        if places is None:  # once an older node: a table of all labels
+            places = self._places[id(recorded), number] = [
+                None if axis.labels is None else {label: i for i, label in enumerate(axis.labels)} for axis in axes
+            ]
         at: dict[str, int] = {}
         for axis, known in zip(axes, places, strict=True):
             label = wanted[axis.name]
