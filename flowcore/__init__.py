@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from flowcore.plan.streams import rng as rng
     from flowcore.result import Run as Run
     from flowcore.resuming import ResumeMismatch as ResumeMismatch
+    from flowcore.resuming import SharedState as SharedState
     from flowcore.resuming import UnsavedState as UnsavedState
     from flowcore.settings import Settings as Settings
     from flowcore.store.codecs import register_codec as register_codec
@@ -97,7 +98,7 @@ _ROOMS = {
     "flowcore.history": ("open_run", "runs"),
     "flowcore.plan.streams": ("rng",),
     "flowcore.result": ("Run",),
-    "flowcore.resuming": ("ResumeMismatch", "UnsavedState"),
+    "flowcore.resuming": ("ResumeMismatch", "SharedState", "UnsavedState"),
     "flowcore.settings": ("Settings",),
     "flowcore.store.codecs": ("register_codec",),
     "flowcore.store.directory": ("open_store",),
@@ -110,10 +111,10 @@ __all__ = [  # noqa: RUF022 - what is written most comes first
     "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "FileChanged", "ForeignReference", "MissingArgument", "MissingFile",
-    "NoValueYet",
+    "NoValueYet", "Unseeded", "UnsavedState",
     "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "StoreUnavailable", "TooDeeplyNested",
     "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
-    "NotReproducible", "NothingToAccept", "RepeatedStream", "ResumeMismatch", "TwoValues", "UnsavedState", "Unseeded",
+    "NotReproducible", "NothingToAccept", "RepeatedStream", "ResumeMismatch", "SharedState", "TwoValues",
 ]  # fmt: skip
 
 

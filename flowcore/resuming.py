@@ -1,7 +1,7 @@
 """What can be wrong with a simulation that is to be interrupted and gone on with.
 
-Both kinds belong to the tree of `errors.py`: :class:`UnsavedState` is found while a flow
-is drawn, :class:`ResumeMismatch` when a cell begins. Facts are fields; the sentences are
+All kinds belong to the tree of `errors.py`: :class:`UnsavedState` is found while a flow
+is drawn, :class:`ResumeMismatch` and :class:`SharedState` while a cell runs. Facts are fields; the sentences are
 made from them here.
 """
 
@@ -50,6 +50,26 @@ class UnsavedState(GraphError, ValueError):
             f"Put {'them' if several else 'it'} into ckpt.state({saved}); or, if no step needs what an earlier one "
             f"left in {'them' if several else 'it'}: unsaved=({permitted})."
         )
+
+
+@dataclass(kw_only=True, eq=False)
+class SharedState(FlowcoreError, FlowcoreWarning, ValueError):
+    """Two parts of a saved state are one object, or share memory, and would be two after resuming (E13)."""
+
+    cell: str
+    names: tuple[str, str]
+    refused: bool = False  # raised, by ckpt.state(); else a warning, when it is saved
+
+    def lines(self) -> Iterator[str]:
+        """Yield the sentences of the message."""
+        one, other = self.names
+        where = f" of {self.cell}" if self.cell else ""
+        yield f"{one} and {other} in the state{where} share memory: what changes one in place changes the other."
+        yield "Each is saved by itself, so after resuming they are apart, and such a change gives other values."
+        if self.refused:
+            yield f"The cell failed before its first step. Give one a copy: ckpt.state({other}={other}.copy())."
+        else:
+            yield f"It is saved, and the simulation goes on. Give one a copy: s.{other} = s.{one}.copy()."
 
 
 @dataclass(kw_only=True, eq=False)

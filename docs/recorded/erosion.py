@@ -14,6 +14,7 @@ def advance(z: np.ndarray, rate: float) -> np.ndarray:
     return z - rate * (z - np.roll(z, 1))
 
 
+# fmt: off
 @fc.compute(extend="years")
 def erode(dem: np.ndarray, rate: float, years: int, *,
           ckpt: fc.Checkpoint = fc.Checkpoint(every="1s"), rng: np.random.Generator = fc.rng()) -> np.ndarray:
@@ -25,6 +26,7 @@ def erode(dem: np.ndarray, rate: float, years: int, *,
         ckpt.append(mean=s.z.mean())             # a series on disk
         ckpt.metric(mean=s.z.mean())             # a live number
     return s.z
+# fmt: on
 
 
 @fc.flow

@@ -18,6 +18,9 @@ from flowcore.declare.alone import Alone
 from flowcore.declare.leaving import at_exception
 from flowcore.declare.putback import overwrite
 from flowcore.declare.seat import NEVER, Saved, Seat, State, values_of
+from flowcore.declare.shared import shared
+from flowcore.errors import BadOption
+from flowcore.resuming import SharedState
 from flowcore.settings import seconds
 
 CHECKPOINT: Final = "checkpoint"  # the kind of request, see injected.py
@@ -111,6 +114,8 @@ class Checkpoint:
         ------
         NotStorable
             If a value cannot be kept.
+        SharedState
+            If two of the values share memory, or are one list, dict or set.
         RuntimeError
             If the loop has begun.
         """
@@ -118,6 +123,8 @@ class Checkpoint:
             self._begin(Alone())  # a default that is used as it is serves one call after the other
         elif self._entered:
             raise RuntimeError("ckpt.state() comes before the loop, and once")
+        if one := shared(initial):
+            raise SharedState(cell="", names=one, refused=True)
         kind = type("State", (State,), {"__slots__": tuple(initial)})
         self._state = kind()
         self._initial = initial
@@ -297,6 +304,12 @@ class Checkpoint:
         if self._inside:
             raise RuntimeError("a loop over ckpt.steps inside another one: only the outer one can be gone on with")
         self._enter({})
+        if self._loop and self._seat.lengthens:
+            # A longer simulation goes on where the last loop ended; the loops before it would keep their old lengths.
+            raise BadOption(
+                option="extend", found="a second loop over the checkpoint's steps",
+                expected="available for one loop only: put the loops into tasks of their own",
+            )  # fmt: skip
         loop, self._inside = self._loop, True
         done, step = self._saved
         if loop < done:

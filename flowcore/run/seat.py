@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from flowcore import clock
 from flowcore.declare.seat import NEVER, NO_STEP, Pulse, Saved, StartOver, Stopped, Values
+from flowcore.declare.shared import shared
 from flowcore.errors import FlowcoreWarning, NotStorable, StoreUnavailable
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, encode
 from flowcore.plan.extension import array_digest
 from flowcore.plan.interval import until_next_save
+from flowcore.resuming import SharedState
 from flowcore.run.claim import Claim, misfit
 from flowcore.run.collected import Collected
 from flowcore.run.job import Metric
@@ -75,6 +77,7 @@ class CellSeat:
     _adopted: dict[str, Any] | None = None
     _inside: bool = True  # whether what is saved just now is the state of a loop
     _outside_taken: bool = False  # whether what was taken up is not
+    _told_shared: bool = False  # whether it was told that parts of the state are one
     _metrics: dict[str, Any] = field(default_factory=dict)
     _save_at: float = 0.0
     _tell_at: float = 0.0
@@ -347,6 +350,9 @@ class CellSeat:
 
     def _write(self, home: Generations, loop: int, step: int, values: dict[str, object], mark: str) -> None:
         claim = self.claim
+        if not self._told_shared and (one := shared(values)):
+            self._told_shared = True
+            self.around.warn(SharedState(cell=claim.cell, names=one))
         state = self._streams_now()
         records = home.encode(values | ({"": state} if state else {}))
         generator = records.pop("", b"")

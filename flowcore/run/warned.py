@@ -5,17 +5,17 @@ from __future__ import annotations
 import dataclasses
 
 from flowcore.errors import DamagedEntry, FlowcoreWarning, NotStorable, StoreUnavailable
-from flowcore.resuming import ResumeMismatch
+from flowcore.resuming import ResumeMismatch, SharedState
 from flowcore.run.job import Warned
 
 _OF_WORKERS: dict[str, type[FlowcoreWarning]] = {
-    kind.__name__: kind for kind in (DamagedEntry, StoreUnavailable, ResumeMismatch, NotStorable)
+    kind.__name__: kind for kind in (DamagedEntry, StoreUnavailable, ResumeMismatch, SharedState, NotStorable)
 }
 
 
 def travelling(warning: FlowcoreWarning) -> Warned | None:
     """Give what a worker sends of a warning about the store; None for any other."""
-    if not isinstance(warning, DamagedEntry | StoreUnavailable | ResumeMismatch | NotStorable):
+    if not isinstance(warning, DamagedEntry | StoreUnavailable | ResumeMismatch | SharedState | NotStorable):
         return None
     facts = {field.name: getattr(warning, field.name) for field in dataclasses.fields(warning)}
     return Warned(kind=type(warning).__name__, facts=facts)

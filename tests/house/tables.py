@@ -59,6 +59,7 @@ ORDERS = (
 OWNERS = {
     "numpy": {
         "flowcore.declare.alone",  # series of a loop that nobody keeps
+        "flowcore.declare.shared",  # where the arrays of a state lie
         "flowcore.plan",
         "flowcore.store",
         "flowcore.run",
