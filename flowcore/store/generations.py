@@ -134,7 +134,7 @@ class Generations:
         if mark is not None:
             descr, shape = mark.descr, mark.shape
         path = f"{self._directory}/{series_file(name)}"
-        return Series(path, descr=descr, shape=shape, disk=self._disk, mark=mark)
+        return Series(path, descr=descr, shape=shape, disk=self._disk, mark=mark, make=self._make_anew)
 
     def peek(self, name: str) -> NDArray[Any] | None:
         """Give what is committed of a series, while somebody may be writing it; None if there is nothing yet."""
@@ -354,6 +354,10 @@ class Generations:
         layout.sync(disk)
         sync_directory(disk, layout.checkpoints)
         self._made = True
+
+    def _make_anew(self) -> None:
+        self._made = False
+        self._make()
 
     def _array(self, digest: bytes) -> str:
         return f"{self._directory}/{digest.hex()}.npy"

@@ -13,6 +13,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
 from blake3 import blake3
@@ -55,6 +56,8 @@ class Series:
     disk : Disk
     mark : SeriesMark, optional
         What of the file counts; what is behind it is written over.
+    make : callable
+        Makes its directory anew, where that is gone.
 
     Raises
     ------
@@ -63,13 +66,15 @@ class Series:
     """
 
     def __init__(
-        self, path: str, *, descr: str, shape: tuple[int, ...], disk: Disk, mark: SeriesMark | None = None
-    ) -> None:
+        self, path: str, *, descr: str, shape: tuple[int, ...], disk: Disk, mark: SeriesMark | None = None,
+        make: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self.descr = descr
         self.shape = shape
         self.count = 0  # frames, those that wait included
         self._path = path
         self._disk = disk
+        self._make = make
         self._frame = _frame_size(descr, shape)
         self._fd = -1
         self._hasher = blake3()
@@ -151,7 +156,11 @@ class Series:
 
     def _open(self) -> None:
         if self._fd < 0:
-            self._fd = self._disk.open(self._path, UPDATE, 0o600)
+            try:
+                self._fd = self._disk.open(self._path, UPDATE, 0o600)
+            except FileNotFoundError:  # somebody removed the store before the first frame was written (F38)
+                self._make()
+                self._fd = self._disk.open(self._path, UPDATE, 0o600)
             self._disk.chmod(self._fd, 0o600)
 
     def _write(self, data: bytes | memoryview) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -230,6 +231,16 @@ def test_a_full_disk_costs_one_warning_and_no_state(opened: Open, store: Path, t
     assert before == files(store)
     assert [StoreUnavailable] == [type(warning) for warning in told]
     assert 1 == (newest(opened().at(KEY)) or (0,))[0]
+
+
+@pytest.mark.contract("F38")
+def test_a_series_outlives_the_removal_of_its_store(opened: Open, store: Path) -> None:
+    """Frames that wait while somebody removes the store go into one that is made anew (F38)."""
+    series = opened().at(KEY).series("mean", descr="<f8", shape=())
+    series.append(np.float64(1.5).reshape(()))
+    shutil.rmtree(store)
+
+    assert [1.5] == series.read(mapped=False).tolist()
 
 
 def test_removal_leaves_nothing(opened: Open, store: Path) -> None:
