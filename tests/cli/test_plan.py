@@ -23,7 +23,9 @@ def test_a_plan_lists_the_cells_of_a_node(swept: Terminal) -> None:
     told = swept("plan", "sweep.py", "--rates", "0.1,0.2", "--cells", "erode")
     facts = swept("plan", "sweep.py", "--rates", "0.1,0.2", "--cells", "erode", "--json")
 
-    assert ["cell", "erode[rate=0.1]  cached", "erode[rate=0.2]  will run"] == told.out.splitlines()
+    assert [["cell", "verdict"], ["erode[rate=0.1]", "cached"], ["erode[rate=0.2]", "will", "run"]] == [
+        line.split() for line in told.out.splitlines()
+    ]
     assert {"cell": "erode[rate=0.1]", "verdict": "cached", "labels": {"rate": 0.1}} == facts.json["cells"][0]
 
 

@@ -120,6 +120,7 @@ def test_the_second_signal_ends_what_runs(tmp_path: Path) -> None:
 def test_the_second_signal_ends_what_cannot_be_ended(way: str, tmp_path: Path) -> None:
     """A cell in main's own process never ends, on whatever thread; the script does, as after any second Ctrl-C."""
     with driver.start("endless", way, "store", folder=tmp_path) as script:
+        script.meet("listening").answer()
         script.meet("cell")
         script.kill("main", signal.SIGINT)
         heard = [script.meet("heard")]

@@ -9,6 +9,7 @@ import sys
 
 import flowcore as fc
 from flowcore.run.session import Session
+from flowcore.run.signals import Signals
 from tests.faults import inside
 
 
@@ -31,14 +32,20 @@ async def coroutine() -> None:
 
 
 def tell_hearing() -> None:
-    """Meet the driver whenever the engine has been told to end, in the middle of main's handler."""
-    real = Session.interrupt
+    """Meet the driver when main listens, and whenever the engine has been told to end, in main's handler."""
+    real, enter = Session.interrupt, Signals.__enter__
+
+    def listen(self: Signals) -> Signals:
+        entered = enter(self)
+        inside.mark("listening")
+        return entered
 
     def interrupt(self: Session) -> None:
         real(self)
         inside.mark("heard")
 
     Session.interrupt = interrupt  # type: ignore[method-assign]
+    Signals.__enter__ = listen  # type: ignore[method-assign]
 
 
 def main() -> None:
