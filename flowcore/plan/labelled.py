@@ -15,14 +15,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowcore.plan import tabular
-from flowcore.plan.extension import REGISTERED, BadRecord, NoEncoding, extension, kind_name
+from flowcore.plan.extension import BadRecord, NoEncoding, kind_name
 from flowcore.plan.libraries import library
 from flowcore.plan.numeric import write_plain
+from flowcore.plan.parts import at, written_as
 
 if TYPE_CHECKING:
     from flowcore.plan.writing import Writer, Writing
 
 VERSION: Final = "1"
+_LIBRARIES: Final = frozenset({"xarray", "pandas"})  # its indexes are those of pandas
 
 
 def writer(kind: type) -> Writer | None:
@@ -32,50 +34,32 @@ def writer(kind: type) -> Writer | None:
     parts = {"DataArray": _data_array, "Dataset": _dataset, "Variable": _variable}.get(kind.__name__)
     if parts is None:
         return None
-    name = f"xarray.{kind.__name__}"
-
-    def write(value: object, writing: Writing) -> object:
-        writing.libraries |= {"xarray", "pandas"}  # its indexes are those of pandas
-        writing.enter()
-        made = parts(value, writing)
-        writing.depth -= 1
-        return extension(REGISTERED, [name, VERSION, made])
-
-    return write
-
-
-def _at(path: str, write: Callable[..., Any], *arguments: Any) -> Any:
-    """Write a part; a refusal says where it is."""
-    try:
-        return write(*arguments)
-    except NoEncoding as error:
-        error.path = f"{path}{error.path}"
-        raise
+    return written_as(f"xarray.{kind.__name__}", VERSION, parts, _LIBRARIES)
 
 
 # ---- written -----------------------------------------------------------------------
 
 
 def _data_array(array: Any, writing: Writing) -> list[object]:
-    name = _at(".name", writing.write, array.name)
+    name = at(".name", writing.write, array.name)
     return [name, _variable(array.variable, writing), *_coordinates(array, writing)]
 
 
 def _dataset(dataset: Any, writing: Writing) -> list[object]:
     variables = _variables({name: dataset.variables[name] for name in dataset.data_vars}, writing)
-    attrs = _at(".attrs", writing.write, dict(dataset.attrs))
+    attrs = at(".attrs", writing.write, dict(dataset.attrs))
     return [variables, *_coordinates(dataset, writing), attrs]
 
 
 def _variables(variables: Mapping[Any, Any], writing: Writing) -> list[object]:
     return [
-        [writing.write(name), _at(f"[{name!r}]", _variable, variable, writing)] for name, variable in variables.items()
+        [writing.write(name), at(f"[{name!r}]", _variable, variable, writing)] for name, variable in variables.items()
     ]
 
 
 def _variable(variable: Any, writing: Writing) -> list[object]:
     dims = [writing.write(dim) for dim in variable.dims]
-    attrs = _at(".attrs", writing.write, dict(variable.attrs))
+    attrs = at(".attrs", writing.write, dict(variable.attrs))
     return [dims, _data(variable, writing), attrs]
 
 
@@ -104,7 +88,7 @@ def _coordinates(value: Any, writing: Writing) -> list[object]:
         names = list(variables)
         kind = type(index).__name__
         if kind == "PandasMultiIndex":
-            frozen = _at(f".indexes[{index.dim!r}]", writing.write, index.index)
+            frozen = at(f".indexes[{index.dim!r}]", writing.write, index.index)
             attrs = [[writing.write(n), writing.write(dict(variables[n].attrs))] for n in sorted(names, key=str)]
             indexes.append(["levels", writing.write(index.dim), frozen, attrs])
             held |= set(names)

@@ -17,14 +17,16 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-from flowcore.plan.extension import REGISTERED, BadRecord, NoEncoding, extension, kind_name
+from flowcore.plan.extension import BadRecord, NoEncoding, kind_name
 from flowcore.plan.libraries import library
 from flowcore.plan.numeric import write_plain
+from flowcore.plan.parts import at, written_as
 
 if TYPE_CHECKING:
     from flowcore.plan.writing import Writer, Writing
 
 VERSION: Final = "1"
+_LIBRARIES: Final = frozenset({"pandas"})
 _INDEXES: Final = (
     "Index", "RangeIndex", "DatetimeIndex", "TimedeltaIndex", "PeriodIndex", "CategoricalIndex", "IntervalIndex",
     "MultiIndex",
@@ -58,23 +60,7 @@ def writer(kind: type) -> Writer | None:
 
 
 def _registered(name: str, parts: Callable[[Any, Writing], list[object]]) -> Writer:
-    def write(value: object, writing: Writing) -> object:
-        writing.libraries.add("pandas")
-        writing.enter()
-        made = parts(value, writing)
-        writing.depth -= 1
-        return extension(REGISTERED, [name, VERSION, made])
-
-    return write
-
-
-def _at(path: str, write: Callable[..., Any], *arguments: Any) -> Any:
-    """Write a part; a refusal says where it is."""
-    try:
-        return write(*arguments)
-    except NoEncoding as error:
-        error.path = f"{path}{error.path}"
-        raise
+    return written_as(name, VERSION, parts, _LIBRARIES)
 
 
 # ---- written -----------------------------------------------------------------------
@@ -90,7 +76,7 @@ def _frame(frame: Any, writing: Writing) -> list[object]:
             pieces.append(["block", write_plain(block, writing)])
             continue
         label, values = frame.columns[columns[0]], frame.iloc[:, columns[0]].array
-        pieces.append(["column", _at(f"[{label!r}]", _values, values, writing)])
+        pieces.append(["column", at(f"[{label!r}]", _values, values, writing)])
     index, columns_ = _labels(frame, "index", writing), _labels(frame, "columns", writing)
     return [pieces, index, columns_, *_notes(frame, writing)]
 
@@ -101,18 +87,18 @@ def _is_plain(dtype: Any) -> bool:
 
 
 def _labels(frame: Any, name: str, writing: Writing) -> list[object]:
-    labels: list[object] = _at(f".{name}", _index, getattr(frame, name), writing)
+    labels: list[object] = at(f".{name}", _index, getattr(frame, name), writing)
     return labels
 
 
 def _notes(value: Any, writing: Writing) -> list[object]:
     """Give what pandas holds beside the values: attrs, and whether a label may be there twice."""
-    attrs = _at(".attrs", writing.write, dict(value.attrs))
+    attrs = at(".attrs", writing.write, dict(value.attrs))
     return [attrs, bool(value.flags.allows_duplicate_labels)]
 
 
 def _series(series: Any, writing: Writing) -> list[object]:
-    name = _at(".name", writing.write, series.name)
+    name = at(".name", writing.write, series.name)
     return [_values(series.array, writing), _labels(series, "index", writing), name, *_notes(series, writing)]
 
 
@@ -120,7 +106,7 @@ def _index(index: Any, writing: Writing) -> list[object]:
     kind = type(index).__name__
     if kind not in _INDEXES or getattr(sys.modules["pandas"], kind) is not type(index):
         raise NoEncoding("", kind_name(type(index)), "turn it into an index of pandas first")
-    names = _at(".names", writing.write, list(index.names))
+    names = at(".names", writing.write, list(index.names))
     if kind == "RangeIndex":
         return ["range", index.start, index.stop, index.step, names]
     if kind == "MultiIndex":
@@ -158,10 +144,10 @@ def _values(values: Any, writing: Writing) -> list[object]:  # noqa: PLR0911 - o
         return ["numpy", write_plain(plain, writing)]
     match type(dtype).__name__:
         case "CategoricalDtype":
-            categories = _at(".categories", _index, dtype.categories, writing)
+            categories = at(".categories", _index, dtype.categories, writing)
             return ["category", write_plain(values.codes, writing), categories, bool(dtype.ordered)]
         case "DatetimeTZDtype":
-            zone = _at(".tz", _zone, dtype.tz, writing)
+            zone = at(".tz", _zone, dtype.tz, writing)
             return ["zoned", write_plain(values.asi8, writing), dtype.unit, zone]
         case "StringDtype":
             held = values.to_numpy(dtype=object, na_value=None).tolist()
@@ -208,7 +194,7 @@ def _missing(value: object, writing: Writing) -> list[object]:  # noqa: ARG001 -
 
 
 def _instant(value: Any, writing: Writing) -> list[object]:
-    zone = None if getattr(value, "tz", None) is None else _at(".tz", _zone, value.tz, writing)
+    zone = None if getattr(value, "tz", None) is None else at(".tz", _zone, value.tz, writing)
     return [int(value.asm8.astype("i8")), value.unit, zone, getattr(value, "fold", 0)]
 
 
