@@ -13,9 +13,10 @@ from typing import Protocol
 
 from flowcore.errors import PickleNotAllowed, ValueLost, ValueReleased
 from flowcore.history import RecordedRun, open_run
+from flowcore.inspect.deviating import CellDifference
 from flowcore.inspect.html import heading, table
 from flowcore.inspect.recorded import Recorded
-from flowcore.plan.closeness import Deviation, deviation
+from flowcore.plan.closeness import deviation
 from flowcore.store.cache import Hit
 from flowcore.store.history import Answered
 from flowcore.store.trace import Trace
@@ -37,31 +38,6 @@ class RunLike(Protocol):
     def _now(self) -> Recorded:
         """Give what its journal tells."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellDifference:
-    """A cell that differs between two runs.
-
-    Attributes
-    ----------
-    cell : str
-        Its readable id.
-    absolute, relative : float
-        The largest difference of two numbers, relative to that of the first run; 0 where
-        nothing that is a number differs.
-    told : str
-        What differs besides: "shape (3,) and (4,)", "done and failed".
-    """
-
-    cell: str
-    absolute: float = 0.0
-    relative: float = 0.0
-    told: str = ""
-
-    def __str__(self) -> str:
-        numbers = f"{self.absolute:.3g} absolute, {self.relative:.3g} relative" if self.absolute else ""
-        return f"{self.cell}: {', '.join(filter(None, (numbers, self.told))) or 'another value'}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,8 +260,7 @@ def _difference(a: Side, b: Side, here: int, there: int) -> CellDifference:
     if any(state not in ("done", "hit", "given") for state in states):
         return CellDifference(cell=name, told=f"{states[0]} and {states[1]}" if states[0] != states[1] else "")
     try:
-        found: Deviation = deviation(run_a.value(node_a, here), run_b.value(node_b, there))
+        found = deviation(run_a.value(node_a, here), run_b.value(node_b, there))
     except (ValueLost, ValueReleased, PickleNotAllowed):
         return CellDifference(cell=name, told="a value cannot be read")
-    where = f"{found.where}: {found.what}" if found.what and found.where != "value" else found.what
-    return CellDifference(cell=name, absolute=found.absolute, relative=found.relative, told=where)
+    return CellDifference.of(name, found)

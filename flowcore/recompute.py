@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, replace
 
 from flowcore.errors import BadOption
 from flowcore.events import Event
+from flowcore.inspect.deviating import CellDifference
 from flowcore.outlook import rehearsed
 from flowcore.plan.closeness import deviation
 from flowcore.plan.encode import BadRecord, ValueGone
@@ -34,30 +35,6 @@ _TOLD = 5  # cells that differ, named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deviating:
-    """A cell that gave another value than is kept.
-
-    Attributes
-    ----------
-    cell : str
-        Its readable id.
-    absolute, relative : float
-        The largest difference of two numbers, relative to the kept one.
-    told : str
-        What differs besides.
-    """
-
-    cell: str
-    absolute: float = 0.0
-    relative: float = 0.0
-    told: str = ""
-
-    def __str__(self) -> str:
-        numbers = f"{self.absolute:.3g} absolute, {self.relative:.3g} relative" if self.absolute else ""
-        return f"{self.cell}: {', '.join(filter(None, (numbers, self.told))) or 'another value'}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Recomputed:
     """What computing kept results again has shown.
 
@@ -69,7 +46,7 @@ class Recomputed:
         How many of them were computed again.
     equal : int
         How many gave the same bits.
-    different : tuple of Deviating
+    different : tuple of CellDifference
         Those that did not.
     moved : int
         Cells whose inputs came out otherwise, so that nothing could be compared.
@@ -80,7 +57,7 @@ class Recomputed:
     cached: int
     checked: int
     equal: int
-    different: tuple[Deviating, ...] = ()
+    different: tuple[CellDifference, ...] = ()
     moved: int = 0
     failed: int = 0
 
@@ -177,7 +154,7 @@ def _compared(
 ) -> Recomputed:
     """Compare what came out with what is kept, by identity, and by number where that differs."""
     equal = moved = failed = 0
-    different: list[Deviating] = []
+    different: list[CellDifference] = []
     for node, numbers in chosen.items():
         keys, _ = rehearsal.keyed(node, numbers)
         for number, key in zip(numbers, keys, strict=True):
@@ -190,7 +167,7 @@ def _compared(
                 equal += 1
             elif skips != (False, False):
                 told = "it was skipped, and gives a value" if skips[0] else "it gave a value, and is skipped"
-                different.append(Deviating(cell=rehearsal.labels.name(node, number), told=told))
+                different.append(CellDifference(cell=rehearsal.labels.name(node, number), told=told))
             elif session.values.component(node, number) == rehearsal.values.component(node, number):
                 equal += 1
             else:
@@ -201,12 +178,11 @@ def _compared(
     )
 
 
-def _deviating(rehearsal: Rehearsal, session: Session, node: int, number: int) -> Deviating:
+def _deviating(rehearsal: Rehearsal, session: Session, node: int, number: int) -> CellDifference:
     name = rehearsal.labels.name(node, number)
     try:
         kept = rehearsal.codec.decode(rehearsal.values.record(node, number))
         found = deviation(kept, session.codec.decode(session.values.record(node, number)))
     except (ValueGone, BadRecord):
-        return Deviating(cell=name, told="a value cannot be read")
-    where = f"{found.where}: {found.what}" if found.what and found.where != "value" else found.what
-    return Deviating(cell=name, absolute=found.absolute, relative=found.relative, told=where)
+        return CellDifference(cell=name, told="a value cannot be read")
+    return CellDifference.of(name, found)
