@@ -20,6 +20,7 @@ from flowcore.run.userclasses import current_classes
 from flowcore.run.values import Values
 from flowcore.run.work import Work
 from flowcore.store.cache import Cache, Hit, Miss, Trace
+from flowcore.store.durations import Durations
 from flowcore.store.neighbours import Neighbours
 from flowcore.store.spool import Spool
 
@@ -78,6 +79,7 @@ class Books:
     inbox: Inbox
     run_id: str
     sourcing: Sourcing
+    durations: Durations
     neighbours: Neighbours | None = None  # other live runs that cells may wait for; None: they may not
     refresh: Mapping[int, frozenset[int] | None] = field(default_factory=dict)  # cells whose older results do not count
     works: dict[int, Work] = field(default_factory=dict)

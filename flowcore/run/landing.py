@@ -44,6 +44,7 @@ from flowcore.run.skips import land_skip
 from flowcore.run.userclasses import current_classes, identified
 from flowcore.run.work import Work
 from flowcore.store.cache import Trace
+from flowcore.store.durations import task_identity
 
 _LOSSES = 2  # vanished inputs that a cell survives
 _WEIGHT = 0.3  # of the newest cells in what a task's cells are expected to take
@@ -144,8 +145,8 @@ class Landing:
         node = work.number
         offsets = [done.attempts[i] - flight.first for i in places]
         numbers, keys = [flight.batch.numbers[o] for o in offsets], [flight.batch.keys[o] for o in offsets]
-        seconds = [done.seconds[i] for i in places]
-        self._learn(work, seconds)
+        seconds, peaks = [done.seconds[i] for i in places], [done.peaks[i] for i in places] if done.peaks else []
+        self._learn(work, seconds, peaks)
         if done.same or work.task.same is not None:
             self.sameness.settle(work, numbers, keys, done, places)
         if work.task.mode == "expand":
@@ -168,8 +169,8 @@ class Landing:
             self.doubles.landed(work, numbers, vouched, own)
         self._record(flight, offsets, Trace(
             node=node, numbers=numbers, keys=kept_under(vouched, done, places) if done.refusals else vouched,
-            components=own, records=records, seconds=seconds, classes=classes if any(classes) else [],
-            refresh=node in books.refresh,
+            components=own, records=records, seconds=seconds, peaks=peaks,
+            classes=classes if any(classes) else [], refresh=node in books.refresh,
         ))  # fmt: skip
         books.count(node).done += len(numbers)
         books.schedule.done(node, numbers)
@@ -207,8 +208,10 @@ class Landing:
         trace.own.extend(c if len(c) == 1 else [c[o] for o in offsets] for c in flight.batch.own)
         self.books.cache.record(trace)
 
-    def _learn(self, work: Work, seconds: Sequence[float]) -> None:
-        mean, known = sum(seconds) / len(seconds), self.books.seconds.get(work.task.id)
+    def _learn(self, work: Work, seconds: Sequence[float], peaks: Sequence[int]) -> None:
+        total, known = sum(seconds), self.books.seconds.get(work.task.id)
+        self.books.durations.learn(task_identity(work.planned.node), len(seconds), total, peaks)
+        mean = total / len(seconds)
         self.books.seconds[work.task.id] = mean if known is None else known + _WEIGHT * (mean - known)
 
     def _classes(self, work: Work, number: int, done: Done, i: int) -> list[tuple[str, bytes]]:

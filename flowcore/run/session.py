@@ -125,7 +125,7 @@ class Session:
             graph=graph, schedule=self.schedule, values=self.values, cache=self.store_run.cache,
             spool=self.store_run.spool, inbox=Inbox(), run_id=self.id,
             neighbours=None if depth else self.store_run.neighbours,  # so no two runs wait for each other (J8)
-            sourcing=Sourcing(self.store_run.sources),
+            sourcing=Sourcing(self.store_run.sources), durations=self.store_run.durations,
             checking=asked.checking,
             refresh={n: None if cells is None else frozenset(cells) for n, cells in asked.refresh.items()},
         )  # fmt: skip

@@ -20,6 +20,7 @@ from flowcore.store.archive import Archive
 from flowcore.store.blobs import Blobs
 from flowcore.store.cache import Cache
 from flowcore.store.checkpoint import Checkpoints
+from flowcore.store.durations import Durations
 from flowcore.store.files import Files, StatCache
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.generations import Home
@@ -50,8 +51,8 @@ class Attached:
 class StoreRun:
     """The store as one run uses it, in the engine's process.
 
-    `blobs`, `files`, `spool`, `cache`, `checkpoints`, `output` and `sources` are its parts; `writable` says
-    whether anything is kept, `trouble` has the reason if not. :meth:`close` is called once, after the last worker
+    `blobs`, `files`, `spool`, `cache`, `checkpoints`, `output`, `sources` and `durations` are its parts; `writable`
+    says whether anything is kept, `trouble` has the reason if not. :meth:`close` is called once, after the last worker
     has ended, and :meth:`release` once nobody will read the run's values any more.
     """
 
@@ -68,6 +69,9 @@ class StoreRun:
         self.neighbours: Neighbours | None = None  # None: nothing is written here, so nobody is waited for (J7)
         self.output = OutputLog(store.layout, run_id, disk=store.disk, trouble=trouble, writable=self.writable)
         self.sources = Sources(store.layout, run_id, disk=store.disk, writable=self.writable)
+        self.durations = Durations(
+            store.layout, run_id, disk=store.disk, readable=store.readable, writable=self.writable
+        )
         self.closed = False
         self.checkpoints = values.checkpoints
         self._store = store
@@ -96,6 +100,7 @@ class StoreRun:
         if self._writing is not None:
             if not self._ended:
                 self.end(status, {})
+            self.durations.close()
             self._writing.sync.close()
             self._store.index(self.cache.records, self.id, self._trouble, own=self._writing.journal.end)
             try:

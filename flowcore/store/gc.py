@@ -21,6 +21,7 @@ from flowcore.errors import StoreUnavailable
 from flowcore.store.census import Census, Journal, take_census
 from flowcore.store.compaction import write_pack
 from flowcore.store.directory import Store, new_run_id
+from flowcore.store.durations import TASKS_NAME
 from flowcore.store.eviction import Holdings, give_up
 from flowcore.store.indexing import build_index, is_due
 from flowcore.store.layout import GC, RUN_ID, exists, make_directory
@@ -43,6 +44,7 @@ _OUTPUT: Final = re.compile(r"output\.log")
 _CORRUPT: Final = re.compile(r"[0-9a-f]{64}(\.npy)?\.[0-9a-f]{32}|[-0-9A-Za-z]{1,64}(\.journal|\.pack)?\.[0-9a-f]{32}")
 _SOURCE: Final = re.compile(r"[0-9a-f]{64}")
 _INDEX: Final = re.compile(r"[0-9]{1,15}")
+_DISPOSABLE: Final = re.compile(rf"{_INDEX.pattern}|{TASKS_NAME.pattern}")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -241,7 +243,7 @@ class _Work:
 
     def remove_disposable(self) -> None:
         """Remove what serves only results: indexes, and texts of code."""
-        self.found.add("indexes", self._sweep.matching(self._layout.index, _INDEX))
+        self.found.add("indexes", self._sweep.matching(self._layout.index, _DISPOSABLE))
         if not self._living.runs:
             self.found.add("texts of code", self._sweep.matching(self._layout.code, _SOURCE))
 

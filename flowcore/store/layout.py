@@ -14,6 +14,7 @@ removes anything::
       v1/code/<digest>               text of functions, only for `why`
       v1/journals/<id>.pack          what was left of older journals
       v1/index/<n>, lock             where the records of keys are; may go at any time
+      v1/index/<run>.tasks           what cells of each task took; likewise
       v1/corrupt/                    what failed its check
       v1/logs/<run>/output.log       what its cells printed
       v1/tmp/<run>/                  files being written, and what did not fit the spool
@@ -111,6 +112,10 @@ class Layout:
     def index_file(self, number: int) -> str:
         """Name a persisted index."""
         return f"{self.index}/{number}"
+
+    def tasks_file(self, run_id: str) -> str:
+        """Name what a run has learned of tasks."""
+        return f"{self.index}/{run_id}.tasks"
 
     @property
     def gc_lock(self) -> str:
