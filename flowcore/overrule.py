@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 
+from flowcore import clock
 from flowcore.doubts import NothingToAccept
 from flowcore.errors import BadOption
 from flowcore.inspect.past import LOOKED_AT, Past, PastCell
@@ -150,7 +151,7 @@ def _write(
         if run.trouble is not None or not run.writable:
             raise run.trouble or BadOption(option="store", found="read-only", expected="one that can be written")
         tell_beginning(run.cache, rehearsal.graph, flow=flow, settings=settings, given=(), codec=rehearsal.codec,
-                       accepted=reason)  # fmt: skip
+                       about={"began": clock.wall(), "accepted": reason})  # fmt: skip
         run.cache.node(node, work.facts())
         values = sorted(n for n in found if isinstance(found[n][1], Hit))
         skips = sorted(found.keys() - values)

@@ -80,6 +80,7 @@ class Books:
     run_id: str
     sourcing: Sourcing
     durations: Durations
+    began: float = 0.0  # clock.monotonic: what times in the journal count from
     neighbours: Neighbours | None = None  # other live runs that cells may wait for; None: they may not
     refresh: Mapping[int, frozenset[int] | None] = field(default_factory=dict)  # cells whose older results do not count
     works: dict[int, Work] = field(default_factory=dict)

@@ -8,11 +8,10 @@ never values (contract S11).
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from flowcore import clock
 from flowcore.declare.node import Axis, Node, label_told
-from flowcore.plan.graph import Graph
+from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.stations import State
 from flowcore.run.books import Books, CellFailure, Counts
 from flowcore.run.job import Failure
@@ -34,21 +33,21 @@ def tell_beginning(
     settings: Settings,
     given: Iterable[int],
     codec: Codec,
-    accepted: str = "",
+    about: Mapping[str, object],
 ) -> None:
-    """Write down what the run is, and all of its nodes."""
+    """Write down what the run is, and all of its nodes; `about` has when it began, and what else its caller knows."""
     axes = {id(axis): axis for planned in graph.nodes.values() for axis in planned.node.axes}
     executor = settings.executor
     cache.run({
-        "flow": flow, "began": clock.wall(), "python": sys.version.split()[0],
+        "flow": flow, "python": sys.version.split()[0],
         "workers": settings.workers, "seed": settings.seed, "on_error": settings.on_error,
         "executor": executor if isinstance(executor, str | None) else type(executor).__name__,
-        "targets": list(graph.targets), "given": sorted(given), **({"accepted": accepted} if accepted else {}),
+        "targets": list(graph.targets), "given": sorted(given), **about,
     })  # fmt: skip
     cache.axes([_axis(axis, codec) for axis in axes.values()])
     places = {about: place for place, about in enumerate(axes)}
     for number, planned in graph.nodes.items():
-        cache.node(number, _node(planned.node, [places[id(axis)] for axis in planned.node.axes]))
+        cache.node(number, _node(planned, [places[id(axis)] for axis in planned.node.axes]))
 
 
 def tell_end(cache: Cache, books: Books) -> dict[str, int]:
@@ -70,14 +69,22 @@ def tell_end(cache: Cache, books: Books) -> dict[str, int]:
     return whole
 
 
-def _node(node: Node, axes: Sequence[int]) -> dict[str, object]:
+def _node(planned: Planned, axes: Sequence[int]) -> dict[str, object]:
+    node = planned.node
+    over = [[edge.source, list(edge.over)] for edge in planned.edges if edge.over]
     function = getattr(node.task, "function", None)
     return {
         "name": node.name, "kind": node.kind, "group": list(node.group), "site": node.site, "axes": axes,
         "task": f"{getattr(function, '__module__', None)}.{node.task.name}" if node.task is not None else None,
         "runner": node.runner, "from": [[name, source.number] for name, source in node.sources()],
-        "after": [before.number for before in node.after],
+        "after": [before.number for before in node.after], **({"over": over} if over else {}), **_needs(node),
     }  # fmt: skip
+
+
+def _needs(node: Node) -> dict[str, object]:
+    """Give what may make its cells wait, besides their inputs."""
+    limit = node.options.limit
+    return {} if limit is None else {"limit": [str(limit.name or node.name), limit.count]}
 
 
 def _axis(axis: Axis, codec: Codec) -> dict[str, object]:

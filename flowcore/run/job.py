@@ -209,6 +209,8 @@ class Done:
     # not kept: attempt, path and type of the leaf without encoding; or the path of a file, and CHANGED
     same: list[tuple[int, float, float]] = field(default_factory=list)
     # close to what they were compared with: attempt, largest absolute and relative deviation; its record is empty
+    times: list[float] = field(default_factory=list)  # three a cell: clock.monotonic, seconds to fetch, and to keep
+    workers: list[int] = field(default_factory=list)  # a number a cell, by who hears of it; never packed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -219,6 +221,8 @@ class Failed:
     failure: Failure
     seconds: float = 0.0
     input: tuple[int, int] | None = None  # slot, and place in what is gathered there, of what could not be unpickled
+    began: float = 0.0  # clock.monotonic; 0: not known
+    worker: int = 0  # by who hears of it; never packed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +232,8 @@ class Skipped:
     attempt: int
     reason: str
     seconds: float = 0.0
+    began: float = 0.0  # as above
+    worker: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,6 +255,8 @@ class Died:
     stack: str = ""
     step: int = 0  # the last that a loop over steps finished; 0: none
     final: bool = False  # there is nobody left to try it again; never packed
+    began: float = 0.0  # as above
+    worker: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +266,7 @@ class TimedOut:
     attempt: int
     seconds: float
     did: str  # "killed", "cancelled", "abandoned in its thread"
+    worker: int = 0  # as above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -308,13 +317,15 @@ def joined(results: Sequence[Result]) -> list[Result]:
             last = None
             whole.append(result)
             continue
-        if last is None:
+        if last is None or not (bool(last.times) == bool(result.times) and bool(last.workers) == bool(result.workers)):
             last = Done(attempts=[], records=[], components=[], seconds=[])
             whole.append(last)
         last.attempts.extend(result.attempts)
         last.records.extend(result.records)
         last.components.extend(result.components)
         last.seconds.extend(result.seconds)
+        last.times.extend(result.times)
+        last.workers.extend(result.workers)
     return whole
 
 
@@ -323,11 +334,11 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
     match result:
         case Done():
             return ["done", result.attempts, result.records, result.components, result.seconds, result.peaks,
-                    result.classes, result.elements, result.refusals, result.same]  # fmt: skip
+                    result.classes, result.elements, result.refusals, result.same, result.times]  # fmt: skip
         case Failed():
-            return ["failed", result.attempt, result.failure.pack(), result.seconds, result.input]
+            return ["failed", result.attempt, result.failure.pack(), result.seconds, result.input, result.began]
         case Skipped():
-            return ["skipped", result.attempt, result.reason, result.seconds]
+            return ["skipped", result.attempt, result.reason, result.seconds, result.began]
         case Lost():
             return ["lost", result.attempt, result.digest]
         case Died():
@@ -344,18 +355,20 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
             return ["metric", result.attempt, result.step, result.steps, result.numbers]
 
 
-def unpack_result(fields: Sequence[object]) -> Result:  # noqa: PLR0911 - one arm a kind
-    """Read what :func:`pack_result` gave; ValueError for anything else."""
+def unpack_result(fields: Sequence[object], worker: int = 0) -> Result:  # noqa: PLR0911 - one arm a kind
+    """Read what :func:`pack_result` gave; ValueError for anything else. `worker` is whose it is, 0 if none of ours."""
     match fields:
-        case ["done", attempts, records, components, seconds, peaks, classes, elements, refusals, same]:
+        case ["done", attempts, records, components, seconds, peaks, classes, elements, refusals, same, times]:
             columns: dict[str, Any] = {"attempts": attempts, "records": records, "components": components}
             columns |= {"seconds": seconds, "peaks": peaks, "classes": classes, "elements": elements}
+            columns |= {"times": times, "workers": [worker] * len(attempts) if worker else []}  # type: ignore[arg-type]
             return Done(**columns, refusals=refusals, same=same)  # type: ignore[arg-type]
-        case ["failed", attempt, failure, seconds, at]:
+        case ["failed", attempt, failure, seconds, at, began]:
             place: Any = tuple(at) if at is not None else None  # type: ignore[arg-type]
-            return Failed(attempt=attempt, failure=Failure.unpack(failure), seconds=seconds, input=place)  # type: ignore[arg-type]
-        case ["skipped", attempt, reason, seconds]:
-            return Skipped(attempt=attempt, reason=reason, seconds=seconds)  # type: ignore[arg-type]
+            told = {"attempt": attempt, "seconds": seconds, "began": began, "worker": worker}
+            return Failed(failure=Failure.unpack(failure), input=place, **told)  # type: ignore[arg-type]
+        case ["skipped", attempt, reason, seconds, began]:
+            return Skipped(attempt=attempt, reason=reason, seconds=seconds, began=began, worker=worker)  # type: ignore[arg-type]
         case ["lost", attempt, digest]:
             return Lost(attempt=attempt, digest=digest)  # type: ignore[arg-type]
         case ["died", attempt, cause, peak, stderr, stack, step]:

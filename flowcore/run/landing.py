@@ -42,6 +42,7 @@ from flowcore.run.remaking import makers_of
 from flowcore.run.sameness import Sameness
 from flowcore.run.skips import land_skip
 from flowcore.run.userclasses import current_classes, identified
+from flowcore.run.whenabouts import tell_lapse, times_of
 from flowcore.run.work import Work
 from flowcore.store.cache import Trace
 from flowcore.store.durations import task_identity
@@ -171,6 +172,7 @@ class Landing:
             node=node, numbers=numbers, keys=kept_under(vouched, done, places) if done.refusals else vouched,
             components=own, records=records, seconds=seconds, peaks=peaks,
             classes=classes if any(classes) else [], refresh=node in books.refresh,
+            times=times_of(done, places, flight, books.began),
         ))  # fmt: skip
         books.count(node).done += len(numbers)
         books.schedule.done(node, numbers)
@@ -274,6 +276,7 @@ class Landing:
         if isinstance(result, Lost):
             self._lost(cell, result.digest, tries, work, flight.key(result.attempt))
             return
+        tell_lapse(self.books, flight, result)
         if isinstance(result, Failed) and result.input is not None and condemn(result, work, cell[1], self.books):
             self.release_parked(flight.key(result.attempt))
             return

@@ -40,6 +40,7 @@ class Ending:
     stderr: str  # last lines of its log
     stack: str  # what faulthandler wrote
     step: int = 0  # the last that a loop over steps finished; 0: none
+    started: float = 0.0  # clock.monotonic of when the attempt began
 
 
 class LauncherProcess:
@@ -181,6 +182,7 @@ class WorkerProcess:
             attempt=self.slot.attempt,
             batch=self.slot.batch, cause=self.doomed or proc.describe(self.status, self.peak), peak=self.peak,
             stderr=proc.tail(self._log), stack=self.slot.text, step=self.slot.step,
+            started=self.slot.started,
         )  # fmt: skip
 
     def kill(self, why: str) -> None:

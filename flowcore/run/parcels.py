@@ -53,7 +53,8 @@ def attempts_of(result: Result) -> Sequence[int]:
             count = len(result.attempts)
             whole = (result.records, result.components, result.seconds)
             partial = (result.peaks, result.classes, result.elements)
-            if any(len(c) != count for c in whole) or any(len(c) not in (0, count) for c in partial):
+            fits = len(result.times) in (0, 3 * count) and all(len(c) in (0, count) for c in partial)
+            if not fits or any(len(c) != count for c in whole):
                 raise ValueError("columns of unequal length")
             return result.attempts
         case Failed() | Skipped() | Lost():
@@ -113,6 +114,8 @@ def narrowed(result: Result, attempts: Sequence[int]) -> Result | None:
         elements=[result.elements[i] for i in at] if result.elements else [],
         refusals=[refusal for refusal in result.refusals if refusal[0] in attempts],
         same=[same for same in result.same if same[0] in attempts],
+        times=[told for i in at for told in result.times[3 * i : 3 * i + 3]],
+        workers=[result.workers[i] for i in at] if result.workers else [],
     )
 
 

@@ -6,7 +6,7 @@ Whatever user code raises ends here and becomes a result (this is the one place 
 broad except): SystemExit and KeyboardInterrupt in a task are failures of that cell and
 of nothing else (contract F8).
 
-Per cell: three clock readings, two stores into the slot, one Done, and what decoding
+Per cell: four clock readings, two stores into the slot, one Done, and what decoding
 and encoding take. Whether results wait for one another before they leave is the
 business of whoever is reported to (contract W3).
 """
@@ -114,7 +114,7 @@ def perform(job: Job, place: Workplace, report: Report) -> None:
 
 def perform_cell(job: Job, i: int, place: Workplace) -> Result:
     """Run one cell of a job; give what became of it."""
-    attempt, started = job.attempts[i], monotonic()
+    attempt, began = job.attempts[i], monotonic()
     try:
         place.meet(job.modules)
         stage = place.call(job.task).stage(job)
@@ -123,16 +123,18 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
     except ValueGone as gone:
         return Lost(attempt=attempt, digest=gone.digest)
     except BaseException as error:  # noqa: BLE001 - becomes a result
-        return Failed(attempt=attempt, failure=describe(error), input=unreadable(job, i, place.codec))
+        return Failed(attempt=attempt, failure=describe(error), input=unreadable(job, i, place.codec), began=began)
     started = monotonic()
     try:
         value = stage.run(*arguments)
         seconds = monotonic() - started
         del arguments
         changed = stage.changed(seen) if seen else ""
-        return keep_result(job, attempt, value, seconds, place, changed)
+        done = keep_result(job, attempt, value, seconds, place, changed)
+        done.times.extend((began, started - began, monotonic() - started - seconds))
+        return done
     except Skip as skip:
-        return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
+        return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started, began=began)
     except Stopped:
         return Interrupted(attempts=[attempt])
     except StartOver:
@@ -141,7 +143,7 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
     except ValueGone as gone:  # an item or element operation reads its input here
         return Lost(attempt=attempt, digest=gone.digest)
     except BaseException as error:  # noqa: BLE001 - becomes a result
-        return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
+        return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started, began=began)
 
 
 def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Workplace, changed: str = "") -> Done:

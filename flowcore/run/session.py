@@ -123,7 +123,7 @@ class Session:
         self.values = Values()
         self.books = Books(
             graph=graph, schedule=self.schedule, values=self.values, cache=self.store_run.cache,
-            spool=self.store_run.spool, inbox=Inbox(), run_id=self.id,
+            spool=self.store_run.spool, inbox=Inbox(), run_id=self.id, began=self.began,
             neighbours=None if depth else self.store_run.neighbours,  # so no two runs wait for each other (J8)
             sourcing=Sourcing(self.store_run.sources), durations=self.store_run.durations,
             checking=asked.checking,
@@ -259,7 +259,7 @@ class Session:
                 self._draw(planned)
             tell_beginning(
                 self.store_run.cache, self.graph, flow=self.name, settings=self.settings, given=self._given,
-                codec=self.codec,
+                codec=self.codec, about={"began": clock.wall() - self.seconds},
             )  # fmt: skip
             self._mind_walltime()
             self.engine.run()

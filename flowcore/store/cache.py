@@ -223,6 +223,10 @@ class Cache:
         """Write down a failure, for reports; it never answers a key."""
         self._note(["failed", node, number, dict(facts)])
 
+    def lapsed(self, node: int, number: int, when: tuple[float, float], worker: int, why: str) -> None:
+        """Write down an attempt without a value: `when` it began, in seconds of the run, and how long it took."""
+        self._note(["lapse", node, number, *when, worker, why])
+
     def skipped(self, node: int, number: int, reason: str, key: bytes) -> None:
         """Write down that a cell has no result, as an older record of its key says."""
         self._note(["skipped", node, number, reason, key])

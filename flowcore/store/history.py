@@ -19,9 +19,11 @@ from flowcore.store.columns import unpack_numbers
 from flowcore.store.frames import Damage, last_frame, open_journal
 from flowcore.store.fs import DISK, Disk, end_reading
 from flowcore.store.journal import Record, read_frames, unpack
+from flowcore.store.lapse import Lapsed, lapsed
 from flowcore.store.layout import Layout
 from flowcore.store.listing import PACK, journal_names, run_ids
 from flowcore.store.lock import RunLock
+from flowcore.store.times import Times
 from flowcore.store.trace import KEY_SIZE, NO_KEY, SKIP, Trace, TraceRows
 
 QUIET: Final = 60.0  # seconds without growth after which a run that cannot be asked counts as dead
@@ -138,6 +140,7 @@ class CellSkipped:
     key: bytes = b""  # that the skip is kept under; empty: it is not
     seconds: float = 0.0  # inside the user's function
     answered: bool = False  # an older record said so: the task was not called
+    times: Times | None = None  # of one cell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,6 +185,7 @@ Told: TypeAlias = (
     | Rows
     | Left
     | Tried
+    | Lapsed
     | Claimed
     | Stepped
     | Beat
@@ -298,9 +302,10 @@ def _skips(record: Record) -> list[CellSkipped | None]:
     """Give the cells of a record of skips, one by one; one whose reason cannot be read has none."""
     trace = TraceRows(record).whole()
     columns = zip(trace.numbers, trace.keys, trace.records, trace.seconds, strict=True)
+    times = [None] * len(trace.numbers) if trace.times is None else trace.times.each()
     return [
-        CellSkipped(node=trace.node, number=number, reason=_reason(skip), key=key, seconds=seconds)
-        for number, key, skip, seconds in columns
+        CellSkipped(node=trace.node, number=number, reason=_reason(skip), key=key, seconds=seconds, times=when)
+        for (number, key, skip, seconds), when in zip(columns, times, strict=True)
     ]
 
 
@@ -348,6 +353,8 @@ def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
             return Left(node=node, state=state, numbers=unpack_numbers(numbers, count))
         case ["tried", int(node), int(number), int(attempts), *_]:
             return Tried(node=node, number=number, attempts=attempts)
+        case ["lapse", *_]:
+            return lapsed(record)
         case ["checkpoint", int(node), int(count), numbers, bytes(keys), *_]:
             return Claimed(node=node, numbers=unpack_numbers(numbers, count), keys=_keys(keys, count))
         case ["metric", int(node), int(number), int(step), int(steps), dict(told), *_]:

@@ -24,6 +24,7 @@ from flowcore.store.columns import (
     unpack_numbers,
     unpack_sizes,
 )
+from flowcore.store.times import Times, pack_times, unpack_times
 
 KEY_SIZE: Final = 32
 NO_KEY: Final = bytes(KEY_SIZE)
@@ -48,6 +49,7 @@ class Trace:
     classes: list[list[tuple[str, bytes]]] = field(default_factory=list)  # user classes met: name, code identity
     refresh: bool = False  # made under `refresh=`: comes before older records of its keys
     skips: bool = False  # no values: the records are those of skips, see plan/skipped.py
+    times: Times | None = None  # when they ran, and on which worker; None: not known
 
 
 def pack_trace(trace: Trace) -> list[object]:
@@ -59,6 +61,7 @@ def pack_trace(trace: Trace) -> list[object]:
         [pack_bytes(column, count) for column in trace.own],
         _pack_components(trace.components, trace.records, count), pack_bytes(trace.records, count),
         pack_floats(trace.seconds), pack_sizes(trace.peaks), _pack_classes(trace.classes), trace.refresh,
+        pack_times(trace.times),
     ]  # fmt: skip
 
 
@@ -71,7 +74,7 @@ class TraceRows:
         If the record does not have the shape of a trace.
     """
 
-    __slots__ = ("_classes", "_components", "_numbers", "_own", "_peaks", "_records", "count", "keys",
+    __slots__ = ("_classes", "_components", "_numbers", "_own", "_peaks", "_records", "_times", "count", "keys",
                  "node", "refresh", "seconds", "skips")  # fmt: skip
 
     def __init__(self, record: Sequence[object]) -> None:
@@ -90,6 +93,7 @@ class TraceRows:
         self._classes = _check_classes(record[10], self.count)
         self.refresh = record[11] is True
         self.skips = record[0] == SKIP
+        self._times = record[12] if len(record) > _FIELDS else None  # journals of before do not tell
 
     def key(self, row: int) -> bytes:
         """Give a cell's key; empty if it has none."""
@@ -134,7 +138,7 @@ class TraceRows:
             components=[self.component(i, records[i]) for i in rows], records=records,
             seconds=list(self.seconds), peaks=unpack_sizes(self._peaks, self.count),
             classes=[self.classes(i) for i in rows] if self._classes else [], refresh=self.refresh,
-            skips=self.skips,
+            skips=self.skips, times=unpack_times(self._times, self.count),
         )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ from flowcore.run.call import Stage, unreadable
 from flowcore.run.context import Context, current
 from flowcore.run.failure import describe
 from flowcore.run.inbox import Inbox, Timer
-from flowcore.run.job import Failed, Interrupted, Job, Lost, Result, Skipped, TaskSpec, TimedOut
+from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Result, Skipped, TaskSpec, TimedOut
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, keep_result, started_over
 from flowcore.run.slot import LocalSlot
@@ -173,8 +173,8 @@ class EventLoopExecutor:
 
     async def _outcome(self, job: Job, i: int) -> Result:
         """Run one cell to its end, whatever that is."""
-        attempt, started = job.attempts[i], monotonic()
-        arguments = None
+        attempt, began = job.attempts[i], monotonic()
+        started, arguments = began, None
         try:
             stage = self._place.call(job.task).stage(job)
             arguments = await self._arguments(stage, job, i)
@@ -183,22 +183,24 @@ class EventLoopExecutor:
             value = await cast(Awaitable[Any], stage.run(*arguments))
             seconds = monotonic() - started
             changed = await self._aside(stage.changed, seen) if seen else ""
-            return await self._kept(job, attempt, value, seconds, changed)
+            done = await self._kept(job, attempt, value, seconds, changed)
+            done.times.extend((began, started - began, monotonic() - started - seconds))
+            return done
         except StartOver:
             started_over()
             return await self._outcome(job, i)
         except Skip as skip:
-            return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started)
+            return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started, began=began)
         except ValueGone as gone:
             return Lost(attempt=attempt, digest=gone.digest)
         except asyncio.CancelledError as error:
             if attempt not in self._live:  # its end was told when it was given up
                 return Interrupted(attempts=[attempt])
-            return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started)
+            return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started, began=began)
         except BaseException as error:  # noqa: BLE001 - becomes a result
             seconds = monotonic() - started
             bad = await self._aside(unreadable, job, i, self._place.codec) if arguments is None else None
-            return Failed(attempt=attempt, failure=describe(error), seconds=seconds, input=bad)
+            return Failed(attempt=attempt, failure=describe(error), seconds=seconds, input=bad, began=began)
 
     async def _arguments(self, stage: Stage, job: Job, i: int) -> tuple[list[Any], dict[str, Any]]:
         heavy = any(references(column[0 if len(column) == 1 else i]) for column in job.columns)
@@ -206,7 +208,7 @@ class EventLoopExecutor:
             return await self._aside(stage.arguments, i)
         return stage.arguments(i)
 
-    async def _kept(self, job: Job, attempt: int, value: object, seconds: float, changed: str) -> Result:
+    async def _kept(self, job: Job, attempt: int, value: object, seconds: float, changed: str) -> Done:
         if type(value) in _LIGHT:
             return keep_result(job, attempt, value, seconds, self._place, changed)
         return await self._aside(keep_result, job, attempt, value, seconds, self._place, changed)

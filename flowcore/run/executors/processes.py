@@ -47,6 +47,7 @@ class _Waiting:
 class _Desk:
     """What one worker has."""
 
+    seat: int = 0  # counted from 1, free again when it has gone: what timelines call the worker
     parcels: list[Parcel] = field(default_factory=list)
     warm: set[int] = field(default_factory=set)  # tasks whose first report, with its imports, is past
     deadline: Timer | None = None
@@ -213,7 +214,8 @@ class ProcessExecutor:
         try:
             match message:
                 case ["results", float() as spent, int() as cells, list() as packed]:
-                    self._take_results(worker, spent, cells, [unpack_result(fields) for fields in packed])
+                    seat = self._desk(worker).seat
+                    self._take_results(worker, spent, cells, [unpack_result(fields, seat) for fields in packed])
                 case ["stale", int() as serial, str() as module]:
                     self._take_stale(worker, serial, module)
                 case ["unfit", str() as reason]:
@@ -276,7 +278,7 @@ class ProcessExecutor:
         desk = self._desks.pop(worker.token, _Desk())
         if desk.deadline is not None:
             desk.deadline.cancel()
-        charged = desk.excused or self._charge(desk.parcels, ending)
+        charged = desk.excused or self._charge(desk, ending)
         blank = False
         for parcel in reversed(desk.parcels):
             rest = parcel.rest()
@@ -292,14 +294,14 @@ class ProcessExecutor:
         self._hiring.staff()
         self._dispatch()
 
-    def _charge(self, parcels: Sequence[Parcel], ending: Ending) -> bool:
+    def _charge(self, desk: _Desk, ending: Ending) -> bool:
         """Post the death of the attempt in the slot, unless its result has arrived."""
-        for parcel in parcels:
+        for parcel in desk.parcels:
             if ending.attempt in parcel.open:
                 parcel.open.discard(ending.attempt)
                 died = Died(
                     attempt=ending.attempt, cause=ending.cause, peak=ending.peak, stderr=ending.stderr,
-                    stack=ending.stack, step=ending.step,
+                    stack=ending.stack, step=ending.step, began=ending.started, worker=desk.seat,
                 )  # fmt: skip
                 self._inbox.post([died])
                 return True
@@ -335,13 +337,19 @@ class ProcessExecutor:
             self._set_deadline(worker, min(started + limit, now + min(limits)))
         else:
             parcel.open.discard(attempt)
-            self._inbox.post([TimedOut(attempt=attempt, seconds=now - started, did="killed")])
+            seat = self._desk(worker).seat
+            self._inbox.post([TimedOut(attempt=attempt, seconds=now - started, did="killed", worker=seat)])
             self._dismiss(worker, "killed: over its timeout")
 
     # Staff
 
     def _desk(self, worker: WorkerProcess) -> _Desk:
-        return self._desks.setdefault(worker.token, _Desk())
+        desk = self._desks.get(worker.token)
+        if desk is None:
+            taken = {other.seat for other in self._desks.values()}
+            seat = next(number for number in itertools.count(1) if number not in taken)
+            desk = self._desks[worker.token] = _Desk(seat=seat)
+        return desk
 
     def _take_over(self) -> None:
         """Bring the workers of the run before into this one."""
