@@ -158,11 +158,11 @@ class Cache:
         """
         if self._journal is None or not trace.numbers:
             return
-        trace, digests = kept(trace)
+        trace, sizes = kept(trace)
         self._small.append(pack_trace(trace))
         self._write([trace])
         if self._sync is not None:
-            self._sync.fresh(digests)
+            self._sync.fresh(sizes)
             if self._durable:
                 self._sync.sync()
 
@@ -265,7 +265,7 @@ class Cache:
         if self._journal is not None and (self._small or self._waiting):
             self._write([])
             if self._sync is not None:
-                self._sync.fresh(set())
+                self._sync.fresh({})
 
     def doubled(self, node: int, numbers: Sequence[int]) -> None:
         """Write down cells that gave another value than is recorded for their key (F33)."""

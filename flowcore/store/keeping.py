@@ -15,22 +15,22 @@ from flowcore.plan.pickled import is_pickled, sealed
 from flowcore.store.trace import Trace
 
 
-def kept(trace: Trace) -> tuple[Trace, set[bytes]]:
-    """Give the trace without what must not be kept, and the arrays it names."""
+def kept(trace: Trace) -> tuple[Trace, dict[bytes, int]]:
+    """Give the trace without what must not be kept, and the arrays it names, with their sizes."""
     if trace.skips:
-        return trace, set()
+        return trace, {}
     keys, records = list(trace.keys), list(trace.records)
-    digests: set[bytes] = set()
+    sizes: dict[bytes, int] = {}
     for i, record in enumerate(records):
         named = _named(record)
         if named is None or not trace.components[i] or any(place != KEPT for _, _, place in named):
             keys[i] = records[i] = b""
         elif named:
-            digests.update(digest for digest, _, _ in named)
+            sizes.update((digest, size) for digest, size, _ in named)
         if is_pickled(records[i]):  # from here on it is the value of this key, and of no other
             records[i] = sealed(records[i], keys[i])
             keys[i] = keys[i] if records[i] else b""
-    return replace(trace, keys=keys, records=records), digests
+    return replace(trace, keys=keys, records=records), sizes
 
 
 def _named(record: bytes) -> list[tuple[bytes, int, int]] | None:

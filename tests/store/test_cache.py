@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 from flowcore.errors import DamagedEntry, FlowcoreWarning, StoreUnavailable
 from flowcore.plan.encode import encode
 from flowcore.store import cache as cache_room
+from flowcore.store import sync as sync_room
 from flowcore.store.cache import NO_RECORD, VALUE_GONE, Cache, Hit, Trace
 from flowcore.store.directory import StoreRun, open_store
 from flowcore.store.fs import DISK
@@ -27,6 +29,7 @@ from tests.store.children import in_child
 from tests.store.conftest import Begin
 
 Claim = Callable[..., None]
+DEADLINE = 60.0  # seconds
 
 
 def key(i: int) -> bytes:
@@ -439,6 +442,59 @@ def test_many_new_arrays_are_synced_at_once(begin: Begin) -> None:
     run._writing.sync.sync()  # type: ignore[union-attr]
 
     assert ["sync_filesystem", "fsync"] == disk.log
+
+
+@pytest.mark.contract("B9")
+def test_a_large_array_is_not_waited_for(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes to the medium while the next one is made; else a run would end with all of them."""
+    monkeypatch.setattr(sync_room, "EVERY", DEADLINE * 10)
+    monkeypatch.setattr(sync_room, "SOON", 100_000)
+    done = threading.Event()
+
+    class Spy(FaultyDisk):
+        def fsync(self, fd: int) -> None:
+            super().fsync(fd)
+            if os.readlink(f"/proc/self/fd/{fd}").endswith(".npy"):
+                done.set()
+
+    run = begin(Spy())
+    run.cache.record(trace_of(run, range(3), array))
+
+    assert done.wait(DEADLINE), "three arrays of 40 kB are 100 kB and more"
+
+
+@pytest.mark.contract("B9", "F18")
+def test_a_sync_returns_when_another_one_has_made_durable_what_was_noted(
+    begin: Begin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A durable store acknowledges a result then, though its thread was first to take it up."""
+    monkeypatch.setattr(sync_room, "EVERY", DEADLINE * 10)
+    monkeypatch.setattr(sync_room, "SOON", 1)
+    log: list[str] = []
+    others: list[threading.Thread] = []
+
+    class Spy(FaultyDisk):
+        def fsync(self, fd: int) -> None:
+            name = os.readlink(f"/proc/self/fd/{fd}")
+            if name.endswith(".npy"):  # by now this sync has taken up all there is
+                others.append(threading.Thread(target=again, daemon=True))
+                others[0].start()
+                others[0].join(0.2)
+            super().fsync(fd)
+            log.extend(["journal"] * name.endswith(".journal"))
+
+    def again() -> None:
+        run._writing.sync.sync()  # type: ignore[union-attr]
+        log.append("acknowledged")
+
+    begin().close("done")
+    run = begin(Spy())
+    run.cache.record(trace_of(run, range(1), array))
+    run.close("done")
+    others[0].join(DEADLINE)
+
+    assert ["journal", "acknowledged"] == log[log.index("journal") :][:2]
+    assert "acknowledged" not in log[: log.index("journal")]
 
 
 # What the tests above must not accept.
