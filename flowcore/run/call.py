@@ -16,7 +16,7 @@ from flowcore.plan import cut
 from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.plan.extension import OUTSIDE, PASSED, PICKLED
 from flowcore.plan.files import has_files, may_hold_files
-from flowcore.plan.records import extension_code, references
+from flowcore.plan.records import extension_code, is_plain_key, references
 from flowcore.run.context import current
 from flowcore.run.job import Job, Part, Record, TaskSpec
 from flowcore.run.supply import Supplied, supply
@@ -25,7 +25,6 @@ from flowcore.store.files import Seen, changed_file
 
 Reader = Callable[[int], Any]  # from a cell's place in the job to a value
 _LABEL = 4096  # bytes; what is longer is no label
-_UNWRITABLE = frozenset({type(None), bool, int, float, complex, str, bytes})
 
 
 class Call:
@@ -53,9 +52,9 @@ class Call:
         return stage
 
     def constant(self, record: Record) -> Reader:
-        """Give a reader of a value that is the same for all cells."""
-        value = self.codec.decode(record)
-        if type(value) in _UNWRITABLE:
+        """Give a reader of a value that is the same for all cells; nothing large is read before a cell asks for it."""
+        if is_plain_key(record):
+            value = self.codec.decode(record)
             return lambda _: value
         return lambda _: self.codec.decode(record)
 

@@ -17,6 +17,7 @@ from flowcore.run.perform import Workplace, current, perform
 from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import StoreRun, open_store
+from flowcore.testing import FaultyDisk
 
 
 @dataclass
@@ -112,6 +113,19 @@ def test_each_cell_may_write_into_what_it_is_given(bench: Bench) -> None:
         bench.place.codec.decode(result.records[0]) for result in bench.of(lambda x: x + x, [1], [1])
         if isinstance(result, Done)
     ]  # fmt: skip
+
+
+def test_a_large_input_is_mapped_once_a_cell(store: Path) -> None:
+    """Nothing of it is read to find out what it is."""
+    disk = FaultyDisk(only=("map",))
+    run = open_store(store, disk=disk).begin()
+    bench = Bench(Workplace(codec=Codec(kept=run.blobs, passed=run.spool), slot=LocalSlot()), run)
+    bench.of(np.sum, np.arange(200_000.0))
+    one = len(disk.log)
+    bench.of(np.sum, *[np.arange(200_000.0)] * 3)
+    run.release()
+
+    assert (1, 1 + 3) == (one, len(disk.log))
 
 
 def test_what_must_be_kept_and_cannot_is_a_failure(bench: Bench) -> None:
