@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from flowcore.doubts import Unseeded as Unseeded
     from flowcore.errors import AxisMismatch as AxisMismatch
     from flowcore.errors import BadOption as BadOption
+    from flowcore.errors import BlockedLoop as BlockedLoop
     from flowcore.errors import CellTimeout as CellTimeout
     from flowcore.errors import CodeChanged as CodeChanged
     from flowcore.errors import CycleError as CycleError
@@ -84,9 +85,9 @@ _ROOMS = {
     "flowcore.declare.tolerance": ("allclose",),
     "flowcore.doubts": ("NotReproducible", "NothingToAccept", "RepeatedStream", "TwoValues", "Unseeded"),
     "flowcore.errors": (
-        "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName",
-        "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError", "MissingArgument",
-        "MissingFile", "NoValueYet",
+        "AxisMismatch", "BadOption", "BlockedLoop", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry",
+        "DuplicateName", "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError",
+        "MissingArgument", "MissingFile", "NoValueYet",
         "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "Skip", "StoreUnavailable",
         "TooDeeplyNested", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased",
         "WiringMismatch", "WorkerDied",
@@ -114,7 +115,7 @@ __all__ = [  # noqa: RUF022 - what is written most comes first
     "NoValueYet", "Unseeded", "UnsavedState",
     "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "StoreUnavailable", "TooDeeplyNested",
     "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
-    "NotReproducible", "NothingToAccept", "RepeatedStream", "ResumeMismatch", "SharedState", "TwoValues",
+    "BlockedLoop", "NotReproducible", "NothingToAccept", "RepeatedStream", "ResumeMismatch", "SharedState", "TwoValues",
 ]  # fmt: skip
 
 

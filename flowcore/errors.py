@@ -26,6 +26,7 @@ The tree (``w`` marks kinds that are normally issued as warnings)::
     ├── UnknownRun                  (LookupError) a store has no run of that id
     ├── StoreUnavailable       w    (OSError) the store cannot be used
     ├── WorkerDied                  (RuntimeError) a process running a cell ended
+    ├── BlockedLoop            w    a coroutine computes or waits without giving the event loop its turn
     ├── CodeChanged                 (RuntimeError) code was edited under the run
     ├── TooDeeplyNested             (RecursionError) runs in tasks of runs, too many levels
     ├── CellTimeout                 (TimeoutError) an attempt ran out of time
@@ -482,6 +483,19 @@ class WorkerDied(FlowcoreError, RuntimeError):
             yield "Last lines of its stderr:"
             yield from ("  " + shorten(line) for line in self.stderr.splitlines()[-6:])
         yield "Other cells went on. Make this one smaller, or mend what ended its process."
+
+
+@dataclass(kw_only=True, eq=False)
+class BlockedLoop(FlowcoreError, FlowcoreWarning):
+    """A coroutine blocks the event loop: it computes, or calls what waits, without an await."""
+
+    cell: str
+    at: str = ""  # file:line where it was seen
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.cell} blocks the event loop{_where(self.at)}: all other coroutines of the run stand still."
+        yield "It goes on; cells in processes and on threads do as well."
+        yield "Await it: `await asyncio.to_thread(...)`, an async library; or make the task a plain `def` (@fc.io)."
 
 
 @dataclass(kw_only=True, eq=False)

@@ -40,6 +40,7 @@ class Crew:
     hear: Callable[[Printed], None]  # takes what a cell printed, on the engine's thread
     checkpoints: Checkpoints | None  # None: states of cells are not kept
     echo: bool  # nobody shows what cells print
+    named: Callable[[int], str]  # readable id of an attempt's cell, empty if it has ended; on the engine's thread
     _standing: bool = False  # whether stand-ins for the standard streams are in place for our sake
     _made: dict[str, Executor] = field(default_factory=dict)
 
@@ -110,7 +111,7 @@ class Crew:
             case "async":
                 from flowcore.run.executors.event_loop import EventLoopExecutor  # asyncio takes 40 ms to import
 
-                return EventLoopExecutor(**self._here())
+                return EventLoopExecutor(named=self.named, **self._here())
             case "inline":
                 return InlineExecutor(**self._here())
             case "brought":

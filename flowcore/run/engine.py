@@ -30,10 +30,11 @@ from flowcore.plan.stations import BROKEN
 from flowcore.run.blame import fed, spared
 from flowcore.run.books import Books
 from flowcore.run.choice import chosen, truth
+from flowcore.run.columns import joined
 from flowcore.run.crew import Crew
 from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
-from flowcore.run.job import Died, Interrupted, Job, Keep, Record, joined
+from flowcore.run.job import Died, Interrupted, Job, Keep, Record
 from flowcore.run.landing import Landing
 from flowcore.run.parking import BEATS, Parking
 from flowcore.run.repeats import Repeats

@@ -13,8 +13,9 @@ from functools import lru_cache
 
 from flowcore.plan.code import forget
 from flowcore.run import proc
+from flowcore.run.columns import joined
 from flowcore.run.comparing import UNLOADABLE, changed, differing_module
-from flowcore.run.job import Failed, Job, Result, TaskSpec, dumps, joined, loads, pack_result
+from flowcore.run.job import Failed, Job, Result, TaskSpec, dumps, loads, pack_result
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.printing import stand_in, step_back

@@ -306,29 +306,6 @@ class Metric:
 Result: TypeAlias = Metric | Done | Failed | Skipped | Lost | Died | TimedOut | Interrupted | Printed | Warned
 
 
-def joined(results: Sequence[Result]) -> list[Result]:
-    """Join values that follow each other and carry nothing but themselves into one Done."""
-    whole: list[Result] = []
-    last: Done | None = None
-    for result in results:
-        if not isinstance(result, Done) or any(
-            (result.classes, result.elements, result.refusals, result.peaks, result.same)
-        ):  # fmt: skip
-            last = None
-            whole.append(result)
-            continue
-        if last is None or not (bool(last.times) == bool(result.times) and bool(last.workers) == bool(result.workers)):
-            last = Done(attempts=[], records=[], components=[], seconds=[])
-            whole.append(last)
-        last.attempts.extend(result.attempts)
-        last.records.extend(result.records)
-        last.components.extend(result.components)
-        last.seconds.extend(result.seconds)
-        last.times.extend(result.times)
-        last.workers.extend(result.workers)
-    return whole
-
-
 def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a kind
     """Give a result as a plain list that msgpack takes."""
     match result:

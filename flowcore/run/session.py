@@ -133,7 +133,7 @@ class Session:
         self._crew = Crew(
             settings=settings, inbox=self.books.inbox, codec=self.codec, surroundings=self._surroundings,
             checkpoints=self.store_run.checkpoints if self.store_run.writable else None,
-            hear=self._hear, echo=not self._teller.listening,
+            hear=self._hear, echo=not self._teller.listening, named=self._named,
         )  # fmt: skip
         self._given = tuple(asked.given)
         try:
@@ -315,6 +315,10 @@ class Session:
                 notice(warning, warning.at)
             else:
                 self.store_run.hear(warning)
+
+    def _named(self, attempt: int) -> str:
+        flight = self.books.attempts.get(attempt)
+        return self.labels.name(flight.batch.work.number, flight.number(attempt)) if flight is not None else ""
 
     def _hear(self, printed: PrintedResult) -> None:
         self._landing.take(printed)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import warnings
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 import flowcore as fc
+from flowcore.run.executors.event_loop import MOST
+from flowcore.run.executors.watchdog import Watchdog
 from flowcore.testing.cells import plus
 
 MANY = 2000
@@ -192,3 +196,138 @@ def test_coroutines_retry(store: Path) -> None:
     node = flow.add(fc.io(retries=2)(flaky))
 
     assert 4 == flow.run(node, store=store, progress=False)[node]
+
+
+def told_at_once(
+    block: Callable[[int, threading.Event], Awaitable[bool]], store: Path, monkeypatch: pytest.MonkeyPatch
+) -> list[Warning]:
+    """Run three coroutines, of which the second may block until a warning has come; give the warnings."""
+    go, told = threading.Event(), list[Warning]()
+
+    def showwarning(warning: Warning, *_: object, **__: object) -> None:
+        told.append(warning)
+        go.set()
+
+    async def blocks(x: int) -> bool:
+        return await block(x, go)
+
+    monkeypatch.setattr(warnings, "showwarning", showwarning)
+    flow = fc.Flow()
+    grid = flow.add(blocks, fc.each(x=range(3)), kind="io")
+    beside = flow.add(plus, 3)
+    run = flow.run(store=store, progress=False)
+
+    assert ({0: True, 1: True, 2: True}, 4) == (dict(run[grid]), run[beside])
+    return told
+
+
+def waits(go: threading.Event) -> bool:
+    """Do what no coroutine should."""
+    return go.wait(60.0)
+
+
+LINE = f"{__file__}:{waits.__code__.co_firstlineno + 2}"
+
+
+@pytest.mark.contract("F39")
+def test_a_coroutine_that_blocks_is_named_while_it_does(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its cell and its line; it blocks until it has been told, and a cell in a process goes on."""
+
+    async def block(x: int, go: threading.Event) -> bool:
+        return x != 1 or waits(go)
+
+    told = told_at_once(block, store, monkeypatch)
+
+    assert [("BlockedLoop", "blocks[x=1]", LINE)] == [
+        (type(w).__name__, getattr(w, "cell", ""), getattr(w, "at", "")) for w in told
+    ]
+
+
+@pytest.mark.contract("F39")
+def test_a_task_of_a_coroutine_that_blocks_is_named_by_its_cell(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where the cell itself only awaits what it has made."""
+
+    async def wait(go: threading.Event) -> bool:
+        return waits(go)
+
+    async def block(x: int, go: threading.Event) -> bool:
+        return x != 1 or await asyncio.create_task(wait(go))
+
+    told = told_at_once(block, store, monkeypatch)
+
+    assert ["blocks[x=1]"] == [getattr(warning, "cell", "") for warning in told]
+
+
+class Turns:
+    """A loop that a test turns by hand."""
+
+    def __init__(self) -> None:
+        self.task: object | None = None
+        self.signs: list[Callable[[], None]] = []
+        self.told: list[object] = []
+
+    def running(self) -> object | None:
+        return self.task
+
+    def idle(self) -> bool:
+        return True
+
+    def at_next_turn(self, call: Callable[[], None]) -> None:
+        self.signs.append(call)
+
+    def blocked(self, task: object, at: str) -> None:
+        del at
+        self.told.append(task)
+
+    def turn(self) -> None:
+        for sign in self.signs:
+            sign()
+        self.signs.clear()
+
+
+@pytest.mark.contract("F39")
+@pytest.mark.parametrize(
+    ("looks", "expected"),
+    [
+        ("AAA", ["A"]),
+        ("AAAAAA", ["A"]),
+        ("AA.AAA", ["A"]),
+        ("AAAB.BBB", ["A", "B"]),
+        ("ABABAB", []),  # many short steps in one turn
+        ("A.A.A.A", []),  # one coroutine that gives the loop its turn, and is always found
+        ("AA.AA-AA", []),
+    ],
+)
+def test_only_one_long_step_is_called_blocking(looks: str, expected: list[str]) -> None:
+    """A letter is a look that finds that task running, a dash one that finds none, a dot a turn of the loop."""
+    loop = Turns()
+    watchdog = Watchdog(loop, threading.get_ident())
+
+    for look in looks:
+        if look == ".":
+            loop.turn()
+            continue
+        loop.task = None if look == "-" else look
+        watchdog.look()
+
+    assert expected == loop.told
+
+
+def test_coroutines_are_made_as_others_end(store: Path) -> None:
+    """Twice as many cells as may be live: at no moment are there more, and all are done."""
+    live, most = 0, 0
+
+    async def wait(x: int) -> int:
+        nonlocal live, most
+        live += 1
+        most = max(most, live)
+        await asyncio.sleep(0)
+        live -= 1
+        return x
+
+    flow = fc.Flow()
+    grid = flow.add(wait, fc.each(x=range(2 * MOST + 1)), kind="io")
+    run = flow.run(store=store, progress=False)
+
+    assert 2 * MOST + 1 == run.counts(grid).done
+    assert most <= MOST

@@ -5,6 +5,8 @@ never touches it, and a user's coroutine that blocks stalls its peers but never 
 engine. Decoding arguments that refer to arrays, and encoding results that hold some,
 happens on a few side threads, not on the loop.
 
+What blocks the loop is named while it does, by a watchdog (`watchdog.py`).
+
 Threads: `room`, `start`, `stop`, `cancel`, `close` and the deadlines (`_overdue`) are on
 the engine's thread, `_claim` and `_flush` on either, everything else with an underscore
 on the loop's. Nothing that ends an attempt waits for the loop, which a coroutine may
@@ -17,23 +19,27 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, TypeVar, TypeVarTuple, cast
+from weakref import WeakKeyDictionary
 
 from flowcore.clock import monotonic
 from flowcore.declare.seat import StartOver
-from flowcore.errors import Skip
+from flowcore.errors import BlockedLoop, Skip
+from flowcore.notices import notice
 from flowcore.plan.encode import ValueGone
 from flowcore.plan.records import references
 from flowcore.run.call import Stage, unreadable
+from flowcore.run.columns import add, plain
 from flowcore.run.context import Context, current
+from flowcore.run.executors.watchdog import Watchdog
 from flowcore.run.failure import describe
 from flowcore.run.inbox import Inbox, Timer
-from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Result, Skipped, TaskSpec, TimedOut
+from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Record, Result, Skipped, TaskSpec, TimedOut
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, keep_result, started_over
 from flowcore.run.slot import LocalSlot
@@ -45,7 +51,9 @@ R = TypeVar("R")
 
 MOST = 10_000  # coroutines at once
 _SIDE_THREADS = 4
-_LIGHT = frozenset({type(None), bool, int, float, str, bytes})
+_LIGHT = frozenset({type(None), bool, int, float})
+_TEXTS = frozenset({str, bytes})
+_SHORT = 2048  # characters or bytes; longer ones are encoded in a thread, and may become files
 _PATIENCE = 5.0  # seconds that closing waits for the loop's thread
 _HASTE = 0.5  # the same once a cell was given up, which may be what blocks the loop
 _FAREWELL = 0.2  # seconds that cancelled coroutines have for what they do about it
@@ -58,20 +66,27 @@ class EventLoopExecutor:
     name = "async"
 
     def __init__(
-        self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None, checkpoints: Checkpoints | None = None
-    ) -> None:
+        self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None, checkpoints: Checkpoints | None = None,
+        named: Callable[[int], str] = str,
+    ) -> None:  # fmt: skip
         self._inbox = inbox
         self._place = Workplace(codec=codec, slot=LocalSlot(), pages=pages, checkpoints=checkpoints)
         self._side = ThreadPoolExecutor(_SIDE_THREADS, thread_name_prefix="flowcore-side")
         self._live: dict[int, Timer | None] = {}  # attempts that nobody has ended, and their deadlines
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._outcomes: deque[tuple[int, Result]] = deque()  # of one turn of the loop, not claimed yet
+        self._lock = threading.Lock()  # of what has ended
+        self._outcomes: list[Result] = []  # of one turn of the loop, claimed and not handed over
         self._stopping = False
         self._closing = False
         self._patience = _PATIENCE
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="flowcore-loop", daemon=True)
         self._thread.start()
+        self._named = named  # an attempt's cell, on the engine's thread
+        self._owners: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()  # of tasks that cells make
+        self._told: set[tuple[str, str]] = set()  # node and line of what blocked the loop
+        self._loop.set_task_factory(self._own)
+        self._watchdog = Watchdog(self, cast(int, self._thread.ident))
 
     def take_back(self) -> list[Job]:
         """Give nothing: this executor does not break."""
@@ -89,6 +104,7 @@ class EventLoopExecutor:
             timer = None if seconds is None else self._inbox.at(due, partial(self._overdue, attempt, seconds))
             self._live[attempt] = timer
         self._loop.call_soon_threadsafe(self._begin, job)
+        self._watchdog.watch()
 
     def stop(self) -> None:
         """Begin no further cell; the coroutines that run may finish, loops over steps at the next one."""
@@ -107,9 +123,50 @@ class EventLoopExecutor:
     def close(self) -> None:
         """End the loop and its threads; a coroutine that will not end is left behind with them."""
         self._stopping = self._closing = True
+        self._watchdog.close()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(self._patience)
         self._side.shutdown(wait=False, cancel_futures=True)
+
+    # What the watchdog asks (watchdog.Loop)
+
+    def running(self) -> object | None:
+        """Give the task whose step runs now."""
+        return asyncio.current_task(self._loop)
+
+    def idle(self) -> bool:
+        """Tell whether there is no coroutine."""
+        return not self._live
+
+    def at_next_turn(self, call: Callable[[], None]) -> None:
+        """Call something on the loop at its next turn."""
+        with suppress(RuntimeError):  # closed just now
+            self._loop.call_soon_threadsafe(call)
+
+    def blocked(self, task: object, at: str) -> None:
+        """Have the cell named whose step takes long, or that made the task which does; once a node and line."""
+        owner = next((attempt for attempt, own in list(self._tasks.items()) if own is task), None)
+        if owner is None:
+            owner = self._owners.get(cast("asyncio.Task[Any]", task))
+        if owner is not None:
+            self._inbox.call(partial(self._tell_blocked, owner, at))
+
+    def _tell_blocked(self, attempt: int, at: str) -> None:
+        cell = self._named(attempt)
+        where = cell.partition("[")[0], at
+        if cell and where not in self._told:  # else it has ended, by its timeout at the latest
+            self._told.add(where)
+            notice(BlockedLoop(cell=cell, at=at), at)
+
+    def _own(self, loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> asyncio.Task[Any]:
+        """Make a task that a cell's code has asked for, and note whose it is. The loop's thread."""
+        task = asyncio.Task(coroutine, loop=loop, **options)
+        context = current.get()
+        if context is not None:
+            self._owners[task] = context.attempt
+        return task
+
+    # Ends
 
     def _overdue(self, attempt: int, seconds: float) -> None:
         self._flush()
@@ -144,9 +201,22 @@ class EventLoopExecutor:
             self._loop.close()
 
     def _begin(self, job: Job) -> None:
+        """Make a coroutine of each cell; the loop has a task for it under the node's name."""
+        name, pointing = job.task.name, any(map(_points, job.columns))
         for i, attempt in enumerate(job.attempts):
             if attempt in self._live:  # if it is given up only now, _drop comes after this
-                self._tasks[attempt] = self._loop.create_task(self._attend(job, i))
+                context = self._context(job, i)
+                self._tasks[attempt] = asyncio.Task(self._attend(job, i, context, pointing), loop=self._loop, name=name)
+
+    def _context(self, job: Job, i: int) -> Context:
+        """Give what surrounds one cell."""
+        place = self._place
+        context = Context(
+            job.task.name, job.numbers[i], job.attempts[i], place.slot, depth=job.task.depth, pages=place.pages
+        )
+        if job.supplies:
+            context.supplied = place.supplied(job, i, lambda told: self._inbox.post([told]))
+        return context
 
     def _drop(self, attempts: Sequence[int]) -> None:
         for attempt in attempts:
@@ -154,62 +224,65 @@ class EventLoopExecutor:
             if task is not None:
                 task.cancel()
 
-    async def _attend(self, job: Job, i: int) -> None:
-        attempt, pages = job.attempts[i], self._place.pages
-        slot, depth = self._place.slot, job.task.depth
-        context = Context(job.task.name, job.numbers[i], attempt, slot, depth=depth, pages=pages)
-        if job.supplies:
-            context.supplied = self._place.supplied(job, i, lambda told: self._inbox.post([told]))
+    async def _attend(self, job: Job, i: int, context: Context, pointing: bool) -> None:
+        """Carry one cell to its end, and post what it came to."""
+        attempt, place = job.attempts[i], self._place
         current.set(context)
-        result = await self._outcome(job, i)
+        result: Result | None = None
+        while result is None:
+            began = started = monotonic()
+            given = False
+            try:
+                stage = place.call(job.task).stage(job)
+                arguments = await self._arguments(stage, job, i) if pointing else stage.arguments(i)
+                seen = await self._aside(stage.see, i) if stage.filed else ()
+                started, given = monotonic(), True
+                running = cast(Awaitable[Any], stage.run(*arguments))
+                del arguments  # they are the coroutine's to let go of
+                value = await running
+                seconds = monotonic() - started
+                changed = await self._aside(stage.changed, seen) if seen else ""
+                result = await self._kept(job, attempt, value, seconds, changed)
+                result.times.extend((began, started - began, monotonic() - started - seconds))
+            except StartOver:
+                started_over()
+            except BaseException as error:  # noqa: BLE001 - becomes a result
+                result = self._raised(error, attempt, began, monotonic() - started)
+                if not given and isinstance(result, Failed):
+                    result = replace(result, input=await self._aside(unreadable, job, i, place.codec))
+        if self._tasks.pop(attempt, None) is not None:
+            self._post(attempt, self._closed(context, result))
+
+    def _raised(self, error: BaseException, attempt: int, began: float, seconds: float) -> Result:
+        """Give what an exception makes of an attempt."""
+        match error:
+            case Skip():
+                return Skipped(attempt=attempt, reason=error.reason, seconds=seconds, began=began)
+            case ValueGone():
+                return Lost(attempt=attempt, digest=error.digest)
+            case asyncio.CancelledError() if attempt not in self._live:  # its end was told when it was given up
+                return Interrupted(attempts=[attempt])
+        return Failed(attempt=attempt, failure=describe(error), seconds=seconds, began=began)
+
+    def _closed(self, context: Context, result: Result) -> Result:
+        """Let go of what a cell had; one whose loop over steps was stopped has no result."""
+        if context.pages is not None:
+            context.pages.flush(context.attempt)
         if context.supplied is not None:
             context.supplied.close()
             if context.supplied.stopped:
-                result = Interrupted(attempts=[attempt])
-        if pages is not None:
-            pages.flush(attempt)
-        if self._tasks.pop(attempt, None) is not None:
-            self._post(attempt, result)
-
-    async def _outcome(self, job: Job, i: int) -> Result:
-        """Run one cell to its end, whatever that is."""
-        attempt, began = job.attempts[i], monotonic()
-        started, arguments = began, None
-        try:
-            stage = self._place.call(job.task).stage(job)
-            arguments = await self._arguments(stage, job, i)
-            seen = await self._aside(stage.see, i) if stage.filed else ()
-            started = monotonic()
-            value = await cast(Awaitable[Any], stage.run(*arguments))
-            seconds = monotonic() - started
-            changed = await self._aside(stage.changed, seen) if seen else ""
-            done = await self._kept(job, attempt, value, seconds, changed)
-            done.times.extend((began, started - began, monotonic() - started - seconds))
-            return done
-        except StartOver:
-            started_over()
-            return await self._outcome(job, i)
-        except Skip as skip:
-            return Skipped(attempt=attempt, reason=skip.reason, seconds=monotonic() - started, began=began)
-        except ValueGone as gone:
-            return Lost(attempt=attempt, digest=gone.digest)
-        except asyncio.CancelledError as error:
-            if attempt not in self._live:  # its end was told when it was given up
-                return Interrupted(attempts=[attempt])
-            return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started, began=began)
-        except BaseException as error:  # noqa: BLE001 - becomes a result
-            seconds = monotonic() - started
-            bad = await self._aside(unreadable, job, i, self._place.codec) if arguments is None else None
-            return Failed(attempt=attempt, failure=describe(error), seconds=seconds, input=bad, began=began)
+                return Interrupted(attempts=[context.attempt])
+        return result
 
     async def _arguments(self, stage: Stage, job: Job, i: int) -> tuple[list[Any], dict[str, Any]]:
-        heavy = any(references(column[0 if len(column) == 1 else i]) for column in job.columns)
-        if heavy:
+        """Read arguments, those that refer to files in a thread."""
+        if any(references(column[0 if len(column) == 1 else i]) for column in job.columns):
             return await self._aside(stage.arguments, i)
         return stage.arguments(i)
 
     async def _kept(self, job: Job, attempt: int, value: object, seconds: float, changed: str) -> Done:
-        if type(value) in _LIGHT:
+        """Keep a result: what becomes a file, or takes long to encode, in a thread."""
+        if type(value) in _LIGHT or (type(value) in _TEXTS and len(cast(str, value)) <= _SHORT):
             return keep_result(job, attempt, value, seconds, self._place, changed)
         return await self._aside(keep_result, job, attempt, value, seconds, self._place, changed)
 
@@ -218,18 +291,26 @@ class EventLoopExecutor:
         return await self._loop.run_in_executor(self._side, function, *arguments)
 
     def _post(self, attempt: int, result: Result) -> None:
-        """Collect what ends in one turn of the loop, to be handed over together."""
-        if not self._outcomes:
-            self._loop.call_soon(self._flush)
-        self._outcomes.append((attempt, result))
+        """Collect what ends in one turn of the loop, to be handed over together, values in columns."""
+        with self._lock:
+            if not self._claim(attempt):
+                return
+            if not self._outcomes:
+                self._loop.call_soon(self._flush)
+            last = self._outcomes[-1] if self._outcomes else None
+            if isinstance(result, Done) and isinstance(last, Done) and plain(result) and plain(last):
+                add(last, result)  # all that is made here has its times
+            else:
+                self._outcomes.append(result)
 
     def _flush(self) -> None:
         """Hand over what has ended; the engine does it where a turn of the loop may never end. Either thread."""
-        outcomes: list[Result] = []
-        with suppress(IndexError):  # empty: the other thread may be taking from it as well
-            while True:
-                attempt, result = self._outcomes.popleft()
-                if self._claim(attempt):
-                    outcomes.append(result)
+        with self._lock:
+            outcomes, self._outcomes = self._outcomes, []
         if outcomes:
             self._inbox.post(outcomes)
+
+
+def _points(column: list[Record]) -> bool:
+    """Tell whether a record of a column refers to a file."""
+    return any(map(references, column))
