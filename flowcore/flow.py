@@ -21,6 +21,7 @@ from flowcore.declare.task import CANVAS, Canvas
 from flowcore.errors import ForeignReference, GraphError, RunFailed, WiringMismatch
 from flowcore.inspect.html import flow_html
 from flowcore.inspect.network import node_network
+from flowcore.inspect.pictured import Pictured
 from flowcore.settings import RunOptions, Settings
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ _GLANCE = 0.2  # seconds
 R = TypeVar("R")
 
 
-class Flow:
+class Flow(Pictured):
     """A graph of nodes: drawing it runs nothing.
 
     As a context manager it takes up all calls of tasks in its block; :meth:`add` needs

@@ -23,6 +23,7 @@ from flowcore.inspect.earlier import Earlier
 from flowcore.inspect.failures import FailedCell, failures_told, replay, undone
 from flowcore.inspect.html import run_html
 from flowcore.inspect.loops import peek
+from flowcore.inspect.pictured import Pictured
 from flowcore.inspect.summary import summary
 from flowcore.plan.encode import BadRecord, ValueGone
 from flowcore.plan.plain import plain_numbers
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from flowcore.inspect.recorded import Recorded
 
 
-class Run:
+class Run(Pictured):
     """One execution of a flow.
 
     ``run[node]`` gives a node's value, or a :class:`Grid` for a node with axes; it also

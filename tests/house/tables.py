@@ -93,6 +93,10 @@ WAITING: dict[str, tuple[set[str], str]] = {
         "a flow is drawn, and shown, without anything that runs or judges it",
     ),
     "flowcore.inspect.earlier": ({"flowcore.inspect.past"}, "older runs are read for few nodes of few flows"),
+    "flowcore.inspect.pictured": (
+        {"flowcore.inspect.draw", "flowcore.inspect.dot", "flowcore.inspect.mermaid"},
+        "most flows and runs are not looked at",
+    ),
     "flowcore.inspect.html": ({"html"}, "its table of entities takes 2 ms, and only what is shown needs it"),
     "flowcore.plugins": ({"importlib.metadata"}, "15 ms, with email and zipfile, and few runs name a plugin"),
     "flowcore.result": (
