@@ -8,9 +8,10 @@ are read, some of each node, to tell by how much. Only reads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Protocol
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import PickleNotAllowed, ValueLost, ValueReleased
 from flowcore.history import RecordedRun, open_run
 from flowcore.inspect.deviating import CellDifference

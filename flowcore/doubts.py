@@ -15,8 +15,8 @@ None of them changes a value: they tell that one cannot be relied upon as it loo
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import FlowcoreError, FlowcoreWarning
 
 

@@ -41,8 +41,9 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
+
+from flowcore.dataclass import dataclass
 
 _SHOWN = 10  # entries of a list that an error message shows before it counts the rest
 

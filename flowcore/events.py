@@ -7,8 +7,9 @@ event a cell.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, runtime_checkable
+
+from flowcore.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

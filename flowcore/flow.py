@@ -210,10 +210,13 @@ class Flow(Pictured):
     @at_users_line
     def start(self, *targets: object, **options: Unpack[RunOptions]) -> Run:
         """Run in the background."""
-        from flowcore.result import start_run  # drawing must not load the engine
+        from flowcore.run.foresight import foresee  # drawing must not load the engine
 
         settings = Settings.of(**options)
         self.drawing.finish()
+        foresee(self.drawing.nodes, settings)
+        from flowcore.result import start_run  # takes its time, which workers need to come
+
         return start_run(self, targets, settings)
 
     async def arun(self, *targets: object, **options: Unpack[RunOptions]) -> Run:

@@ -7,11 +7,11 @@ looked at. Never writes, and never starts anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.errors import UnknownNode, UnknownRun, nearest
 from flowcore.grid import Grid
 from flowcore.inspect.brief import RunInfo, in_short, number_of

@@ -9,8 +9,9 @@ file that is not called so, and never loads a TOML parser where there is none.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption
 
 _FILES = (("flowcore.toml", ()), ("pyproject.toml", ("tool", "flowcore")))

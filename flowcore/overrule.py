@@ -11,10 +11,11 @@ seed is taken. Nothing runs, and no value is read or written.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import islice
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.doubts import NothingToAccept
 from flowcore.errors import BadOption
 from flowcore.inspect.past import LOOKED_AT, Past, PastCell

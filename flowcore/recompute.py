@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption
 from flowcore.events import Event
 from flowcore.inspect.deviating import CellDifference

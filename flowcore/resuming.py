@@ -8,8 +8,8 @@ made from them here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import FlowcoreError, FlowcoreWarning, GraphError
 
 _SHOWN = 8  # differences that a message shows before it counts the rest

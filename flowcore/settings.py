@@ -17,10 +17,11 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, TypedDict, cast, get_args
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption, FlowcoreError, nearest
 from flowcore.events import Observer
 from flowcore.optionfiles import FileOptions, nearest_options

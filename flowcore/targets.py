@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, Protocol
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.drawing import Drawing
 from flowcore.declare.node import Node, fragments, node_of
 from flowcore.errors import AxisMismatch, ForeignReference, UnknownNode

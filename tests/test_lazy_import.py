@@ -83,6 +83,40 @@ def test_a_warm_run_loads_what_it_needs(store: Path, cells: int) -> None:
     assert set() == modules & NOT_FOR_A_RUN
 
 
+COLD = """
+import sys
+from tests.bench.plain import nothing
+import flowcore as fc
+with_engine = []
+def look(event, _):
+    if event == "subprocess.Popen":
+        with_engine.append("flowcore.run.engine" in sys.modules)
+sys.addaudithook(look)
+flow = fc.Flow("start")
+last = flow.add(nothing, flow.add(nothing, 7, name="first"), name="second")
+assert 7 == flow.run(store={store!r}, workers=1, progress=False)[last]
+print(with_engine, "numpy" in sys.modules)
+"""
+
+
+def _cold(store: Path) -> str:
+    script = COLD.format(store=str(store))
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+def test_a_cold_run_has_its_launcher_come_first(store: Path) -> None:
+    """Where a store answers nothing, the one process that is begun comes while the engine is loaded."""
+    assert "[False] False\n" == _cold(store), "and nobody has use for numpy where there are no arrays"
+
+
+def test_a_store_that_is_there_is_asked_first(store: Path) -> None:
+    """It may answer everything: whether a process is needed is known only when a cell has to run."""
+    store.mkdir()
+    (store / "journal").write_text("anything")
+
+    assert "[True] False\n" == _cold(store)
+
+
 def test_each_public_name_is_there() -> None:
     """What the window shows can be had."""
     for name in fc.__all__:

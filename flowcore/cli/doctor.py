@@ -7,12 +7,13 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from flowcore import clock
 from flowcore.cli.conduct import version
 from flowcore.cli.parser import Parser, add_json, add_store
 from flowcore.cli.printing import document, duration, name
+from flowcore.dataclass import dataclass
 from flowcore.declare.task import compute
 from flowcore.errors import FlowcoreError
 from flowcore.flow import Flow

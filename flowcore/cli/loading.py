@@ -17,12 +17,12 @@ import sys
 import traceback
 import types
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from flowcore.cli.docstring import described
 from flowcore.cli.parser import Parser, Raised, Usage
 from flowcore.cli.signature import Option, add_options, call_of, options_of
+from flowcore.dataclass import dataclass
 from flowcore.errors import FlowcoreError, did_you_mean, nearest, shorten
 from flowcore.flow import Flow
 from flowcore.flowfunction import FlowFunction

@@ -21,8 +21,8 @@ import pathlib
 import types
 import typing
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import did_you_mean, nearest, shorten
 
 _TRUE, _FALSE = frozenset({"true", "yes", "on", "1"}), frozenset({"false", "no", "off", "0"})

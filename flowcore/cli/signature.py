@@ -10,11 +10,11 @@ import inspect
 import os
 import typing
 from collections.abc import Callable, Container, Mapping
-from dataclasses import dataclass
 
 from flowcore.cli.docstring import described
 from flowcore.cli.parser import Usage, escaped
 from flowcore.cli.readers import Reader, reader_of
+from flowcore.dataclass import dataclass
 from flowcore.errors import shorten
 
 EMPTY = inspect.Parameter.empty

@@ -14,9 +14,9 @@ import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, TypeGuard
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.site import defined_at
 from flowcore.errors import BadOption, WiringMismatch
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import Enum
 from pathlib import PurePath
 from typing import Any, Protocol, TypeAlias, cast
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.files import File
 from flowcore.declare.options import TaskOptions
 from flowcore.declare.placeholder import Placeholder, no_value

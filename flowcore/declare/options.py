@@ -10,9 +10,10 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal, TypeAlias, TypedDict
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.tolerance import AllClose
 from flowcore.errors import BadOption, FlowcoreError, nearest
 from flowcore.settings import raise_all, seconds, whole

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.site import at_users_line, user_site
 from flowcore.errors import BadOption
 

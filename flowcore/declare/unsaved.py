@@ -13,9 +13,9 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.carried import is_carried, names_read, names_stored, own_scope
 from flowcore.resuming import UnsavedState
 

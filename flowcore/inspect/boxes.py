@@ -7,9 +7,9 @@ the size of each box. Draws nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from flowcore.dataclass import dataclass
 from flowcore.inspect.lettering import fitted, plain, width
 from flowcore.inspect.palette import KINDS, KINDS_TOLD, STATES, TOLD
 from flowcore.inspect.times import duration

@@ -6,8 +6,9 @@ Pure: from the facts that a run wrote of itself.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from flowcore.dataclass import dataclass
 from flowcore.store.layout import run_began
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Self
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.closeness import Deviation
 
 

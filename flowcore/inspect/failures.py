@@ -9,8 +9,9 @@ for any number of kinds. Never shows a value: arguments are shapes, dtypes and d
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.node import Node
 from flowcore.errors import CellTimeout, FlowcoreError, NotKeyable, NotPicklable, WorkerDied, shorten
 from flowcore.plan.graph import Graph

@@ -14,7 +14,9 @@ structures", IEEE Transactions on Systems, Man, and Cybernetics 11(2), 1981.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from flowcore.dataclass import dataclass
 
 Pair = tuple[int, int]
 Strand = tuple[int, int, int]  # upper point, lower point, and the line that it is part of

@@ -12,8 +12,8 @@ same graph has the same layout.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.inspect.level import Level
 from flowcore.inspect.parts import Block, Part, Path, Place, Point
 from flowcore.inspect.shelves import shelved

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from flowcore.dataclass import dataclass
 from flowcore.run.books import Counts
 from flowcore.store.history import Answered, CellFailed, CellSkipped, Left
 from flowcore.store.trace import Trace

@@ -7,9 +7,9 @@ a line ends. Knows nothing of what is inside the groups in it but their sizes an
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
+from flowcore.dataclass import dataclass
 from flowcore.inspect.crossings import uncross
 from flowcore.inspect.layers import Layered, Strand, layered, topological
 from flowcore.inspect.parts import Block, Part, Path, Point

@@ -6,9 +6,10 @@ writes it runs. Writes nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from flowcore.dataclass import dataclass
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.history import Claimed, Stepped
 

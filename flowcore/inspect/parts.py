@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from flowcore.dataclass import dataclass
 
 Point = tuple[float, float]
 Path = tuple[str, ...]

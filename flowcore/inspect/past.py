@@ -8,9 +8,9 @@ back as somebody asks. Only reads.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.node import Node
 from flowcore.inspect.recorded import Recorded
 from flowcore.plan.keys import NOTE, NodeKeys

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.site import user_site
 from flowcore.errors import BadOption
 from flowcore.store.handout import hand_out

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import UnknownNode, nearest, shorten
 from flowcore.inspect.html import heading, table
 from flowcore.inspect.past import Past

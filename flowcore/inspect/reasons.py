@@ -6,8 +6,10 @@ has asked for them; arrays by shape, dtype and where they differ (contract S11).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import ClassVar
+
+from flowcore.dataclass import dataclass
 
 _DIFF_LINES = 24
 

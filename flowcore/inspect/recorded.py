@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.node import label_of, label_told, told_cell
 from flowcore.errors import PickleNotAllowed, ValueLost, ValueReleased
 from flowcore.events import CellsParked

@@ -9,8 +9,9 @@ reads no array but two that it compares.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.node import Gathered
 from flowcore.inspect.arrays import difference_told
 from flowcore.inspect.differences import changes, text_diff

@@ -15,10 +15,10 @@ from __future__ import annotations
 import math
 import re
 import sys
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.extension import BadRecord, Buffer, NoEncoding, kind_name
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ import opcode
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import CodeType
 from typing import Final
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.extension import pack
 
 MAGIC: Final = importlib.util.MAGIC_NUMBER

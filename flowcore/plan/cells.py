@@ -23,9 +23,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 from typing import NamedTuple, TypeAlias
+
+from flowcore.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

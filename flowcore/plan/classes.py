@@ -16,9 +16,9 @@ import os
 import sys
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.extension import (
     DATACLASS,
     ENUM,

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+from flowcore.dataclass import dataclass
 from flowcore.plan import classes
 from flowcore.plan.encode import NoEncoding, encode
 from flowcore.plan.extension import array_digest, kind_name
@@ -23,7 +24,7 @@ from flowcore.plan.extension import array_digest, kind_name
 _PIECE: Final = 1 << 20  # elements of an array that are looked at together
 
 
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Deviation:
     """How far two values are apart.
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.encode import Encoded, encode, forget_kinds
 from flowcore.plan.extension import array_digest
 from flowcore.plan.functions import bare_function

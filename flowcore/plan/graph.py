@@ -9,9 +9,9 @@ elsewhere and may differ from cell to cell. Nothing here runs, encodes or hashes
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.node import (
     Along,
     Argument,

@@ -16,10 +16,10 @@ import importlib
 import os
 import re
 import sys
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any, Final, Literal
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.extension import digest_of
 
 _SITES: Final = ("site-packages", "dist-packages")

@@ -12,9 +12,10 @@ import operator
 import sys
 import types
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.injected import kind_of
 from flowcore.plan.bytecode import code_form
 from flowcore.plan.encode import NoEncoding, class_name, identify

@@ -10,10 +10,11 @@ import heapq
 from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Literal, TypeAlias
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.cells import Link, Numbers, Selection, Space, Span
 
 Mode: TypeAlias = Literal["need", "order", "drop", "drop-failed", "branch"]

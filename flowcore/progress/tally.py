@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.events import Advanced, Cells, CellsParked, Event, NodeDrawn, RunEnded, RunStarted, RunStopping
 
 _SPAN = 10.0  # seconds that a rate looks back at least

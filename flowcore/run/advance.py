@@ -8,10 +8,11 @@ there are never more than some hundreds a cell. The engine's thread alone.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Protocol
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.events import Advanced, Event
 from flowcore.run.job import Metric
 from flowcore.store.cache import Cache

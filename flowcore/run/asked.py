@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from flowcore.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

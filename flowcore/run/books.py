@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import FlowcoreError
 from flowcore.plan.extension import SPOOLED
 from flowcore.plan.graph import Graph

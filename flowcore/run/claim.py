@@ -8,10 +8,11 @@ is known without reading anything (contract E12).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal, cast
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.declare.seat import NO_STEP
 from flowcore.plan.encode import BadRecord, ValueGone, decode, no_fetch
 from flowcore.plan.keys import NOTE, difference

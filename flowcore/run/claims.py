@@ -8,9 +8,10 @@ something failed above it, claims nothing; nor does one that cannot be keyed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.injected import kind_of
 from flowcore.declare.task import Task

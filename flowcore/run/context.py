@@ -7,9 +7,9 @@ runs it (:data:`current`). User code reaches it through flowcore's own injected 
 from __future__ import annotations
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from typing import Protocol, cast
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.injected import CELL, Injected
 from flowcore.run.pages import Pages
 from flowcore.run.supply import Supplied, inner

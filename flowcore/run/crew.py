@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, cast
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption
 from flowcore.plugins import load
 from flowcore.run.executors.inline import InlineExecutor

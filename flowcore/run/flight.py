@@ -9,8 +9,9 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from flowcore.dataclass import dataclass
 from flowcore.run.job import Component, Done
 from flowcore.run.work import Work
 

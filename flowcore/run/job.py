@@ -22,11 +22,13 @@ attempt
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import Any, Literal, TypeAlias
 
 import msgpack
+
+from flowcore.dataclass import dataclass
 
 Record: TypeAlias = bytes
 Component: TypeAlias = bytes

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Protocol
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.node import Node
 from flowcore.run.job import Component, Record
 

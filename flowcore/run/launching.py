@@ -12,8 +12,8 @@ import os
 import select
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.run import proc
 from flowcore.run.slot import Slot, slot_file
 from flowcore.run.surroundings import import_path

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.records import combine
 from flowcore.run.inputs import Feeder
 from flowcore.run.job import Component

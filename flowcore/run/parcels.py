@@ -9,8 +9,9 @@ evenly, at most so many times what has been seen of the task before.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from flowcore.dataclass import dataclass
 from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Metric, Printed, Result, Skipped, Warned
 
 MESSAGE_SECONDS = 0.020  # of work, aimed at in one message

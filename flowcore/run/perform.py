@@ -16,11 +16,12 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import cast
 
 from flowcore.clock import monotonic
+from flowcore.dataclass import dataclass
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.seat import Pulse, StartOver, Stopped
 from flowcore.errors import FileChanged, FlowcoreWarning, MissingFile, NotPicklable, NotStorable, Skip

@@ -33,7 +33,7 @@ from flowcore import clock
 from flowcore.run import proc
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.launching import Ending, LauncherProcess, WorkerProcess
-from flowcore.run.worker import PROTOCOL
+from flowcore.run.wire import PROTOCOL
 
 _REPORT_SECONDS = 1.0  # how long a launcher that lives may take to report an exit status
 _GROWN = 1 << 30  # bytes; an idle worker that occupies more is not kept for the next run (W9)
@@ -113,7 +113,7 @@ class Pool:
         OSError
             If descriptors, processes or memory are short: there is less capacity now.
         """
-        launcher = self._launcher or self._launch()
+        launcher = self._launcher or self.launch()
         worker = WorkerProcess(self.latest + 1)
         self.latest += 1
         self.workers.append(worker)
@@ -161,7 +161,8 @@ class Pool:
             self._launcher.forget()
         self.workers, self._launcher, self._inbox, self._holder = [], None, None, None
 
-    def _launch(self) -> LauncherProcess:
+    def launch(self) -> LauncherProcess:
+        """Start a launcher; OSError if the system has no process or descriptor left."""
         self._launcher = LauncherProcess(self._spools)
         self._watch_control()
         return self._launcher
@@ -341,7 +342,7 @@ class Pool:
             self._drop(worker)
         if self._spools and launcher.ready:
             with contextlib.suppress(OSError):  # without one, the next run sweeps the spools (T2)
-                self._launch()
+                self.launch()
         if self._holder is not None and (awaited or not launcher.ready):
             token = max((worker.token for worker in awaited), default=self.latest)
             self._holder.refused(f"the launcher ended{': ' + words if words else ''}", token)

@@ -10,10 +10,11 @@ to stop saves first, and can never be taken for one that ended. One thread: the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.declare.seat import NEVER, NO_STEP, Pulse, Saved, StartOver, Stopped, Values
 from flowcore.declare.shared import shared
 from flowcore.errors import FlowcoreWarning, NotStorable, StoreUnavailable

@@ -8,9 +8,10 @@ things in the cell's own thread or coroutine, just before its function is called
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.checkpoint import CHECKPOINT, Checkpoint
 from flowcore.declare.injected import Injected, kind_of
 from flowcore.declare.seat import StartOver, Stopped

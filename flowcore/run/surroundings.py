@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from flowcore.dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

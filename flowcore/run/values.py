@@ -7,8 +7,9 @@ may read cells that they know to be done.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.records import combine
 from flowcore.run.job import Component, Record
 

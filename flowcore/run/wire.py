@@ -22,6 +22,7 @@ import msgpack
 
 from flowcore.run.job import dumps, loads
 
+PROTOCOL = 1  # which messages there are between engine and workers; told in a hello
 _HEAD = struct.Struct("<Q")
 _MARK = 0xF10C << 48
 _LENGTH = (1 << 48) - 1

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import FunctionType
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.node import Along
 from flowcore.doubts import NotReproducible

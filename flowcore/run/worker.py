@@ -29,18 +29,17 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import NoReturn, Protocol
 
+from flowcore.dataclass import dataclass
 from flowcore.run import blas, proc
 from flowcore.run.comparing import UNLOADABLE
 from flowcore.run.job import Job, Result, TaskSpec
 from flowcore.run.outbox import Outbox, text_stream
 from flowcore.run.slot import TEXT, Slot
 from flowcore.run.surroundings import Surroundings
-from flowcore.run.wire import Channel
+from flowcore.run.wire import PROTOCOL, Channel
 
-PROTOCOL = 1
 SHORT_SECONDS = 0.005  # a cell expected to take less is short (W3)
 BROKEN = 70  # exit code of a worker that failed outside of a cell (EX_SOFTWARE)
 _LOG_LIMIT = 1 << 20  # bytes of a worker's log; emptied between batches

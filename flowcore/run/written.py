@@ -11,9 +11,10 @@ import inspect
 import itertools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TypeAlias
 
+from flowcore.dataclass import dataclass
 from flowcore.doubts import NotReproducible
 from flowcore.errors import MissingFile, NotKeyable
 from flowcore.notices import notice

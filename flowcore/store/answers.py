@@ -6,9 +6,9 @@ values does not meet it, and nothing takes it for None.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.skipped import NO_VALUE
 
 

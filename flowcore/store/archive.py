@@ -8,9 +8,9 @@ run merely passed on is never read, whatever a journal says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.encode import BadRecord, ValueGone, decode
 from flowcore.plan.files import Filed
 from flowcore.plan.pickled import is_pickled, is_sealed

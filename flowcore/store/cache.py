@@ -10,10 +10,10 @@ never a result (P8). Never decodes a value, and never decides what is computed n
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.errors import StoreUnavailable
 from flowcore.plan.encode import BadRecord, references
 from flowcore.plan.extension import KEPT

@@ -12,9 +12,10 @@ import re
 import stat
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.encode import BadRecord, references
 from flowcore.store.files import Times, load_stats
 from flowcore.store.frames import Damage, open_journal

@@ -11,10 +11,10 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.errors import FlowcoreWarning, StoreUnavailable
 from flowcore.store.archive import Archive
 from flowcore.store.blobs import Blobs

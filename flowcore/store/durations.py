@@ -12,9 +12,9 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.node import Node
 from flowcore.store.arrayfile import drop, publish
 from flowcore.store.frames import pack_header, seal

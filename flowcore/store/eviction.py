@@ -10,8 +10,9 @@ needed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from flowcore.dataclass import dataclass
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,9 +19,9 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from flowcore.dataclass import dataclass
 from flowcore.store.fs import READ, Disk, end_reading
 
 VERSION: Final = 1

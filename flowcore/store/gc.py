@@ -14,9 +14,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import StoreUnavailable
 from flowcore.store.census import Census, Journal, take_census
 from flowcore.store.compaction import write_pack

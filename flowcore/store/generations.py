@@ -19,9 +19,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import DamagedEntry, StoreUnavailable
 from flowcore.plan.encode import BadRecord, ValueGone, decode, encode
 from flowcore.store.arrayfile import (

@@ -8,11 +8,11 @@ J4, F26). Runs no code and writes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.plan.extension import BadRecord
 from flowcore.plan.skipped import reason_of
 from flowcore.store.columns import unpack_numbers

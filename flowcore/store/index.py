@@ -51,22 +51,21 @@ class Index:
     """
 
     def __init__(self, on_bad: Callable[[], None] = lambda: None) -> None:
-        import numpy as np
-
-        self._prefixes: NDArray[np.uint64] = np.empty(0, np.uint64)
-        self._keys: NDArray[np.uint8] = np.empty((0, KEY_SIZE), np.uint8)
-        self._places: NDArray[np.int64] = np.empty((0, 4), np.int64)  # rank, journal, offset, row
+        self._sorted = 0  # how many entries there are in the three arrays, which are made for the first
+        self._prefixes: NDArray[np.uint64]
+        self._keys: NDArray[np.uint8]
+        self._places: NDArray[np.int64]  # rank, journal, offset, row
         self._joined = bytearray()  # keys added since the last sorting
         self._blocks = array("q")  # for each call: number of keys, rank, journal, offset, first row
         self._starts = array("q")  # for each call: how many keys were added before
         self._recent: dict[bytes, int] = {}  # key to its first place in `_joined`
         self._repeated: dict[bytes, list[int]] = {}  # and to its other ones
         self._file: IndexFile | None = None
-        self._numbers: NDArray[np.int64] = np.empty(0, np.int64)  # of the journal of each source; -1: left out
+        self._numbers: NDArray[np.int64]  # of the journal of each of its sources; -1: left out
         self._on_bad = on_bad
 
     def __len__(self) -> int:
-        return len(self._prefixes) + self._added + (self._file.count if self._file is not None else 0)
+        return self._sorted + self._added + (self._file.count if self._file is not None else 0)
 
     def rest_on(self, file: IndexFile, numbers: Sequence[int]) -> None:
         """Search a persisted index too, whose sources have these numbers here; -1: they do not count."""
@@ -93,7 +92,7 @@ class Index:
         joined = [key or NO_KEY for key in keys]
         start = self._added
         self.load(journal, offset, b"".join(joined), first_row=first_row, refresh=refresh)
-        if self._added >= max(_MERGE_FROM, len(self._prefixes) // 2):
+        if self._added >= max(_MERGE_FROM, self._sorted // 2):
             self.settle()
             return
         fresh = dict(zip(joined, range(start, start + len(joined)), strict=True))
@@ -117,8 +116,9 @@ class Index:
 
         added, places = self._unsorted()
         keyed = added.any(axis=1)
-        keys = np.concatenate([self._keys, added[keyed]])
-        places = np.concatenate([self._places, places[keyed]])
+        keys, places = added[keyed], places[keyed]
+        if self._sorted:
+            keys, places = np.concatenate([self._keys, keys]), np.concatenate([self._places, places])
         self._joined, self._blocks = bytearray(), array("q")
         self._recent.clear()
         self._repeated.clear()
@@ -126,6 +126,7 @@ class Index:
         prefixes = prefixes_of(keys)
         order = np.lexsort((places[:, 0], prefixes))
         self._prefixes, self._keys, self._places = prefixes[order], keys[order], places[order]
+        self._sorted = len(order)
 
     def _unsorted(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         import numpy as np
@@ -140,15 +141,14 @@ class Index:
 
     def find(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """Give the first entry of each key, or None; one search for the whole batch."""
-        if not keys:
-            return []
-        import numpy as np
-
-        asked = np.frombuffer(b"".join([key or NO_KEY for key in keys]), np.uint8).reshape(-1, KEY_SIZE)
-        prefixes = prefixes_of(asked)
         found: list[Entry | None] = [None] * len(keys)
-        self._search_file(asked, prefixes, found)
-        self._search(asked, prefixes, found)
+        if keys and (self._sorted or self._file is not None):
+            import numpy as np
+
+            asked = np.frombuffer(b"".join([key or NO_KEY for key in keys]), np.uint8).reshape(-1, KEY_SIZE)
+            prefixes = prefixes_of(asked)
+            self._search_file(asked, prefixes, found)
+            self._search(asked, prefixes, found)
         if not self._recent:
             return found
         for place, key in enumerate(keys):
@@ -167,20 +167,27 @@ class Index:
 
     def entries(self, key: bytes) -> Iterator[Entry]:
         """Yield every entry of one key, in the order in which they answer."""
+        places = [self._recent[key], *self._repeated.get(key, ())] if key in self._recent else []
+        ranked = [self._recent_entry(place) for place in places]
+        if self._sorted or self._file is not None:
+            ranked += self._ranked(key)
+        for _, entry in sorted(ranked):
+            yield entry
+
+    def _ranked(self, key: bytes) -> Iterator[tuple[int, Entry]]:
+        """Yield what the file and the arrays have of a key, and where each stands among all of it."""
         import numpy as np
 
         asked = np.frombuffer(key or NO_KEY, np.uint8).reshape(1, KEY_SIZE)
         prefix = prefixes_of(asked)
-        ranked = self._ranked_in_file(asked, prefix)
-        places = [self._recent[key], *self._repeated.get(key, ())] if key in self._recent else []
-        ranked += [self._recent_entry(place) for place in places]
+        yield from self._ranked_in_file(asked, prefix)
+        if not self._sorted:
+            return
         start, end = np.searchsorted(self._prefixes, prefix, "left"), np.searchsorted(self._prefixes, prefix, "right")
         for place in range(int(start[0]), int(end[0])):
             if self._keys[place].tobytes() == key:
                 rank, journal, offset, row = self._places[place].tolist()
-                ranked.append((rank, Entry(journal, offset, row)))
-        for _, entry in sorted(ranked):
-            yield entry
+                yield rank, Entry(journal, offset, row)
 
     def batches(self, order: Sequence[int]) -> Iterator[Entries]:
         """Yield all entries in the order of their keys, those of a key as they answer: what an index file holds.
@@ -190,12 +197,20 @@ class Index:
         import numpy as np
 
         self.settle()
+        self._have_arrays()
         stand = np.array([*order, -1], np.int64)
         done = 0
         for batch, end in self._file_batches():
-            upto = int(np.searchsorted(self._prefixes, end, "left")[0]) if end is not None else len(self._prefixes)
+            upto = int(np.searchsorted(self._prefixes, end, "left")[0]) if end is not None else self._sorted
             yield from self._merged(batch, slice(done, max(done, upto)), stand)
             done = max(done, upto)
+
+    def _have_arrays(self) -> None:
+        if not self._sorted:
+            import numpy as np
+
+            self._prefixes, self._keys = np.empty(0, np.uint64), np.empty((0, KEY_SIZE), np.uint8)
+            self._places = np.empty((0, 4), np.int64)
 
     def _file_batches(self) -> Iterator[tuple[Entries | None, NDArray[np.uint64] | None]]:
         """Yield what the file holds, and the prefix below which that is all of it; None: there is no more."""
@@ -279,7 +294,7 @@ class Index:
         self.settle()
 
     def _search(self, asked: NDArray[np.uint8], prefixes: NDArray[np.uint64], found: list[Entry | None]) -> None:
-        if not len(self._prefixes):
+        if not self._sorted:
             return
         import numpy as np
 

@@ -23,11 +23,11 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
 
+from flowcore.dataclass import dataclass
 from flowcore.store.arrayfile import Unfit, read_file, size_of
 from flowcore.store.files import Times, load_stats
 from flowcore.store.fs import Disk, pwrite_all, write_all

@@ -6,10 +6,10 @@ sizes of all tasks add up.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.store.census import Census, take_census
 from flowcore.store.directory import Store
 from flowcore.store.living import look_for_living

@@ -7,10 +7,10 @@ not written for a day (contract T2, T4). Only looks.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.store.frames import open_journal
 from flowcore.store.fs import Disk
 from flowcore.store.history import read_end

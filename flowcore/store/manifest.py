@@ -15,12 +15,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 import msgpack
 from blake3 import blake3
 
+from flowcore.dataclass import dataclass
 from flowcore.plan.extension import BadRecord
 from flowcore.plan.records import references
 

@@ -14,10 +14,11 @@ journal until after its end, and those of the dead are removed when the next run
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.store.fs import Disk
 from flowcore.store.history import QUIET
 from flowcore.store.journal import Record

@@ -8,10 +8,10 @@ reads journals reads packs. Only reads; `compaction` writes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from flowcore.dataclass import dataclass
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.journal import Record, read_frames
 from flowcore.store.layout import Layout

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
+from flowcore.dataclass import dataclass
 from flowcore.errors import DamagedEntry
 from flowcore.store.arrayfile import size_of
 from flowcore.store.files import Times, load_stats

@@ -12,8 +12,8 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
+from flowcore.dataclass import dataclass
 from flowcore.store.fs import DIRECTORY, Disk
 
 

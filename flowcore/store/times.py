@@ -17,9 +17,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from flowcore.dataclass import dataclass
 from flowcore.store.columns import Packed
 
 _NOTICED: Final = 1e-3  # seconds around a call that are worth their bytes

@@ -9,9 +9,10 @@ Does no input or output.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from flowcore.dataclass import dataclass
 from flowcore.store.columns import (
     Packed,
     cell_of,

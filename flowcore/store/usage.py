@@ -6,9 +6,9 @@ Only lists and asks for sizes; follows no link, and counts what is not flowcore'
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
 from typing import Final
 
+from flowcore.dataclass import dataclass
 from flowcore.store.fs import DIRECTORY, Disk
 from flowcore.store.layout import Layout
 

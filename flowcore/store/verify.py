@@ -11,12 +11,13 @@ of what it held, and nothing else: whoever needs it finds a miss (contract P2, F
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from blake3 import blake3
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.store.arrayfile import CHUNK, Unfit, digest_of_file, read_file, size_of
 from flowcore.store.census import Census, Journal, take_census
 from flowcore.store.compaction import write_pack

@@ -12,10 +12,10 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from flowcore import clock, plugins
+from flowcore.dataclass import dataclass
 from flowcore.declare.axes import each, gather
 from flowcore.declare.options import Kind
 from flowcore.errors import FlowcoreWarning, RunFailed

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, TypeAlias
+
+from flowcore.dataclass import dataclass
 
 Place: TypeAlias = "tuple[int, str] | int"  # a name in a directory, or the content of a file
 Step: TypeAlias = tuple[str, tuple[object, ...]]  # what was done, and to what

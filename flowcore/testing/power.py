@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from flowcore.dataclass import dataclass
 from flowcore.store.fs import CREATE, DISK, READ, Disk, PathLike, read_all, write_all
 from flowcore.testing.medium import Directory, Model, Step, carry_out, states
 

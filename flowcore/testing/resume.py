@@ -11,10 +11,11 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from flowcore.dataclass import dataclass
 from flowcore.declare.checkpoint import CHECKPOINT, Checkpoint
 from flowcore.declare.injected import kind_of
 from flowcore.declare.seat import Stopped

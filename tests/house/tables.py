@@ -8,6 +8,7 @@ from tests.house.rules import Seam
 
 FLOORS = (
     {
+        "flowcore.dataclass",
         "flowcore.errors",
         "flowcore.doubts",
         "flowcore.events",
@@ -87,9 +88,10 @@ EAGER = {
 MAY_WAIT = frozenset({"numpy", "networkx", "rich", "cloudpickle", "asyncio", "filelock", "xarray", "pandas"})
 WAITING: dict[str, tuple[set[str], str]] = {
     "flowcore": ({"importlib"}, "paid for by the first public name that is asked for"),
+    "flowcore.dataclass": ({"dataclasses"}, "a process of which no class is ever called does without"),
     "flowcore.optionfiles": ({"tomllib"}, "5 ms, and only a project that keeps options in a file has use for it"),
     "flowcore.flow": (
-        {"flowcore.result", "flowcore.outlook", "flowcore.overrule"},
+        {"flowcore.result", "flowcore.outlook", "flowcore.overrule", "flowcore.run.foresight"},
         "a flow is drawn, and shown, without anything that runs or judges it",
     ),
     "flowcore.inspect.earlier": ({"flowcore.inspect.past"}, "older runs are read for few nodes of few flows"),
@@ -153,6 +155,7 @@ FILES = Seam(
     own=re.compile(r"(?i)disk$"),
     allowed={
         "flowcore.run.pool": (r"os\.path\.lexists", "whether a spool that the launcher guards is still there to guard"),
+        "flowcore.run.foresight": (r"os\.scandir", "whether there is a store at all, before anything is loaded of it"),
         "flowcore.run.blas": ("open", "/proc/self/maps: which BLAS is loaded is asked of the kernel, not of a disk"),
         "flowcore.testing.check": (
             r"tempfile\.\w+",

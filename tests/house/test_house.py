@@ -327,3 +327,11 @@ def test_a_room_reads_its_own_imports() -> None:
         ("c", "d"): (True, False),
     } == found
     assert ("c.d.g", 7) in room.uses
+
+
+def test_rooms_make_their_records_late() -> None:
+    """A room writes `from flowcore.dataclass import dataclass`: the standard one costs each process 0.4 ms a class."""
+    standard = re.compile(r"from dataclasses import .*\bdataclass\b|@dataclasses\.dataclass")
+    rooms = [path for path in (Path(__file__).parents[2] / "flowcore").rglob("*.py") if path.name != "dataclass.py"]
+
+    assert [] == [path.name for path in rooms if standard.search(path.read_text())]

@@ -20,9 +20,10 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from flowcore import clock
+from flowcore.dataclass import dataclass
 from flowcore.run.comparing import changed
 from flowcore.run.hiring import Hiring
 from flowcore.run.inbox import Inbox, Timer

@@ -130,9 +130,15 @@ def _process(source: str) -> Callable[[], float]:
 
 
 def python(source: str) -> str:
-    """Run a script with this checkout first, and a store that is gone afterwards."""
+    """Run a script with this checkout first, and a store that is gone afterwards.
+
+    The checkout's bytecode is written, below the system's temporary directory, and used by
+    the next script, as that of a package that was installed is. Peers have theirs.
+    """
     root = Path(tempfile.mkdtemp(prefix="bench-"))
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+    environment |= {"PYTHONPYCACHEPREFIX": str(Path(tempfile.gettempdir(), f"flowcore-bench-{os.getuid()}"))}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     try:
         (root / "work.py").write_text(source)
         command = [sys.executable, str(root / "work.py"), str(root / "store")]
