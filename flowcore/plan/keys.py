@@ -15,6 +15,7 @@ from functools import lru_cache
 from itertools import repeat
 from typing import Final
 
+import msgpack
 from blake3 import blake3
 
 from flowcore.plan.code import Fingerprint
@@ -42,13 +43,28 @@ class NodeKeys:
         Names of the components that each cell has for itself, in order.
     """
 
-    __slots__ = ("_prefix", "common", "own")
+    __slots__ = ("_common", "_varying", "own", "prefix")
 
     def __init__(self, *, common: Mapping[str, bytes], own: Sequence[str]) -> None:
-        self.common = dict(common)
+        self._common: Mapping[str, bytes] = dict(common)
+        self._varying: Mapping[str, bytes] = {}
         self.own = tuple(own)
-        hashed = [[name, self.common[name]] for name in sorted(self.common) if not name.startswith(NOTE)]
-        self._prefix = blake3(pack([hashed, list(self.own)]), derive_key_context=_CONTEXT).digest()
+        hashed = [[name, common[name]] for name in sorted(common) if not name.startswith(NOTE)]
+        self.prefix = _digest(pack([hashed, list(self.own)]))
+
+    @classmethod
+    def varied(
+        cls, prefix: bytes, common: Mapping[str, bytes], varying: Mapping[str, bytes], own: tuple[str, ...]
+    ) -> NodeKeys:
+        """Give the keys of a node that has some components for itself, whose prefix is known."""
+        keys = cls.__new__(cls)
+        keys.prefix, keys._common, keys._varying, keys.own = prefix, common, varying, own
+        return keys
+
+    @property
+    def common(self) -> dict[str, bytes]:
+        """The components that all cells of the node share, by name."""
+        return {**self._common, **self._varying}
 
     def keys(self, columns: Sequence[Sequence[bytes]]) -> list[bytes]:
         """Give the key of each cell, 32 bytes.
@@ -69,12 +85,68 @@ class NodeKeys:
         cells = max((len(column) for column in columns), default=1)
         if any(len(column) not in (1, cells) for column in columns):
             raise ValueError("columns of different lengths")
-        key = self._prefix
+        key = self.prefix
         if len(columns) == 1:
             return [blake3(key + _SIZE[len(c)] + c, derive_key_context=_CONTEXT).digest() for c in columns[0]]
         framed = [_framed(column, cells) for column in columns]
         rows = zip(*framed, strict=False) if framed else [()]  # a shared column repeats without end
         return [blake3(key + b"".join(row), derive_key_context=_CONTEXT).digest() for row in rows]
+
+
+class SharedKeys:
+    """What the keys of several nodes have in common, packed once.
+
+    Promises that the keys of a node are those that :class:`NodeKeys` gives for the same
+    components, bit for bit: a cell is known by what it is called with, whatever else runs.
+
+    Parameters
+    ----------
+    common : mapping of str to bytes
+        Components that all cells of all these nodes share.
+    varying : sequence of str
+        Names of the components that all cells of a node share, and that differ between nodes.
+    own : sequence of str
+        Names of the components that each cell has for itself, in order.
+    """
+
+    __slots__ = ("_ends", "_order", "_pieces", "common", "own", "varying")
+
+    def __init__(self, *, common: Mapping[str, bytes], varying: Sequence[str], own: Sequence[str]) -> None:
+        self.common = dict(common)
+        self.varying = tuple(varying)
+        self.own = tuple(own)
+        names = sorted(name for name in {*common, *varying} if not name.startswith(NOTE))
+        places = {name: place for place, name in enumerate(self.varying)}
+        self._order = [places[name] for name in names if name in places]  # in which they enter the prefix
+        self._pieces = [b"\x92" + _list_head(len(names))]  # before, between and behind what varies
+        for name in names:
+            self._pieces[-1] += b"\x92" + pack(name)
+            if name in places:
+                self._pieces.append(b"")
+            else:
+                self._pieces[-1] += pack(self.common[name])
+        self._ends = self._pieces.pop() + pack(list(self.own))
+
+    def node(self, components: Sequence[bytes]) -> NodeKeys:
+        """Give the keys of a node, from the components that it has for itself, in the order of their names."""
+        packed = b"".join([
+            part for piece, place in zip(self._pieces, self._order, strict=True)
+            for part in (piece, _SHORT_BYTES[len(components[place])], components[place])
+        ])  # fmt: skip
+        varying = dict(zip(self.varying, components, strict=True))
+        return NodeKeys.varied(_digest(packed + self._ends), self.common, varying, self.own)
+
+
+_SHORT_BYTES: Final = [bytes([0xC4, n]) for n in range(256)]  # how msgpack begins bytes of less than 256
+
+
+def _list_head(count: int) -> bytes:
+    head: bytes = msgpack.Packer().pack_array_header(count)
+    return head
+
+
+def _digest(packed: bytes) -> bytes:
+    return blake3(packed, derive_key_context=_CONTEXT).digest()
 
 
 _SIZE: Final = [bytes([n]) for n in range(256)]

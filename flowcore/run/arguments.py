@@ -49,7 +49,8 @@ def _part(work: Work, part: Part, number: int, values: Values) -> str:
 
 
 def _slot(work: Work, slot: int, number: int, values: Values) -> str:
-    form, feed = work.planned.slots[slot], work.feeders[slot]
+    drawn, feed = work.planned.slots, work.feeders[slot]
+    form = drawn[slot] if slot < len(drawn) else None  # None: a small constant
     if isinstance(form, Gathered) and isinstance(feed, FromGather):
         return f"{'dict' if form.labels else 'list'} of {feed.count(number)} from {form.node.name}"
     if any(not values.has(*origin) for origin in feed.origins(number)):

@@ -37,11 +37,12 @@ from flowcore.run.flight import Backlog, Batch, Flight
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record
 from flowcore.run.landing import Landing
 from flowcore.run.parking import BEATS, Parking
+from flowcore.run.preparing import prepare
 from flowcore.run.repeats import Repeats
 from flowcore.run.skips import answer_skips
 from flowcore.run.trust import Trust
 from flowcore.run.values import Classes
-from flowcore.run.work import Work, prepare
+from flowcore.run.work import Work
 from flowcore.run.written import Surround
 from flowcore.store.cache import VALUE_GONE, Hit, Miss
 from flowcore.store.trace import NO_KEY
@@ -172,7 +173,8 @@ class Engine:
         notice(FlowcoreWarning(f"no {lane} can be had ({reason}): cells run in this process"))
         for job in jobs:
             for i, attempt in enumerate(job.attempts):
-                tries = self._books.tries.get((job.node, job.numbers[i]))
+                flight = self._books.attempts[attempt]
+                tries = self._books.tries.get((flight.batch.work.number, job.numbers[i]))
                 if tries is not None and tries.crashed:
                     self._landing.take(Died(attempt=attempt, cause=f"no worker can be had: {reason}", final=True))
                 elif self._ending is not None:
@@ -249,7 +251,6 @@ class Engine:
             self._landing.fail_all(node, numbers, describe(error))
             return None
         self._books.hold((*work.held, *work.task.buffers))
-        work.lane = self._crew.lane(work.lane)
         self._books.works[node] = work
         self._books.cache.node(node, work.facts())
         return work
@@ -377,7 +378,7 @@ class Engine:
             taken = work.claims.taken
             books.cache.checkpoints(work.number, numbers, [taken.get(number, NO_KEY) for number in numbers])
         return Job(
-            task=work.task, node=work.number, attempts=attempts, numbers=numbers,
+            task=work.task, attempts=attempts, numbers=numbers, names=[work.planned.name],
             columns=work.columns(numbers, books.values), seconds=books.seconds.get(work.task.id, 0.0),
             modules=self._modules(work),
             supplies=supplies, canon=self._landing.sameness.column(work, numbers),

@@ -45,8 +45,8 @@ def perform_far(payload: bytes) -> bytes:
     codec, checkpoints = _attached(tuple(place))  # type: ignore[arg-type]
     module = _verdict(place[1], task, codec) if engine != _here() else ""  # type: ignore[index]
     if module:
-        failure = changed(task.name, module)
-        return dumps([pack_result(Failed(attempt=attempt, failure=failure)) for attempt in job.attempts])
+        failures = [Failed(attempt=a, failure=changed(job.name(i), module)) for i, a in enumerate(job.attempts)]
+        return dumps([pack_result(failed) for failed in failures])
     workplace = Workplace(codec=codec, slot=LocalSlot(), pages=pages, checkpoints=checkpoints)
     stand_in()
     try:

@@ -62,6 +62,28 @@ class FromAxis:
         return []
 
 
+class FromCall:
+    """A small constant, as it was written into the call: the same for all cells of a node."""
+
+    __slots__ = ("_component", "_record")
+
+    def __init__(self, record: Record, component: Component) -> None:
+        self._record = record
+        self._component = component
+
+    def records(self, numbers: Sequence[int], values: Values) -> list[Record]:  # noqa: ARG002
+        """See Feeder."""
+        return [self._record]
+
+    def components(self, numbers: Sequence[int], values: Values) -> list[Component]:  # noqa: ARG002
+        """See Feeder."""
+        return [self._component]
+
+    def origins(self, number: int) -> list[tuple[int, int]]:  # noqa: ARG002
+        """See Feeder."""
+        return []
+
+
 class FromNode:
     """The value of one cell of another node."""
 
@@ -191,12 +213,25 @@ def places(space: Space, level: int, numbers: Sequence[int]) -> list[int]:
     return [space.coordinates(n)[level] for n in numbers]
 
 
-def feeder(form: Moving, space: Space, spaces: Callable[[int], Space], label: LabelRecord) -> Feeder:
+class Linking(Protocol):
+    """A run, as far as feeders need it."""
+
+    @property
+    def label(self) -> LabelRecord:
+        """Give the record of a cell's label."""
+        ...
+
+    def link(self, producer: int, consumer: Space, over: tuple[str, ...] = ()) -> Link:
+        """Give the link from a node's cells to those of a space."""
+        ...
+
+
+def feeder(form: Moving, space: Space, run: Linking) -> Feeder:
     """Give the feeder of a slot that gets its values from other nodes."""
     if isinstance(form, Plain):
-        return FromNode(form.node.number, Link(spaces(form.node.number), space))
+        return FromNode(form.node.number, run.link(form.node.number, space))
     if isinstance(form, Gathered):
-        return FromGather(form, Link(spaces(form.node.number), space, form.over), label)
+        return FromGather(form, run.link(form.node.number, space, form.over), run.label)
     assert isinstance(form, Element), f"a slot of kind {type(form).__name__} is fed by its axis"
     source = span_of(form.axis).source
-    return FromElement(source, Link(spaces(source), space), form.axis.name)
+    return FromElement(source, run.link(source, space), form.axis.name)

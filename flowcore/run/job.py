@@ -1,6 +1,6 @@
 """All that crosses a border: what an executor is handed, and what it posts back.
 
-Everything here is columns: one object for a batch of cells of one node, never one
+Everything here is columns: one object for a batch of cells of one task, never one
 object for a cell. Fields are plain bytes, numbers and text, so a message is one
 msgpack of one list. Values travel as *records* (`plan/encode.py`): bytes in which a
 large array is only a reference, so no array ever passes through the engine, and the
@@ -111,10 +111,9 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A batch: cells of one node, in columns."""
+    """A batch: cells of one task, of one node or several, in columns."""
 
     task: TaskSpec
-    node: int
     attempts: list[int]  # one id a cell
     numbers: list[int]  # one cell number a cell, for messages
     columns: list[list[Record]]  # one a slot: a record a cell, or a single one that all share
@@ -123,6 +122,11 @@ class Job:
     supplies: dict[str, list[bytes]] = field(default_factory=dict)  # kind of request -> what its supplier needs, a cell
 
     canon: list[Record] = field(default_factory=list)  # what results are compared with, a cell; empty bytes: nothing
+    names: list[str] = field(default_factory=list)  # of their nodes, for messages: a cell, or one; empty: the task's
+
+    def name(self, i: int) -> str:
+        """Give the name of the i-th cell's node."""
+        return self.names[i if len(self.names) > 1 else 0] if self.names else self.task.name
 
     def supplied(self, i: int) -> dict[str, bytes]:
         """Give what the suppliers of the i-th cell need, by kind of request."""
@@ -130,40 +134,34 @@ class Job:
 
     def part(self, first: int, last: int) -> Job:
         """Give the cells `first` up to `last` as a job of their own."""
-        return Job(
-            task=self.task, node=self.node, attempts=self.attempts[first:last], numbers=self.numbers[first:last],
-            columns=[c if len(c) == 1 and len(self.attempts) > 1 else c[first:last] for c in self.columns],
-            seconds=self.seconds, modules=self.modules,
-            supplies={kind: column[first:last] for kind, column in self.supplies.items()},
-            canon=self.canon[first:last],
-        )  # fmt: skip
+        return self.pick(range(first, min(last, len(self.attempts))))
 
     def pick(self, places: Sequence[int]) -> Job:
         """Give the cells at these places as a job of their own."""
         shared = len(self.attempts) > 1
         return Job(
-            task=self.task, node=self.node, attempts=[self.attempts[i] for i in places],
-            numbers=[self.numbers[i] for i in places],
+            task=self.task, attempts=[self.attempts[i] for i in places], numbers=[self.numbers[i] for i in places],
             columns=[c if len(c) == 1 and shared else [c[i] for i in places] for c in self.columns],
             seconds=self.seconds, modules=self.modules,
             supplies={kind: [column[i] for i in places] for kind, column in self.supplies.items()},
             canon=[self.canon[i] for i in places] if self.canon else [],
+            names=[self.names[i] for i in places] if len(self.names) > 1 else self.names,
         )  # fmt: skip
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list; the task goes by its id."""
         return [
-            self.task.id, self.node, self.attempts, self.numbers, self.columns, self.seconds, list(self.modules),
-            self.supplies, self.canon,
+            self.task.id, self.attempts, self.numbers, self.columns, self.seconds, list(self.modules),
+            self.supplies, self.canon, self.names,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object], tasks: dict[int, TaskSpec]) -> Job:
         """Read what :meth:`pack` gave, with the tasks sent before."""
-        task, node, attempts, numbers, columns, seconds, modules, supplies, canon = fields
+        task, attempts, numbers, columns, seconds, modules, supplies, canon, names = fields
         return cls(
-            task=tasks[task], node=node, attempts=attempts, numbers=numbers, columns=columns, seconds=seconds,  # type: ignore[index,arg-type]
-            modules=tuple(modules), supplies=supplies, canon=canon,  # type: ignore[arg-type]
+            task=tasks[task], attempts=attempts, numbers=numbers, columns=columns, seconds=seconds,  # type: ignore[index,arg-type]
+            modules=tuple(modules), supplies=supplies, canon=canon, names=names,  # type: ignore[arg-type]
         )  # fmt: skip
 
 

@@ -58,7 +58,7 @@ class Workplace:
             around = Around(
                 checkpoints=self.checkpoints, pulse=cast(Pulse, self.slot), tell=report, warn=partial(_warn, report)
             )
-        return Supplied(node=job.task.name, given=job.supplied(i), around=around, attempt=job.attempts[i])
+        return Supplied(node=job.name(i), given=job.supplied(i), around=around, attempt=job.attempts[i])
 
     def meet(self, modules: Sequence[str]) -> None:
         """Import the modules of user classes that values name; records never import anything (contract S1)."""
@@ -91,14 +91,14 @@ def _warn(report: Report, warning: FlowcoreWarning) -> None:
 def perform(job: Job, place: Workplace, report: Report) -> None:
     """Run the cells of a job in order; report each exactly once."""
     slot, pages = place.slot, place.pages
-    context = Context(job.task.name, 0, 0, slot, depth=job.task.depth, cores=job.task.cores, pages=pages)
+    context = Context(job.name(0), 0, 0, slot, depth=job.task.depth, cores=job.task.cores, pages=pages)
     token = current.set(context)
     try:
         for i, attempt in enumerate(job.attempts):
             if slot.stopping:
                 report(Interrupted(attempts=job.attempts[i:]))
                 return
-            context.number, context.attempt = job.numbers[i], attempt
+            context.cell, context.number, context.attempt = job.name(i), job.numbers[i], attempt
             if job.supplies:
                 context.supplied = place.supplied(job, i, report)
             slot.begin(attempt)
@@ -131,7 +131,7 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
         seconds = monotonic() - started
         del arguments
         changed = stage.changed(seen) if seen else ""
-        done = keep_result(job, attempt, value, seconds, place, changed)
+        done = keep_result(job, i, value, seconds, place, changed)
         done.times.extend((began, started - began, monotonic() - started - seconds))
         return done
     except Skip as skip:
@@ -147,35 +147,35 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
         return Failed(attempt=attempt, failure=describe(error), seconds=monotonic() - started, began=began)
 
 
-def keep_result(job: Job, attempt: int, value: object, seconds: float, place: Workplace, changed: str = "") -> Done:
-    """Encode a value and keep what is to be kept of it; nothing, where a file that the cell had has `changed`."""
-    task = job.task
+def keep_result(job: Job, i: int, value: object, seconds: float, place: Workplace, changed: str = "") -> Done:
+    """Encode the value of the i-th cell, keep what is to be kept; nothing, where a file that it had has `changed`."""
+    task, attempt = job.task, job.attempts[i]
     if task.mode == "expand":
         elements = cast(list[tuple[bool, bytes, bytes]], value)
         return Done(attempts=[attempt], records=[b""], components=[b""], seconds=[seconds], elements=[elements])
     if task.mode == "item":
         record, component = cast(tuple[bytes, bytes], value)
         return Done(attempts=[attempt], records=[record], components=[component], seconds=[seconds])
-    if job.canon and not changed and (near := _near(job, attempt, value, place.codec)) is not None:
+    if job.canon and not changed and (near := _near(job, i, value, place.codec)) is not None:
         same = [(attempt, near.absolute, near.relative)]
         return Done(attempts=[attempt], records=[b""], components=[b""], seconds=[seconds], same=same)
     try:
         encoded = place.codec.encode(value, keep=task.keep != Keep.PASS_ON)
     except MissingFile as missing:
-        missing.node, missing.parameter = task.name, "result"
+        missing.node, missing.parameter = job.name(i), "result"
         raise
     except NoEncoding as refused:
-        return _without_encoding(task, attempt, value, seconds, place.codec, refused, changed)
+        return _without_encoding(job, i, value, seconds, place.codec, refused, changed)
     classes = [list(encoded.classes)] if encoded.classes else []
     done = Done(
         attempts=[attempt], records=[encoded.record], components=[encoded.component], seconds=[seconds], classes=classes
     )
-    return _unless_changed(done, task, changed)
+    return _unless_changed(done, job, i, changed)
 
 
-def _near(job: Job, attempt: int, value: object, codec: Codec) -> Deviation | None:
+def _near(job: Job, i: int, value: object, codec: Codec) -> Deviation | None:
     """Compare a result with the kept one; None if it is another, or the kept one is gone (contract K25)."""
-    record = job.canon[job.attempts.index(attempt)]
+    record = job.canon[i]
     if not record or job.task.same is None:
         return None
     try:
@@ -188,29 +188,30 @@ def _near(job: Job, attempt: int, value: object, codec: Codec) -> Deviation | No
 
 
 def _without_encoding(
-    task: TaskSpec, attempt: int, value: object, seconds: float, codec: Codec, refused: NoEncoding, changed: str
+    job: Job, i: int, value: object, seconds: float, codec: Codec, refused: NoEncoding, changed: str
 ) -> Done:
     """Pass a value on; or keep it as a pickle, in a store that was opened with leave to (contract S2)."""
+    task, attempt, name = job.task, job.attempts[i], job.name(i)
     pickling = task.keep != Keep.PASS_ON and codec.pickles and not isinstance(value, Iterator)  # K28
     if task.keep == Keep.REQUIRED and not pickling:
         path = f"result{refused.path}"
-        raise NotStorable(node=task.name, path=path, kind=refused.kind, refused=True) from None
+        raise NotStorable(node=name, path=path, kind=refused.kind, refused=True) from None
     try:
         record = codec.pickle(value, name="result") if pickling else codec.pass_on(value, name="result")
     except NotPicklable as trouble:
-        trouble.node = f"The result of {task.name}"
+        trouble.node = f"The result of {name}"
         raise
     done = Done(attempts=[attempt], records=[record], components=[b""], seconds=[seconds])
     if not pickling:
         done.refusals.append((attempt, f"result{refused.path}", refused.kind))
         return done
-    return _unless_changed(done, task, changed)
+    return _unless_changed(done, job, i, changed)
 
 
-def _unless_changed(done: Done, task: TaskSpec, changed: str) -> Done:
+def _unless_changed(done: Done, job: Job, i: int, changed: str) -> Done:
     """Have a result passed on and not kept where a file that its cell had has `changed` (F32)."""
     if changed:
-        if task.keep == Keep.REQUIRED:
-            raise FileChanged(node=task.name, path=changed, refused=True)
+        if job.task.keep == Keep.REQUIRED:
+            raise FileChanged(node=job.name(i), path=changed, refused=True)
         done.refusals.append((done.attempts[0], changed, CHANGED))
     return done

@@ -37,12 +37,13 @@ from flowcore.run.inmemory import InMemory
 from flowcore.run.job import Component, Failure, Job, Record
 from flowcore.run.labels import Labels
 from flowcore.run.lasttime import LastTime, Memory
+from flowcore.run.preparing import prepare
 from flowcore.run.requests import cell_namer
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import current_classes, identified
 from flowcore.run.values import Values
 from flowcore.run.verdict import Verdict
-from flowcore.run.work import Work, prepare
+from flowcore.run.work import Work
 from flowcore.run.written import Surround
 from flowcore.store.cache import Hit, Miss, Skipped
 from flowcore.store.codecs import Codec
@@ -360,8 +361,7 @@ class Rehearsal:
     def _read(self, work: Work, numbers: list[int]) -> None:
         """Parts of values, and the elements that axes run over: read where the values can be."""
         node, call = work.number, Call(work.task, self.codec)
-        job = Job(task=work.task, node=node, attempts=numbers, numbers=numbers,
-                  columns=work.columns(numbers, self.values))  # fmt: skip
+        job = Job(task=work.task, attempts=numbers, numbers=numbers, columns=work.columns(numbers, self.values))
         stage = call.stage(job)
         for i, number in enumerate(numbers):
             classes = [c for n, m in work.feeders[0].origins(number) for c in self.values.classes(n, m)]

@@ -21,7 +21,8 @@ from flowcore.plan.records import combine, component_of_form
 from flowcore.plan.streams import RNG
 from flowcore.run.inputs import Feeder, LabelRecord
 from flowcore.run.job import Component, Record
-from flowcore.run.parameters import Own, component_columns
+from flowcore.run.parameters import component_columns
+from flowcore.run.recipe import Recipe
 from flowcore.run.values import Values
 
 Columns = Callable[[Sequence[int], Values], list[list[Component]]]
@@ -119,20 +120,19 @@ def cell_namer(graph: Graph, label: LabelRecord) -> Callable[[int, int], Compone
 
 
 def stream_sources(
-    planned: Planned, code: Fingerprint | None, seeded: Seeded, constants: Mapping[str, Component],
-    own: Sequence[Own], feeders: Sequence[Feeder],
-) -> dict[str, Source]:  # fmt: skip
+    planned: Planned, recipe: Recipe, seeded: Seeded, varying: Mapping[str, Component], feeders: Sequence[Feeder]
+) -> dict[str, Source]:
     """Give what the streams of a node's cells come from; nothing where their code asks for none.
 
     Code that was not looked at, since its results are not kept, may call a task that asks.
     """
     task, left_out = planned.node.task, planned.node.options.extend
-    if task is None or not (draws(planned, code) or (code is None and is_asked_for(RNG))):
+    if task is None or not (recipe.draws or (recipe.code is None and is_asked_for(RNG))):
         return {}
-    counted = [parameter for parameter in own if parameter.name != left_out]
+    counted = [parameter for parameter in recipe.own if parameter.name != left_out]
     entropy = NodeEntropy(
         seed=seeded.seed, task=task.name, own=[parameter.name for parameter in counted],
-        constants={name: component for name, component in constants.items() if name != left_out},
+        constants={name: c for name, c in {**recipe.constants, **varying}.items() if name != left_out},
     )  # fmt: skip
     return {RNG: StreamSource(entropy, partial(component_columns, counted, feeders), seeded.named)}
 

@@ -207,7 +207,7 @@ class Session:
             trust=Trust(asked.trust, partial(older_commons, self.store.root, self.id, disk=self.store.disk)),
             surround=Surround(
                 codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
-                leaves_process=self._crew.leaves_process, depth=depth, seed=self.settings.seed,
+                leaves_process=self._crew.leaves_process, lane=self._crew.lane, depth=depth, seed=self.settings.seed,
                 named=cell_namer(self.graph, self.labels.record), cell=self.labels.name, resume=self.settings.resume,
             ),
         )  # fmt: skip

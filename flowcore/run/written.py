@@ -18,17 +18,19 @@ from flowcore.dataclass import dataclass
 from flowcore.doubts import NotReproducible
 from flowcore.errors import MissingFile, NotKeyable
 from flowcore.notices import notice
-from flowcore.plan.cells import Space
+from flowcore.plan.cells import Link, Space
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Constant, Container, Place, Planned, Shape
 from flowcore.plan.records import combine, component_of_form, references, tells_itself
 from flowcore.plan.sketch import sketch
-from flowcore.run.inputs import LabelRecord
+from flowcore.run.inputs import Feeder, FromCall, LabelRecord
 from flowcore.run.job import Component, Part, Record
 from flowcore.run.parameters import Own
+from flowcore.run.recipe import Recipe
 from flowcore.store.codecs import Codec
 
 Packed: TypeAlias = tuple[tuple[str, ...] | bytes, tuple[Record, ...]]
+_SMALL = 256  # bytes of a constant's record; what is larger is sent with the task, once a worker
 _SKETCHED = 64  # large constants of a node that are told
 _LIVE = frozenset({"numpy.random._generator.Generator", "numpy.random.mtrand.RandomState", "random.Random"})
 _LIVE_REMEDY = "Leave it out of this call, and give the task a stream a cell: `rng: np.random.Generator = fc.rng()`."
@@ -47,12 +49,24 @@ class Surround:
     seed: int = 0
     resume: str = "own"  # what becomes of states that other code has left
     cell: Callable[[int, int], str] = "{}[{}]".format  # readable id of a cell
+    lane: Callable[[str], str] = str  # from a runner to the lane of its cells under the run's settings
     depth: int = 0  # how many runs this one is nested in
     tell: Callable[[NotKeyable | NotReproducible, str], None] = (
         notice  # told of what is wrong with a node, and its place
     )
     packed: dict[int, tuple[object, Packed]] = field(default_factory=dict)  # functions, by id, as they travel
     defaults: dict[int, tuple[object, dict[str, object]]] = field(default_factory=dict)  # and of their parameters
+    recipes: dict[tuple[int, str, bytes], list[Recipe]] = field(default_factory=dict)  # by function and shape of call
+    links: dict[tuple[int, int, tuple[str, ...]], Link] = field(default_factory=dict)  # by the ids of linked spaces
+
+    def link(self, producer: int, consumer: Space, over: tuple[str, ...] = ()) -> Link:
+        """Give the link from a node's cells to those of a space."""
+        space = self.spaces(producer)
+        about = id(space), id(consumer), over
+        found = self.links.get(about)
+        if found is None:
+            found = self.links[about] = Link(space, consumer, over)
+        return found
 
 
 def is_cached(planned: Planned) -> bool:
@@ -78,6 +92,8 @@ class Encoder:
         self._known: dict[tuple[int, bool], tuple[object, Record, Component]] = {}
         self.classes: dict[str, bytes] = {}
         self.held: list[Record] = []
+        self.small: list[Feeder] = []  # constants that are slots of the call, behind those of the drawing
+        self.varying: dict[str, Component] = {}  # their identities, by parameter
         self.refused = False
         self._large: dict[Component, Record] = {}  # of what does not tell itself by its component
 
@@ -130,6 +146,20 @@ class Encoder:
         if self._cached and not self.refused:
             self._tell(trouble, node.site)
         self.refused = True
+
+    def argument(self, name: str, shape: Shape) -> Part:
+        """Give an argument in the form that crosses borders; a small constant as a slot, whose value goes with cells.
+
+        So nodes that differ in their small constants are one task to those who run it.
+        """
+        if not isinstance(shape, Constant) or self._planned.node.task is None:
+            return self.part(shape, f"args.{name}")
+        record, component = self.value(shape.value, f"args.{name}")
+        if len(record) > _SMALL:
+            return ["const", record]
+        self.varying[name] = component
+        self.small.append(FromCall(record, component))
+        return ["slot", len(self._planned.slots) + len(self.small) - 1]
 
     def part(self, shape: Shape, path: str) -> Part:
         """Give a part of the call in the form that crosses borders."""

@@ -288,7 +288,7 @@ def _job(trial: Trial, function: Callable[..., Any], records: list[bytes]) -> Jo
         live=called, mode="async" if trial.coroutines else "sync", positional=(["slot", 0],),
     )  # fmt: skip
     numbers = list(range(len(records)))
-    return Job(task=task, node=0, attempts=[n + 1 for n in numbers], numbers=numbers, columns=[records])
+    return Job(task=task, attempts=[n + 1 for n in numbers], numbers=numbers, columns=[records])
 
 
 def _until_ended(trial: Trial, inbox: Inbox, ledger: Ledger) -> None:

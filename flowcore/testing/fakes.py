@@ -86,8 +86,10 @@ class RefusingExecutor:
 
     def start(self, job: Job) -> None:
         """Fail the cells."""
-        refusal = describe(AssertionError(f"{job.task.name} was started; nothing was to run"))
-        self._inbox.post([Failed(attempt=attempt, failure=refusal) for attempt in job.attempts])
+        refused = [
+            describe(AssertionError(f"{job.name(i)} was started; nothing was to run")) for i in range(len(job.attempts))
+        ]
+        self._inbox.post([Failed(attempt=a, failure=failure) for a, failure in zip(job.attempts, refused, strict=True)])
 
     def stop(self) -> None:
         """Nothing is held."""

@@ -32,7 +32,7 @@ class Held:
 
     def __init__(self, script: ScriptedExecutor, job: Job, codec: Codec) -> None:
         self.job = job
-        self.name = job.task.name
+        self.name = job.name(0)
         self.number = job.numbers[0]
         self.attempt = job.attempts[0]
         self._script = script

@@ -9,9 +9,11 @@ import subprocess
 import sys
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from flowcore.plan.code import Fingerprint
-from flowcore.plan.keys import NodeKeys, common_components, difference
+from flowcore.plan.keys import NodeKeys, SharedKeys, common_components, difference
 
 CODE = Fingerprint(digest=bytes(32), parts=(("body", b"1"), ("global DT", b"2")))
 
@@ -32,6 +34,30 @@ GOLDEN = [
     "4ab6718dcdbc48e91c038ae63199dd3a23fde41df9048427336ad5b6d9395f09",
     "3de73af1d02fb4d504c8251c2aa21509d1178c6bec331adcdd0bcd86bb509605",
 ]
+
+
+_names = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)
+
+
+@pytest.mark.contract("K1")
+@given(
+    common=st.dictionaries(_names, st.binary(max_size=300)),
+    varying=st.dictionaries(_names, st.binary(max_size=255), max_size=20),
+    own=st.dictionaries(_names, st.binary(max_size=40), max_size=3),
+)
+@example(common={"code: note": b"1", "code": b"2"}, varying={"argument x": b"\0\1"}, own={})
+@example(common={}, varying={f"argument {i}": b"1" for i in range(20)}, own={"y": b"2"})
+def test_a_key_is_the_same_alone_and_among_kin(
+    common: dict[str, bytes], varying: dict[str, bytes], own: dict[str, bytes]
+) -> None:
+    """What nodes share is packed once, and the keys of each are those of its components, bit for bit."""
+    rest = {name: part for name, part in common.items() if name not in varying}
+    shared = SharedKeys(common=rest, varying=list(varying), own=list(own))
+    found = shared.node(list(varying.values()))
+    alone = NodeKeys(common=rest | varying, own=list(own))
+
+    assert alone.common == found.common
+    assert alone.keys([[part] for part in own.values()]) == found.keys([[part] for part in own.values()])
 
 
 @pytest.mark.contract("K1")

@@ -61,7 +61,7 @@ class Drive:
         """Make a job of one cell a row."""
         attempts = [next(self._attempts) for _ in rows]
         columns = [[msgpack.packb(value) for value in column] for column in zip(*rows, strict=True)]
-        return Job(task=spec, node=0, attempts=attempts, numbers=list(range(len(rows))), columns=columns)
+        return Job(task=spec, attempts=attempts, numbers=list(range(len(rows))), columns=columns)
 
     def give(self, spec: TaskSpec, rows: Sequence[tuple[object, ...]]) -> list[int]:
         """Hand over one batch as it is, whatever `room` says."""

@@ -15,7 +15,7 @@ TASK = TaskSpec(id=1, name="task", function=("path", "module", "task"))
 def parcel(attempts: list[int]) -> Parcel:
     """Give a parcel of these attempts."""
     records = [b"%d" % attempt for attempt in attempts]
-    job = Job(task=TASK, node=0, attempts=attempts, numbers=list(range(len(attempts))), columns=[records])
+    job = Job(task=TASK, attempts=attempts, numbers=list(range(len(attempts))), columns=[records])
     return Parcel(serial=1, job=job, short=True)
 
 

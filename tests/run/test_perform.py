@@ -32,7 +32,7 @@ class Bench:
         records = [self.place.codec.encode(value, keep=True).record for value in values]
         task = TaskSpec(id=id(function), name=function.__name__, live=function, positional=(["slot", 0],), keep=keep)
         numbers = list(range(len(records)))
-        job = Job(task=task, node=0, attempts=numbers, numbers=numbers, columns=[records])
+        job = Job(task=task, attempts=numbers, numbers=numbers, columns=[records])
         results: list[Result] = []
         perform(job, self.place, results.append)
         return results
@@ -87,7 +87,7 @@ def test_an_unreadable_input_is_lost(bench: Bench) -> None:
     record = bench.place.codec.encode(np.arange(5000.0), keep=False).record
     ((digest, _, _),) = references(record)
     bench.run.spool.discard(digest)
-    perform(Job(task=task, node=0, attempts=[7], numbers=[0], columns=[[record]]), bench.place, results.append)
+    perform(Job(task=task, attempts=[7], numbers=[0], columns=[[record]]), bench.place, results.append)
 
     assert [Lost(attempt=7, digest=digest)] == results
 

@@ -202,17 +202,18 @@ class EventLoopExecutor:
 
     def _begin(self, job: Job) -> None:
         """Make a coroutine of each cell; the loop has a task for it under the node's name."""
-        name, pointing = job.task.name, any(map(_points, job.columns))
+        pointing = any(map(_points, job.columns))
         for i, attempt in enumerate(job.attempts):
             if attempt in self._live:  # if it is given up only now, _drop comes after this
                 context = self._context(job, i)
-                self._tasks[attempt] = asyncio.Task(self._attend(job, i, context, pointing), loop=self._loop, name=name)
+                attending = self._attend(job, i, context, pointing)
+                self._tasks[attempt] = asyncio.Task(attending, loop=self._loop, name=context.cell)
 
     def _context(self, job: Job, i: int) -> Context:
         """Give what surrounds one cell."""
         place = self._place
         context = Context(
-            job.task.name, job.numbers[i], job.attempts[i], place.slot, depth=job.task.depth, pages=place.pages
+            job.name(i), job.numbers[i], job.attempts[i], place.slot, depth=job.task.depth, pages=place.pages
         )
         if job.supplies:
             context.supplied = place.supplied(job, i, lambda told: self._inbox.post([told]))
@@ -242,7 +243,7 @@ class EventLoopExecutor:
                 value = await running
                 seconds = monotonic() - started
                 changed = await self._aside(stage.changed, seen) if seen else ""
-                result = await self._kept(job, attempt, value, seconds, changed)
+                result = await self._kept(job, i, value, seconds, changed)
                 result.times.extend((began, started - began, monotonic() - started - seconds))
             except StartOver:
                 started_over()
@@ -280,11 +281,11 @@ class EventLoopExecutor:
             return await self._aside(stage.arguments, i)
         return stage.arguments(i)
 
-    async def _kept(self, job: Job, attempt: int, value: object, seconds: float, changed: str) -> Done:
+    async def _kept(self, job: Job, i: int, value: object, seconds: float, changed: str) -> Done:
         """Keep a result: what becomes a file, or takes long to encode, in a thread."""
         if type(value) in _LIGHT or (type(value) in _TEXTS and len(cast(str, value)) <= _SHORT):
-            return keep_result(job, attempt, value, seconds, self._place, changed)
-        return await self._aside(keep_result, job, attempt, value, seconds, self._place, changed)
+            return keep_result(job, i, value, seconds, self._place, changed)
+        return await self._aside(keep_result, job, i, value, seconds, self._place, changed)
 
     async def _aside(self, function: Callable[[*P], R], *arguments: *P) -> R:
         """Call what reads or writes files in a thread, so that the loop goes on."""

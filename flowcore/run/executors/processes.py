@@ -263,8 +263,8 @@ class ProcessExecutor:
             self._dismiss(worker, "replaced: it has older code")
             return
         for parcel in [parcel for parcel in desk.parcels if parcel.serial == serial]:
-            failure = changed(parcel.job.task.name, module)
-            self._inbox.post([Failed(attempt=attempt, failure=failure) for attempt in sorted(parcel.open)])
+            cells = [(i, attempt) for i, attempt in enumerate(parcel.job.attempts) if attempt in parcel.open]
+            self._inbox.post([Failed(attempt=a, failure=changed(parcel.job.name(i), module)) for i, a in cells])
             desk.parcels.remove(parcel)
         self._dispatch()
 
