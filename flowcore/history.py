@@ -16,9 +16,11 @@ from flowcore.errors import UnknownNode, UnknownRun, nearest
 from flowcore.grid import Grid
 from flowcore.inspect.brief import RunInfo, in_short, number_of
 from flowcore.inspect.failures import FailedCell
+from flowcore.inspect.inspected import Inspected
 from flowcore.inspect.loops import peek
+from flowcore.inspect.nodeinfo import NodeInfo
 from flowcore.inspect.pictured import Pictured
-from flowcore.inspect.recorded import NodeInfo, Recorded
+from flowcore.inspect.recorded import Recorded
 from flowcore.inspect.run_network import recorded_network
 from flowcore.inspect.summary import summary
 from flowcore.run.books import Counts
@@ -110,7 +112,7 @@ def open_run(run_id: str, store: object = ".flowcore") -> RecordedRun:
     return RecordedRun(Recorded(place, found[0]))
 
 
-class RecordedRun(Pictured):
+class RecordedRun(Pictured, Inspected):
     """A run as its journal tells it.
 
     ``run[name]`` gives the value of a node, or a :class:`~flowcore.grid.Grid` of it,

@@ -22,6 +22,7 @@ from flowcore.grid import Grid
 from flowcore.inspect.earlier import Earlier
 from flowcore.inspect.failures import FailedCell, failures_told, replay, undone
 from flowcore.inspect.html import run_html
+from flowcore.inspect.inspected import Inspected
 from flowcore.inspect.loops import peek
 from flowcore.inspect.pictured import Pictured
 from flowcore.inspect.summary import summary
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from flowcore.inspect.recorded import Recorded
 
 
-class Run(Pictured):
+class Run(Pictured, Inspected):
     """One execution of a flow.
 
     ``run[node]`` gives a node's value, or a :class:`Grid` for a node with axes; it also

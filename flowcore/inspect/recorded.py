@@ -14,12 +14,12 @@ from dataclasses import replace
 from functools import cached_property
 from typing import Any, cast
 
-from flowcore.dataclass import dataclass
 from flowcore.declare.node import label_of, label_told, told_cell
 from flowcore.errors import PickleNotAllowed, ValueLost, ValueReleased
 from flowcore.events import CellsParked
 from flowcore.inspect.ledger import Ledger, RecordedAxis
 from flowcore.inspect.loops import Loops
+from flowcore.inspect.nodeinfo import NodeInfo, node_info
 from flowcore.plan.cells import Space, Span
 from flowcore.plan.encode import BadRecord, ValueGone, decode
 from flowcore.plan.pickled import PickleRefused
@@ -46,44 +46,11 @@ from flowcore.store.history import (
     Tried,
     lives,
 )
+from flowcore.store.lapse import Lapsed
 from flowcore.store.layout import run_began
 from flowcore.store.trace import Trace
 
 Facts = dict[str, Any]  # as read from a journal: checked where used
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeInfo:
-    """A node of a recorded run.
-
-    Attributes
-    ----------
-    number : int
-        Its place in the order of drawing.
-    name, kind, site : str
-        As in the flow.
-    task : str or None
-        Module and name of its function.
-    runner : str
-        What carries out its cells.
-    axes, group : tuple of str
-        Names of its axes; the flows it was drawn in.
-    sources : tuple of (str, int)
-        Parameter and number of each node that gives it a value.
-    after : tuple of int
-        Nodes that come before it without giving a value.
-    """
-
-    number: int
-    name: str
-    kind: str = ""
-    site: str = ""
-    task: str | None = None
-    runner: str = ""
-    axes: tuple[str, ...] = ()
-    group: tuple[str, ...] = ()
-    sources: tuple[tuple[str, int], ...] = ()
-    after: tuple[int, ...] = ()
 
 
 class Recorded:
@@ -104,6 +71,7 @@ class Recorded:
         self.ledgers: dict[int, Ledger] = {}
         self.ended: Ended | None = None
         self.loops = Loops()
+        self.lapses: list[Lapsed] = []  # attempts without a value, in the order in which they ended
         self.running = 0  # cells in flight, as last told
         self.parked = CellsParked()  # as last told
         self._follower = Follower(store.layout.journal(run_id), disk=store.disk)
@@ -289,6 +257,8 @@ class Recorded:
                 self.loops.take(told)
             case Doubled():
                 self._ledger(told.node).counts.doubled += len(told.numbers)
+            case Lapsed():
+                self.lapses.append(told)
             case Tried():
                 self._ledger(told.node).tried[told.number] = told.attempts
             case Beat():
@@ -326,13 +296,7 @@ class Recorded:
             ledger.sketches = dict(facts.get("told", ()))
             return
         axes = tuple(self._axis(place) for place in facts.get("axes", ()))
-        self.nodes[number] = NodeInfo(
-            number=number, name=str(facts.get("name")), kind=str(facts.get("kind", "")),
-            site=str(facts.get("site", "")), task=facts.get("task"), runner=str(facts.get("runner", "")),
-            axes=tuple(axis.name for axis in axes), group=tuple(facts.get("group", ())),
-            sources=tuple((name, source) for name, source in facts.get("from", ())),
-            after=tuple(facts.get("after", ())),
-        )  # fmt: skip
+        self.nodes[number] = node_info(number, facts, [axis.name for axis in axes])
         self.ledgers[number] = Ledger(axes=axes)
         spans = tuple(Span(a.name, *((None, a.source) if a.labels is None else (len(a.labels),))) for a in axes)
         self._stations.add(number, spans, (), priority=0, lane="")

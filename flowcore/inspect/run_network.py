@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from flowcore.declare.node import Node
 from flowcore.inspect.network import node_network
-from flowcore.inspect.recorded import NodeInfo, Recorded
+from flowcore.inspect.nodeinfo import NodeInfo
+from flowcore.inspect.recorded import Recorded
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
 from flowcore.run.books import Counts

@@ -83,8 +83,9 @@ def _node(planned: Planned, axes: Sequence[int]) -> dict[str, object]:
 
 def _needs(node: Node) -> dict[str, object]:
     """Give what may make its cells wait, besides their inputs."""
-    limit = node.options.limit
-    return {} if limit is None else {"limit": [str(limit.name or node.name), limit.count]}
+    limit, memory = node.options.limit, node.options.memory
+    told: dict[str, object] = {"memory": memory} if memory else {}
+    return told if limit is None else told | {"limit": [str(limit.name or node.name), limit.count]}
 
 
 def _axis(axis: Axis, codec: Codec) -> dict[str, object]:

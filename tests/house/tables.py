@@ -99,6 +99,11 @@ WAITING: dict[str, tuple[set[str], str]] = {
         {"flowcore.inspect.draw", "flowcore.inspect.dot", "flowcore.inspect.mermaid"},
         "most flows and runs are not looked at",
     ),
+    "flowcore.inspect.inspected": (
+        {"flowcore.inspect.timeline", "flowcore.inspect.report.page"},
+        "a run is looked at by few who hold it",
+    ),
+    "flowcore.inspect.timeline": ({"flowcore.inspect.exports.chrome"}, "few timelines are exported"),
     "flowcore.inspect.html": ({"html"}, "its table of entities takes 2 ms, and only what is shown needs it"),
     "flowcore.plugins": ({"importlib.metadata"}, "15 ms, with email and zipfile, and few runs name a plugin"),
     "flowcore.result": (

@@ -1,0 +1,52 @@
+"""What a run tells of itself once it is looked at: the part that live and recorded runs share.
+
+Owns the methods, and nothing of what they give: those rooms, and numpy with them, are
+imported by whoever looks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from flowcore.inspect.critical import CriticalPath
+    from flowcore.inspect.recorded import Recorded
+    from flowcore.inspect.timeline import Timeline
+
+
+class _Read(Protocol):
+    @property
+    def seconds(self) -> float: ...
+    @property
+    def _now(self) -> Recorded: ...
+
+
+class Inspected:
+    """A run that can be looked at, by its journal."""
+
+    __slots__ = ()
+
+    def timeline(self: _Read) -> Timeline:
+        """Give when which cell ran where, how busy workers were, and what cells waited for.
+
+        From the journal alone, so of a run that goes on it is as of now. What runs at this
+        moment is not in it: a cell is written down when it ends.
+
+        Examples
+        --------
+        >>> import flowcore as fc
+        >>> with fc.Flow("sums") as flow:
+        ...     total = flow.add(sum, [1, 2, 3], kind="compute", name="total")
+        >>> run = flow.run(store=getfixture("tmp_path"), executor="inline", progress=False)
+        >>> [span.cell for span in run.timeline()]
+        ['total']
+        """
+        from flowcore.inspect.timeline import Timeline
+
+        return Timeline(self._now, self.seconds)
+
+    def critical_path(self: _Read) -> CriticalPath:
+        """Give the chain of cells that decided how long the run took, and what each waited for."""
+        from flowcore.inspect.timeline import Timeline
+
+        return Timeline(self._now, self.seconds).critical_path
