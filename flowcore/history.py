@@ -11,10 +11,9 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
 from flowcore import clock
-from flowcore.dataclass import dataclass
 from flowcore.errors import UnknownNode, UnknownRun, nearest
 from flowcore.grid import Grid
-from flowcore.inspect.brief import RunInfo, in_short, number_of
+from flowcore.inspect.brief import CellInfo, RunInfo, in_short, number_of
 from flowcore.inspect.failures import FailedCell
 from flowcore.inspect.inspected import Inspected
 from flowcore.inspect.loops import peek
@@ -29,41 +28,12 @@ from flowcore.store.directory import Store, open_store
 from flowcore.store.history import CellFailed, Stepped, lives, read_beginning, read_end, run_paths
 from flowcore.store.output import read_output
 from flowcore.store.packs import packed_runs
+from flowcore.targets import Drawn
 
 if TYPE_CHECKING:
     import networkx as nx
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CellInfo:
-    """A cell of a recorded run.
-
-    Attributes
-    ----------
-    cell : str
-        Its readable id.
-    labels : dict
-        Axis to label.
-    state : str
-        ``done``, ``hit`` (answered by the store), ``given``, ``failed``, ``skipped``,
-        ``blocked`` (something it needs failed), ``interrupted``, ``waiting`` or ``not run``.
-    seconds : float
-        Wall time inside the user's function; 0 where it was not called.
-    attempts : int
-        How often it was tried.
-    key : str
-        Its key, in hex; empty where it has none.
-    number : int
-        Its place among the node's cells.
-    """
-
-    cell: str
-    labels: dict[str, object]
-    state: str
-    seconds: float
-    attempts: int
-    key: str
-    number: int
+    from flowcore.replay import Ready
 
 
 def runs(store: object = ".flowcore") -> list[RunInfo]:
@@ -155,6 +125,12 @@ class RecordedRun(Pictured, Inspected):
         return {name: self._now.facts[name] for name in names if name in self._now.facts}
 
     @property
+    def origin(self) -> dict[str, object]:
+        """What draws its flow: `file`, `argv`, and `by`, "script" or "flowcore run"; empty at a prompt."""
+        origin = self._now.facts.get("origin")
+        return dict(origin) if isinstance(origin, dict) else {}
+
+    @property
     def nodes(self) -> tuple[NodeInfo, ...]:
         """The nodes that were part of it."""
         return tuple(node for node in self._now.nodes.values() if node.kind != "expand")
@@ -209,6 +185,36 @@ class RecordedRun(Pictured, Inspected):
         node, number = self._one(cell)
         now = self._now
         return peek(now.archive.checkpoints, now.loops.keys.get((node, number), b""), cell=cell, name=name)
+
+    def replay(self, cell: str, flow: Drawn) -> object:
+        """Call a cell again, in this process: with the same inputs, seed and saved state. Nothing is written.
+
+        Parameters
+        ----------
+        cell : str
+            Its id.
+        flow : Flow
+            The flow of this run, drawn again: a store gives values, and never code.
+
+        Returns
+        -------
+        object
+            What the task gives; what it raises comes as it is, for a debugger.
+
+        Raises
+        ------
+        LookupError
+            If the cell cannot be called: the flow is another one, or an input is not to be had.
+        """
+        from flowcore.replay import replay  # most runs are not replayed
+
+        return replay(flow, self._now, self._one(cell))
+
+    def ready_again(self, cell: str, flow: Drawn) -> Ready:
+        """Make a cell ready for :meth:`replay`, to be looked at before it is called."""
+        from flowcore.replay import ready_again  # as above
+
+        return ready_again(flow, self._now, self._one(cell))
 
     def loops(self) -> dict[str, Stepped]:
         """Give how far the loops of cells were when that was last written down, by cell; done cells are left out."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from flowcore.catching import pass_by
 from flowcore.declare.node import Node, Ref, cell_id
 from flowcore.declare.site import at_users_line
 from flowcore.errors import (
@@ -20,7 +21,7 @@ from flowcore.errors import (
 )
 from flowcore.grid import Grid
 from flowcore.inspect.earlier import Earlier
-from flowcore.inspect.failures import FailedCell, failures_told, replay, undone
+from flowcore.inspect.failures import FailedCell, debugging, failures_told, replay, undone
 from flowcore.inspect.html import run_html
 from flowcore.inspect.inspected import Inspected
 from flowcore.inspect.loops import peek
@@ -158,6 +159,26 @@ class Run(Pictured, Inspected):
         key = keys.get(number if number is not None else -1, b"")
         return peek(self._session.store_run.checkpoints, key, cell=str(cell), name=name)
 
+    def replay(self, cell: Node | Ref | str) -> Any:
+        """Call a cell again, in this process: with the same inputs, seed and saved state. Nothing is written.
+
+        Returns
+        -------
+        object
+            What the task gives; what it raises comes as it is, for a debugger.
+
+        Raises
+        ------
+        LookupError
+            If the cell cannot be called: an input of it is not to be had, or the run has no journal.
+        """
+        from flowcore.replay import replay  # most runs are not replayed
+
+        node, number = self._find(cell)
+        if number is None:
+            raise UnknownNode(name=str(cell), flow=self.flow.name, near=(self._session.labels.name(node.number, 0),))
+        return replay(self.flow, self._now, (node.number, number))
+
     @property
     def graph(self) -> nx.DiGraph[str]:
         """The nodes that are part of the run as a networkx graph, with how far each came.
@@ -291,12 +312,14 @@ class Run(Pictured, Inspected):
 
     def _failed(self, failure: CellFailure) -> FailedCell:
         node = self._session.graph[failure.node].node
-        labels = self._session.labels.of(failure.node, failure.number)
+        session = self._session
+        labels = session.labels.of(failure.node, failure.number)
         cell = cell_id(node, labels)
+        again = debugging(self.id, cell, failure.error, session.settings.store) if session.debuggable else ""
         return FailedCell(
             cell=cell, node=node.name, attempts=failure.attempts, error=failure.error, seconds=failure.seconds,
             labels={axis.name: label for axis, label in zip(node.axes, labels, strict=True)},
-            arguments=dict(failure.arguments), again=replay(node, cell, failure.error, self._session.settings),
+            arguments=dict(failure.arguments), again=again or replay(node, cell, failure.error, session.settings),
         )  # fmt: skip
 
     def _raise(self) -> None:
@@ -312,6 +335,7 @@ class Run(Pictured, Inspected):
 
 def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run:
     """Put a run of a flow together, and begin it."""
+    pass_by(flow)
     graph, asked = asked_of(flow, targets, settings)
     store = settings.store if isinstance(settings.store, Store) else open_store(str(settings.store))
     told = observers(settings.progress)

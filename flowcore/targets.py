@@ -14,6 +14,7 @@ from flowcore.errors import AxisMismatch, ForeignReference, UnknownNode
 from flowcore.grid import Grid
 from flowcore.plan.graph import Graph
 from flowcore.run.asked import Asked
+from flowcore.run.origin import origin
 from flowcore.settings import Settings
 
 
@@ -149,6 +150,7 @@ def asked_of(flow: Drawn, targets: Sequence[object], settings: Settings) -> tupl
         refresh=_named(flow, nodes, settings.refresh),
         trust=_named(flow, nodes, settings.trust),
         given={number: values for number, values in given.items() if number in graph.nodes},
+        origin=origin(),
     )
     return graph, asked
 

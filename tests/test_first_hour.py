@@ -39,7 +39,7 @@ def test_the_page_shows_what_it_should(first_hour: ModuleType) -> None:
         "3 ran, 3 from the store",
     ] == counts  # fmt: skip
     assert "Did you mean 'width'?" in page
-    assert 'again, alone: flow.run("smooth[width=0]", executor="inline")' in page
+    assert "again, alone: flowcore debug " in page
 
 
 def test_what_is_not_true_is_found(first_hour: ModuleType) -> None:

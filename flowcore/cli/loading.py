@@ -123,8 +123,8 @@ def read_with_file(parser: Parser, arguments: Sequence[str]) -> Request:
     return Request(drawer, parser.read(arguments))
 
 
-def load(path: str) -> types.ModuleType:
-    """Execute a file as ``__main__``, without what only a script does.
+def load(path: str, script: Sequence[str] | None = None) -> types.ModuleType:
+    """Execute a file as ``__main__``: without what only a script does, or as the `script` with these arguments.
 
     Raises
     ------
@@ -142,12 +142,13 @@ def load(path: str) -> types.ModuleType:
     except OSError as error:
         raise Usage(f"{shorten(path)} cannot be read: {error.strerror}.") from None
     try:
-        tree = _NoScript().visit(ast.parse(source, full))
+        tree = ast.parse(source, full)
+        tree = _NoScript().visit(tree) if script is None else tree
         code = compile(tree, full, "exec", dont_inherit=True)
     except (SyntaxError, ValueError) as error:
         raise Raised(f"{shorten(path)} is no Python that this Python reads:\n{users_frames(error)}") from None
     sys.modules["__main__"] = module
-    sys.argv = [path]
+    sys.argv = [path, *(script or ())]
     _put_first(os.path.dirname(full))
     try:
         exec(code, module.__dict__)

@@ -11,6 +11,7 @@ from flowcore.cli.loading import read_with_file
 from flowcore.cli.parser import Parser, add_selection, add_store, choice, refreshed
 from flowcore.cli.printing import plain, tell
 from flowcore.errors import RunFailed
+from flowcore.run.origin import comes_from
 from flowcore.settings import OnError
 
 _FAILED, _INTERRUPTED = 1, 3
@@ -18,8 +19,9 @@ _FAILED, _INTERRUPTED = 1, 3
 
 def main(arguments: Sequence[str]) -> int:
     """Run a flow: progress and failures on stderr, the summary on stdout."""
-    asked = read_with_file(_parser(), arguments)
+    asked = read_with_file(run_parser(), arguments)
     given = asked.given
+    comes_from(given.source, arguments)
     flow = asked.drawer.draw(given)
     run = flow.start(
         *given.only, workers=given.workers, store=given.store, on_error=given.on_error, seed=given.seed,
@@ -44,7 +46,8 @@ def _interrupted(arguments: Sequence[str]) -> int:
     return _INTERRUPTED
 
 
-def _parser() -> Parser:
+def run_parser() -> Parser:
+    """Give what reads the options of a run."""
     parser = Parser(
         "run", "Draw the flow of a file, with its parameters as options, and run it.", add_help=False,
         epilog="lists are written a,b,c; a list whose parts have commas is written as JSON: '[\"a,b\", \"c\"]'\n"

@@ -11,7 +11,8 @@ from flowcore.cli.parser import Parser, Usage, add_json, add_store
 from flowcore.cli.printing import document, duration, name, plain, table
 from flowcore.cli.runs import began
 from flowcore.errors import FlowcoreError, ValueLost, ValueReleased
-from flowcore.history import CellInfo, RecordedRun, open_run, runs
+from flowcore.history import RecordedRun, open_run, runs
+from flowcore.inspect.brief import CellInfo
 from flowcore.inspect.failures import FailedCell
 from flowcore.inspect.loops import step_told
 from flowcore.settings import Settings

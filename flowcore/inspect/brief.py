@@ -45,6 +45,38 @@ class RunInfo:
     workers: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellInfo:
+    """A cell of a recorded run.
+
+    Attributes
+    ----------
+    cell : str
+        Its readable id.
+    labels : dict
+        Axis to label.
+    state : str
+        ``done``, ``hit`` (answered by the store), ``given``, ``failed``, ``skipped``,
+        ``blocked`` (something it needs failed), ``interrupted``, ``waiting`` or ``not run``.
+    seconds : float
+        Wall time inside the user's function; 0 where it was not called.
+    attempts : int
+        How often it was tried.
+    key : str
+        Its key, in hex; empty where it has none.
+    number : int
+        Its place among the node's cells.
+    """
+
+    cell: str
+    labels: dict[str, object]
+    state: str
+    seconds: float
+    attempts: int
+    key: str
+    number: int
+
+
 def in_short(run_id: str, facts: Mapping[str, object], status: str, counts: Mapping[str, object]) -> RunInfo:
     """Give a run that is over, by what it wrote when it began and ended."""
     cells = {str(name): n for name, n in counts.items() if isinstance(n, int) and name != "seconds"}

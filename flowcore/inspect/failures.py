@@ -8,6 +8,7 @@ for any number of kinds. Never shows a value: arguments are shapes, dtypes and d
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 
@@ -101,6 +102,14 @@ def undone(graph: Graph, schedule: Schedule) -> Undone:
         left += sum(states.count(state) for state in (State.WAITING, State.READY, State.PARKED, State.INTERRUPTED))
     nodes = tuple(f"{name} ({n} cells)" if n > 1 else name for name, n in found.items())
     return Undone(blocked=sum(found.values()), nodes=nodes, left=left)
+
+
+def debugging(run: str, cell: str, error: FlowcoreError | Failure, store: object) -> str:
+    """Give the command that calls a cell again under a debugger; empty where that is of no use, or too long."""
+    if not isinstance(error, Failure) or len(cell) > _IDS or not isinstance(store, str):
+        return ""
+    place = "" if store == ".flowcore" else f" --store {shlex.quote(store)}"
+    return f"flowcore debug {run} {shlex.quote(cell)}{place}"
 
 
 def replay(node: Node, cell: str, error: FlowcoreError | Failure, settings: Settings) -> str:

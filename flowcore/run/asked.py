@@ -26,6 +26,8 @@ class Asked:
         Nodes whose older results count although their code has changed.
     checking : bool
         Whether what comes out is only compared with what is kept: two values for one key are no surprise then.
+    origin : mapping
+        What draws the flow; see `flowcore.run.origin`.
     """
 
     wants: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
@@ -34,3 +36,4 @@ class Asked:
     refresh: Mapping[int, Sequence[int] | None] = field(default_factory=dict)
     trust: Iterable[int] = ()
     checking: bool = False
+    origin: Mapping[str, object] = field(default_factory=dict)

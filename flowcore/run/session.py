@@ -135,7 +135,7 @@ class Session:
             checkpoints=self.store_run.checkpoints if self.store_run.writable else None,
             hear=self._hear, echo=not self._teller.listening, named=self._named,
         )  # fmt: skip
-        self._given = tuple(asked.given)
+        self._given, self._origin = tuple(asked.given), asked.origin
         try:
             self.engine = self._assemble(asked, depth, earlier)
         except BaseException:  # a given value that cannot travel, say: nothing of this run stays
@@ -167,6 +167,11 @@ class Session:
     def seconds(self) -> float:
         """Wall time so far, or in all."""
         return clock.monotonic() - self.began if self._seconds is None else self._seconds
+
+    @property
+    def debuggable(self) -> bool:
+        """Whether the journal says what draws the flow, so that a cell can be called again from another process."""
+        return bool(self._origin) and self.store_run.writable
 
     @property
     def parked(self) -> CellsParked:
@@ -259,7 +264,7 @@ class Session:
                 self._draw(planned)
             tell_beginning(
                 self.store_run.cache, self.graph, flow=self.name, settings=self.settings, given=self._given,
-                codec=self.codec, about={"began": clock.wall() - self.seconds},
+                codec=self.codec, about={"began": clock.wall() - self.seconds, "origin": dict(self._origin)},
             )  # fmt: skip
             self._mind_walltime()
             self.engine.run()

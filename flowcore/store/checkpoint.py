@@ -9,11 +9,18 @@ of is said in `generations.py`.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
+from flowcore.store.arrayfile import Unread, copy_draft
+from flowcore.store.fs import Disk
 from flowcore.store.generations import Generations, Home
 from flowcore.store.history import lives, read_end
+from flowcore.store.layout import Layout, make_directory
 from flowcore.store.manifest import Manifest
+from flowcore.store.trouble import Trouble
 
 _KEY: Final = re.compile(r"[0-9a-f]{64}")
 
@@ -75,3 +82,42 @@ class Checkpoints:
         if not run or run == self.home.run_id or read_end(layout.journal(run), disk=disk) is not None:
             return False
         return lives(layout.root, run, disk=disk)
+
+
+def copied(states: Checkpoints, key: bytes, directory: str) -> Checkpoints:
+    """Copy the states of one cell to a directory of their own, for whoever goes on from them apart from all runs.
+
+    Parameters
+    ----------
+    states : Checkpoints
+        Only read: the run that they belong to may live.
+    key : bytes
+    directory : str
+        Empty, and the caller's to remove.
+    """
+    disk, layout = states.home.disk, Layout(Path(directory))
+    home = replace(states.home, layout=layout, trouble=Trouble(directory, disk=disk, tell=lambda _: None))
+    here, there = states.home.layout.checkpoint(key), layout.checkpoint(key)
+    try:
+        names = disk.listdir(here)
+    except OSError:
+        return Checkpoints(home)
+    for place in (layout.v1, layout.checkpoints, there):
+        make_directory(disk, place)
+    for name in names:
+        with suppress(OSError, Unread):  # superseded this instant: there is a newer one
+            _copy(disk, f"{here}/{name}", f"{there}/{name}")
+    return Checkpoints(home)
+
+
+def _copy(disk: Disk, source: str, target: str) -> None:
+    fd = disk.open(source)
+    try:
+        copy_draft(disk, fd, target, suffix="", durable=False)
+    finally:
+        disk.close(fd)
+    fd = disk.open(target)
+    try:
+        disk.chmod(fd, 0o600)  # a series is added to
+    finally:
+        disk.close(fd)

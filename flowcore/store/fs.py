@@ -17,6 +17,9 @@ import fcntl
 import mmap
 import os
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -223,3 +226,10 @@ def end_reading(disk: Disk, fd: int) -> None:
         disk.close(fd)
     except OSError:
         return
+
+
+@contextmanager
+def scratch() -> Iterator[str]:
+    """Give an empty directory, for this user alone, that is gone afterwards with all that is in it."""
+    with tempfile.TemporaryDirectory(prefix="flowcore-scratch-", ignore_cleanup_errors=True) as path:
+        yield path
