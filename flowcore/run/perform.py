@@ -90,7 +90,7 @@ def _warn(report: Report, warning: FlowcoreWarning) -> None:
 
 def perform(job: Job, place: Workplace, report: Report) -> None:
     """Run the cells of a job in order; report each exactly once."""
-    slot, pages = place.slot, place.pages
+    slot, pages, recent = place.slot, place.pages, place.codec.recent
     context = Context(job.name(0), 0, 0, slot, depth=job.task.depth, cores=job.task.cores, pages=pages)
     token = current.set(context)
     try:
@@ -103,6 +103,8 @@ def perform(job: Job, place: Workplace, report: Report) -> None:
                 context.supplied = place.supplied(job, i, report)
             slot.begin(attempt)
             result = perform_cell(job, i, place)
+            if recent is not None:
+                recent.settle()
             if pages is not None:
                 pages.flush(attempt)
             if context.supplied is not None:

@@ -18,6 +18,7 @@ from flowcore.run.surroundings import Surroundings
 from flowcore.run.warned import travelling
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import Store
+from flowcore.store.recent import Recent
 
 
 class StoreWorkshop:
@@ -34,6 +35,7 @@ class StoreWorkshop:
             passed=attached.spool,
             files=attached.files,
             pickles=surroundings.pickles,
+            recent=Recent(),
         )
         if surroundings.classes:
             self._codec.load_classes(surroundings.classes)

@@ -40,6 +40,7 @@ from flowcore.plan.importing import importable
 from flowcore.plan.pickled import pickled
 from flowcore.store.files import Files
 from flowcore.store.leaf import find_leaf
+from flowcore.store.recent import Recent
 
 Record: TypeAlias = bytes
 
@@ -93,15 +94,17 @@ class Codec:
     `kept` is None where the store cannot be written; then everything goes to `passed`.
     With `pickles`, values without encoding are kept as pickles, and kept pickles are read
     (contract S2): who asks for that trusts whoever can write to the store. May be used from
-    several threads: it holds no state of its own.
+    several threads, but for one with a `recent`, from which arrays are handed on.
     """
 
     def __init__(
-        self, *, kept: ArrayHome | None, passed: ArrayHome, files: Files | None = None, pickles: bool = False
-    ) -> None:
+        self, *, kept: ArrayHome | None, passed: ArrayHome, files: Files | None = None, pickles: bool = False,
+        recent: Recent | None = None,
+    ) -> None:  # fmt: skip
         self._kept = kept
         self.passed = passed
         self.pickles = pickles
+        self.recent = recent
         self.files = files if files is not None else Files()
         homes: tuple[ArrayHome | None, ...] = (self.files.blobs, passed, kept)  # what cannot be written can be read
         self._homes = {home.place: home for home in homes if home is not None}
@@ -128,9 +131,24 @@ class Codec:
                     raise
         return self._encode(value, self.passed, self.files.look)
 
-    @staticmethod
-    def _encode(value: object, home: ArrayHome, look: Look) -> Encoded:
-        return encode(value, put=home.put, place=home.place, class_identity=class_identity, look=look)
+    def _encode(self, value: object, home: ArrayHome, look: Look) -> Encoded:
+        recent = self.recent
+        if recent is None:
+            return encode(value, put=home.put, place=home.place, class_identity=class_identity, look=look)
+
+        def put(header: bytes, data: memoryview) -> bytes:
+            digest = home.put(header, data)
+            recent.note(digest, header, data)
+            return digest
+
+        untouched = False
+        try:
+            encoded = encode(value, put=put, place=home.place, class_identity=class_identity, look=look)
+            untouched = not encoded.classes
+            return encoded
+        finally:
+            if not untouched:  # code of others may have run after an array was written
+                recent.drop()
 
     def argument(self, value: object, *, name: str) -> Encoded:
         """Give record and identity of an argument; functions in it go by code identity (K19).
@@ -171,6 +189,8 @@ class Codec:
 
     def fetch(self, digest: bytes, header: bytes, nbytes: int, place: int) -> tuple[Buffer, int]:
         """Map an array from the home that its record names."""
+        if self.recent is not None and (own := self.recent.take(digest, header, nbytes)) is not None:
+            return own, len(header)
         home = self._homes.get(place)
         if home is None:
             raise ValueGone(digest)

@@ -39,6 +39,10 @@ NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph"
 _NOT_OFFERED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENODEV})
 
 
+class PrivateMap(mmap.mmap):
+    """A file in memory whose writes stay there. Only :meth:`Disk.map` makes these, so they are known by their class."""
+
+
 class Disk:
     """The operating system's files, one small method a call. Any thread."""
 
@@ -66,11 +70,11 @@ class Disk:
         """Read into `buffer` from `offset`; give how much."""
         return os.preadv(fd, [buffer], offset)
 
-    def map(self, fd: int, size: int) -> mmap.mmap:
+    def map(self, fd: int, size: int) -> PrivateMap:
         """Map a file so that writing to the memory never reaches the file."""
         if sys.version_info >= (3, 13):
-            return mmap.mmap(fd, size, access=mmap.ACCESS_COPY, trackfd=False)
-        return mmap.mmap(fd, size, access=mmap.ACCESS_COPY)
+            return PrivateMap(fd, size, access=mmap.ACCESS_COPY, trackfd=False)
+        return PrivateMap(fd, size, access=mmap.ACCESS_COPY)
 
     def reserve(self, fd: int, size: int) -> None:
         """Claim the room a file needs, so that a full disk is an error and not a signal."""
