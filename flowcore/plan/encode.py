@@ -55,6 +55,7 @@ from flowcore.plan.writing import PLAIN, Writing
 __all__ = [
     "INLINE_LIMIT", "NESTING_LIMIT", "ArrayFacts", "BadRecord", "Encoded", "Fetch", "Locate", "Look", "NoEncoding",
     "PlainRecord", "Put", "ValueGone", "class_name", "combine", "component_of", "decode", "elements", "encode",
+    "encode_plain",
     "files_in", "find_class", "forget_kinds", "identify", "item", "join_dict", "join_list", "join_tuple", "main_stem",
     "no_fetch", "references", "register_classes", "set_main_stem",
 ]  # fmt: skip
@@ -105,17 +106,24 @@ def encode(
     NoEncoding
         If a part of `value` has no canonical encoding; says where it is.
     """
-    if type(value) in PLAIN:
-        record = pack_scalar(value)
-        if len(record) <= 32:
-            return Encoded(record, b"\0" + record)
-        if len(record) <= INLINE_LIMIT:
-            return Encoded(record, component_of_form(record))
+    plain = encode_plain(value)
+    if plain is not None:
+        return plain
     writing = Writing(
         WRITERS, put=put, place=place, inline=INLINE_LIMIT,
         class_identity=class_identity, function_identity=function_identity, look=look,
     )  # fmt: skip
     return finish(_plain_parts(value, writing), writing)
+
+
+def encode_plain(value: object) -> Encoded | None:
+    """Encode a number, a text, bytes or None that fits into a record; None: it takes :func:`encode`."""
+    if type(value) not in PLAIN:
+        return None
+    record = pack_scalar(value)
+    if len(record) <= 32:
+        return Encoded(record, b"\0" + record)
+    return Encoded(record, component_of_form(record)) if len(record) <= INLINE_LIMIT else None
 
 
 def _plain_parts(value: object, writing: Writing) -> object:

@@ -16,6 +16,7 @@ from flowcore.plan import cut
 from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.plan.extension import OUTSIDE, PASSED, PICKLED
 from flowcore.plan.files import has_files, may_hold_files
+from flowcore.plan.plain import plain_numbers
 from flowcore.plan.records import extension_code, is_plain_key, references
 from flowcore.run.context import current
 from flowcore.run.job import Job, Part, Record, TaskSpec
@@ -80,7 +81,8 @@ def _hold_files(column: list[Record]) -> bool:
 class Stage:
     """A job's arguments, ready to be read cell by cell.
 
-    `filed` says whether there may be files among them.
+    `filed` says whether there may be files among them; `plain` that nothing is done with a
+    result but to encode it.
     """
 
     def __init__(self, call: Call, job: Job) -> None:
@@ -90,6 +92,7 @@ class Stage:
         raw = call.task.mode in ("item", "expand")  # these work on records, not on values
         self._positional = [self._reader(part, raw) for part in call.task.positional]
         self._keywords = [(name, self._reader(part, raw)) for name, part in call.task.keywords]
+        self.plain = not raw and not job.canon
         self.filed = not raw and (bool(call.constants) or any(map(_hold_files, job.columns)))
 
     def arguments(self, i: int) -> tuple[list[Any], dict[str, Any]]:
@@ -148,6 +151,9 @@ class Stage:
             return (lambda _: column[0]) if len(column) == 1 else column.__getitem__
         if len(column) == 1:
             return self._call.constant(column[0])
+        numbers = plain_numbers(column)
+        if numbers is not None:
+            return numbers.__getitem__
         decode = self._call.codec.decode
         return lambda i: decode(column[i])
 

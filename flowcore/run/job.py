@@ -24,7 +24,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from enum import IntEnum
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgpack
 
@@ -211,6 +211,25 @@ class Done:
     # close to what they were compared with: attempt, largest absolute and relative deviation; its record is empty
     times: list[float] = field(default_factory=list)  # three a cell: clock.monotonic, seconds to fetch, and to keep
     workers: list[int] = field(default_factory=list)  # a number a cell, by who hears of it; never packed
+
+
+class Value(NamedTuple):
+    """What one attempt gave where there is nothing else to tell: a row of a Done, before it is in columns."""
+
+    attempt: int
+    record: Record
+    component: Component
+    seconds: float
+    began: float
+    fetched: float  # seconds
+    kept: float  # seconds
+
+    def done(self) -> Done:
+        """Give it in columns of its own."""
+        return Done(
+            attempts=[self.attempt], records=[self.record], components=[self.component], seconds=[self.seconds],
+            times=[self.began, self.fetched, self.kept],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

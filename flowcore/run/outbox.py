@@ -22,8 +22,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from flowcore import clock
-from flowcore.run.job import Done, Interrupted, Metric, Printed, Result, Warned, pack_result
-from flowcore.run.slot import Slot
+from flowcore.run.job import Done, Interrupted, Metric, Printed, Result, Value, Warned, pack_result
+from flowcore.run.slot import LocalSlot, Slot
 
 HOLD_SECONDS = 0.005
 HOLD_BYTES = 64 * 1024
@@ -33,11 +33,12 @@ PRINT_BYTES = 64 * 1024  # of one cell; the rest is counted, not kept
 class Outbox:
     """Collects results and sends them. Any thread of the worker may call."""
 
-    def __init__(self, send: Callable[[object], None], slot: Slot) -> None:
+    def __init__(self, send: Callable[[object], None], slot: Slot | LocalSlot) -> None:
         self._send = send
         self._slot = slot
         self._lock = threading.RLock()  # a signal handler may print while its own thread is in here
         self._held: list[list[object]] = []
+        self._columns: list[object] | None = None  # the last of them, if plain values are added to it
         self._since = 0.0  # when the oldest of them came
         self._bytes = 0
         self._cells = 0
@@ -68,6 +69,29 @@ class Outbox:
             self._bytes += sum(map(len, result.records)) + 16 * len(result.records)
             self._hold(pack_result(result))
 
+    def value(self, value: Value) -> None:
+        """Take the plain value of a cell: as `report`, without making a result of it first."""
+        for stream in self.streams:
+            stream.flush()
+        attempt, record, component, seconds, began, fetched, kept = value
+        now = began + fetched + seconds + kept
+        with self._lock:
+            self._cells += 1
+            columns = self._columns
+            if columns is None:
+                columns = self._columns = pack_result(Done(attempts=[], records=[], components=[], seconds=[]))
+                if not self._held:
+                    self._since = now
+                    if self._short:
+                        self._wake_sender()
+                self._held.append(columns)
+            for column, part in zip(columns[1:5], (attempt, record, component, seconds), strict=True):
+                column.append(part)  # type: ignore[attr-defined]
+            columns[-1].extend((began, fetched, kept))  # type: ignore[attr-defined]
+            self._bytes += len(record) + 16
+            if not self._short or self._bytes >= HOLD_BYTES or now - self._since >= HOLD_SECONDS:
+                self._flush()
+
     def printed(self, stream: str, text: str) -> None:
         """Take what was printed, by whatever cell the slot names."""
         if self._cut:
@@ -89,10 +113,11 @@ class Outbox:
     def cut(self) -> None:
         """Send nothing any more: this is a child that a cell forked, and the socket is its parent's."""
         self._lock = threading.RLock()
-        self._held = []
+        self._held, self._columns = [], None
         self._cut = True
 
     def _hold(self, packed: list[object]) -> None:
+        self._columns = None
         now = clock.monotonic()
         if not self._held:
             self._since = now
@@ -107,7 +132,7 @@ class Outbox:
         if not self._held or self._cut:
             return
         now = clock.monotonic()
-        held, self._held = self._held, []
+        held, self._held, self._columns = self._held, [], None
         self._bytes = 0
         self._send(["results", now - self._mark, self._cells, held])
         self._mark = now

@@ -26,11 +26,11 @@ from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.seat import Pulse, StartOver, Stopped
 from flowcore.errors import FileChanged, FlowcoreWarning, MissingFile, NotPicklable, NotStorable, Skip
 from flowcore.plan.closeness import Deviation, deviation
-from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone
+from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, encode_plain
 from flowcore.run.call import Call, unreadable
 from flowcore.run.context import Context, SlotLike, current
 from flowcore.run.failure import describe
-from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
+from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec, Value
 from flowcore.run.pages import Pages
 from flowcore.run.seat import Around
 from flowcore.run.supply import Supplied
@@ -39,6 +39,7 @@ from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 
 Report = Callable[[Result], None]
+Tell = Callable[[Value], None]
 
 
 @dataclass(slots=True)
@@ -88,8 +89,8 @@ def _warn(report: Report, warning: FlowcoreWarning) -> None:
         report(told)
 
 
-def perform(job: Job, place: Workplace, report: Report) -> None:
-    """Run the cells of a job in order; report each exactly once."""
+def perform(job: Job, place: Workplace, report: Report, tell: Tell | None = None) -> None:
+    """Run the cells of a job in order; report each exactly once, a plain value to `tell` if that is given."""
     slot, pages, recent = place.slot, place.pages, place.codec.recent
     context = Context(job.name(0), 0, 0, slot, depth=job.task.depth, cores=job.task.cores, pages=pages)
     token = current.set(context)
@@ -109,13 +110,18 @@ def perform(job: Job, place: Workplace, report: Report) -> None:
                 pages.flush(attempt)
             if context.supplied is not None:
                 context.supplied.close()
-            report(result)
+            if not isinstance(result, Value):
+                report(result)
+            elif tell is not None:
+                tell(result)
+            else:
+                report(result.done())
             slot.clear()
     finally:
         current.reset(token)
 
 
-def perform_cell(job: Job, i: int, place: Workplace) -> Result:
+def perform_cell(job: Job, i: int, place: Workplace) -> Result | Value:
     """Run one cell of a job; give what became of it."""
     attempt, began = job.attempts[i], monotonic()
     try:
@@ -130,7 +136,11 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result:
     started = monotonic()
     try:
         value = stage.run(*arguments)
-        seconds = monotonic() - started
+        ended = monotonic()
+        if stage.plain and not seen and (plain := encode_plain(value)) is not None:
+            fetched, seconds = started - began, ended - started
+            return Value(attempt, plain.record, plain.component, seconds, began, fetched, monotonic() - ended)
+        seconds = ended - started
         del arguments
         changed = stage.changed(seen) if seen else ""
         done = keep_result(job, i, value, seconds, place, changed)

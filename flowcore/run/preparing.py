@@ -18,17 +18,18 @@ from flowcore.declare.node import Along, Node
 from flowcore.doubts import NotReproducible
 from flowcore.errors import NotPicklable
 from flowcore.plan.code import Fingerprint, class_fingerprint, fingerprint, modules_read
-from flowcore.plan.encode import NoEncoding, encode, find_class
+from flowcore.plan.encode import NoEncoding, encode, encode_plain, find_class
 from flowcore.plan.extension import array_digest
 from flowcore.plan.graph import Planned
 from flowcore.plan.keys import SharedKeys, common_components
 from flowcore.plan.modules import Modules
 from flowcore.plan.pieces import is_followed
+from flowcore.plan.records import tells_itself
 from flowcore.plan.streams import RNG
 from flowcore.plan.tracking import Watch, watch
 from flowcore.run.claims import claim_source, has_checkpoint, with_claims
 from flowcore.run.inputs import Feeder, FromAxis, feeder
-from flowcore.run.job import Component, Keep, Part, TaskSpec, Tracked, dumps
+from flowcore.run.job import Component, Keep, Part, Record, TaskSpec, Tracked, dumps
 from flowcore.run.recipe import Recipe
 from flowcore.run.requests import Source, asked, draws, stream_sources
 from flowcore.run.work import Work
@@ -239,6 +240,14 @@ def _known_classes(classes: dict[str, bytes]) -> list[tuple[str, Fingerprint]]:
             for name, identity, kind in found]  # fmt: skip
 
 
+def _label(value: object, encoder: Encoder, path: str, i: int) -> tuple[Record, Component]:
+    """Encode an element of an axis: of most there is nothing more to know than what they tell themselves."""
+    plain = encode_plain(value)
+    if plain is not None and tells_itself(plain.component):
+        return plain.record, plain.component
+    return encoder.fresh(value, f"{path}[{i}]")
+
+
 def _feeders(planned: Planned, surround: Surround, encoder: Encoder) -> list[Feeder]:
     space = surround.spaces(planned.number)
     found: list[Feeder] = []
@@ -248,7 +257,7 @@ def _feeders(planned: Planned, surround: Surround, encoder: Encoder) -> list[Fee
                 (n for n in planned.node.options.ignore if n in planned.arguments and slot in planned.slots_of(n)), ""
             )
             path = f"args.{ignored}" if ignored else f"each({form.axis.name}=...)"
-            encoded = [encoder.fresh(value, f"{path}[{i}]") for i, value in enumerate(form.values)]
+            encoded = [_label(value, encoder, path, i) for i, value in enumerate(form.values)]
             found.append(FromAxis(space, form.axis.name, encoded))
         else:
             found.append(feeder(form, space, surround))

@@ -34,7 +34,7 @@ from typing import NoReturn, Protocol
 from flowcore.dataclass import dataclass
 from flowcore.run import blas, proc
 from flowcore.run.comparing import UNLOADABLE
-from flowcore.run.job import Job, Result, TaskSpec
+from flowcore.run.job import Job, Result, TaskSpec, Value
 from flowcore.run.outbox import Outbox, text_stream
 from flowcore.run.slot import TEXT, Slot
 from flowcore.run.surroundings import Surroundings
@@ -48,8 +48,8 @@ _LOG_LIMIT = 1 << 20  # bytes of a worker's log; emptied between batches
 class Workshop(Protocol):
     """What a worker performs cells with during one run."""
 
-    def perform(self, job: Job, report: Callable[[Result], None]) -> None:
-        """Run the cells of `job` in order; `report` the outcome of each as it ends."""
+    def perform(self, job: Job, report: Callable[[Result], None], tell: Callable[[Value], None]) -> None:
+        """Run the cells of `job` in order; `report` the outcome of each as it ends, or `tell` its plain value."""
         ...
 
     def code(self, task: TaskSpec) -> bytes:
@@ -144,7 +144,7 @@ class Worker:
             blas.cap_variables(self._cores)
             blas.cap_loaded(self._cores)
         self.outbox.begin(short=0.0 < job.seconds < SHORT_SECONDS)
-        self._workshop.perform(job, self.outbox.report)
+        self._workshop.perform(job, self.outbox.report, self.outbox.value)
         self.outbox.flush()
         self._slot.clear()
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from flowcore.errors import FlowcoreWarning
 from flowcore.plan.code import fingerprint, forget
 from flowcore.run.comparing import differing_module
-from flowcore.run.job import Job, Result, TaskSpec
+from flowcore.run.job import Job, Result, TaskSpec, Value
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import Slot
 from flowcore.run.surroundings import Surroundings
@@ -43,10 +43,10 @@ class StoreWorkshop:
             codec=self._codec, slot=slot, checkpoints=attached.checkpoints if surroundings.writable else None
         )
 
-    def perform(self, job: Job, report: Callable[[Result], None]) -> None:
-        """Run the cells of `job` in order; `report` the outcome of each as it ends."""
+    def perform(self, job: Job, report: Callable[[Result], None], tell: Callable[[Value], None]) -> None:
+        """Run the cells of `job` in order; `report` the outcome of each as it ends, or `tell` its plain value."""
         self._report = report
-        perform(job, self._place, report)
+        perform(job, self._place, report, tell)
         self._report = None
 
     def code(self, task: TaskSpec) -> bytes:

@@ -12,12 +12,13 @@ from dataclasses import replace
 from flowcore.plan.encode import BadRecord, references
 from flowcore.plan.extension import KEPT
 from flowcore.plan.pickled import is_pickled, sealed
+from flowcore.plan.plain import are_scalars
 from flowcore.store.trace import Trace
 
 
 def kept(trace: Trace) -> tuple[Trace, dict[bytes, int]]:
     """Give the trace without what must not be kept, and the arrays it names, with their sizes."""
-    if trace.skips:
+    if trace.skips or (all(trace.components) and are_scalars(trace.records)):
         return trace, {}
     keys, records = list(trace.keys), list(trace.records)
     sizes: dict[bytes, int] = {}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowcore.plan.encode import decode, encode, no_fetch
-from flowcore.plan.plain import plain_numbers
+from flowcore.plan.plain import are_scalars, plain_numbers
 
 NUMBERS = st.one_of(st.booleans(), st.integers(-(2**63), 2**64 - 1), st.floats())
 OTHERS = st.one_of(st.none(), st.text(max_size=9), st.binary(max_size=9), st.just(2**64), st.just(()), st.just([7]))
@@ -53,3 +53,16 @@ def test_bytes_that_are_no_number_each_are_refused(records: list[bytes]) -> None
 def test_no_records_are_left_to_decoding() -> None:
     """Of nothing there is nothing to read."""
     assert None is plain_numbers([])
+
+
+@given(st.lists(st.one_of(NUMBERS, OTHERS), max_size=5))
+def test_scalars_hold_nothing(values: list[Any]) -> None:
+    """Containers and extensions, which alone can point to an array or hold a pickle, are never taken for scalars."""
+    scalar = [not isinstance(value, list | tuple) and value != 2**64 for value in values]
+
+    assert all(scalar) == are_scalars([_record(value) for value in values])
+
+
+def test_a_record_that_is_not_there_is_no_scalar() -> None:
+    """Empty bytes stand for a value that is not in its record."""
+    assert not are_scalars([bytes([7]), b""])

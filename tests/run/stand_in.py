@@ -19,7 +19,7 @@ from collections.abc import Callable
 import msgpack
 
 from flowcore.run.failure import describe
-from flowcore.run.job import Done, Failed, Interrupted, Job, Result, TaskSpec
+from flowcore.run.job import Done, Failed, Interrupted, Job, Result, TaskSpec, Value
 from flowcore.run.slot import Slot
 from flowcore.run.surroundings import Surroundings
 
@@ -33,7 +33,7 @@ class StandIn:
     def __init__(self, surroundings: Surroundings, slot: Slot) -> None:
         self.slot = slot
 
-    def perform(self, job: Job, report: Callable[[Result], None]) -> None:
+    def perform(self, job: Job, report: Callable[[Result], None], tell: Callable[[Value], None]) -> None:  # noqa: ARG002
         """Run the cells of `job`."""
         slot = self.slot
         function = load(job.task)
@@ -97,7 +97,7 @@ def die_in_workshop(surroundings: Surroundings, slot: Slot) -> StandIn:
 class EndsUnnamed(StandIn):
     """Dies on its first batch with an empty slot."""
 
-    def perform(self, job: Job, report: Callable[[Result], None]) -> None:
+    def perform(self, job: Job, report: Callable[[Result], None], tell: Callable[[Value], None]) -> None:  # noqa: ARG002
         """End the process between cells."""
         self.slot.clear()
         os._exit(9)
