@@ -19,7 +19,7 @@ from flowcore.inspect.inspected import Inspected
 from flowcore.inspect.loops import peek
 from flowcore.inspect.nodeinfo import NodeInfo
 from flowcore.inspect.pictured import Pictured
-from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.recorded import Recorded, names_some
 from flowcore.inspect.run_network import recorded_network
 from flowcore.inspect.summary import summary
 from flowcore.run.books import Counts
@@ -157,10 +157,21 @@ class RecordedRun(Pictured, Inspected):
         """Give how many cells of a node ran, were answered by the store, failed and were skipped."""
         return self._now.ledgers[self._node(node).number].counts
 
-    def cells(self, node: str) -> list[CellInfo]:
-        """Give the cells of a node, those along dynamic axes as far as they are known."""
-        number = self._node(node).number
-        return [self._row(number, n) for n in self._numbers(number)]
+    def cells(self, name: str) -> list[CellInfo]:
+        """Give the cells of a node, those along dynamic axes as far as they are known.
+
+        Of ``erode[rate=0.1]`` those that have this label, whatever their labels along other axes.
+        """
+        now = self._now
+        for node in self.nodes:
+            if node.name == name:
+                return [self._row(node.number, n) for n in self._numbers(node.number)]
+        for node in self.nodes:
+            if name.startswith(f"{node.name}[") and name.endswith("]"):
+                inside, number = name[len(node.name) + 1 : -1], node.number
+                if found := [n for n in self._numbers(number) if names_some(inside, now.fragments(number, n))]:
+                    return [self._row(number, n) for n in found]
+        raise self._unknown(name)
 
     def cell(self, cell: str) -> CellInfo:
         """Give one cell, by its id."""

@@ -7,12 +7,12 @@ from dataclasses import asdict
 from typing import Any, TypeAlias
 
 from flowcore.cli.parser import Parser, Usage, add_json, add_store
-from flowcore.cli.printing import document, duration, name, table, tell
+from flowcore.cli.printing import document, duration, name, table
 from flowcore.errors import did_you_mean, nearest
 from flowcore.settings import Settings, size, whole
 from flowcore.store.directory import Store, open_store
 from flowcore.store.gc import KEPT_RUNS, Busy, Collected, clear, collect
-from flowcore.store.inventory import list_results, list_tasks
+from flowcore.store.inventory import OneResult, list_results, list_tasks
 from flowcore.store.usage import usage
 from flowcore.store.verify import Findings, verify
 
@@ -82,13 +82,11 @@ def _ls(arguments: Sequence[str]) -> int:
             if gone := sum(t.gone for t in tasks):
                 print(f"The files of {_counted(gone, 'result')} more are gone: computed again when needed.")
         return 0
-    results = list_results(store, given.task)
+    results = _results(store, given.task)
     count = whole("last", given.last)
     shown = results[:count] if count else results
     if given.json:
         print(document({"results": [asdict(result) for result in shown]}))
-    elif not results:
-        print(f"There are no results of {name(given.task)} in {name(store.root)}.")
     else:
         rows = [(r.key[:12], r.run, in_bytes(r.bytes), duration(r.seconds)) for r in shown]
         print(table([("key", "run", "size", "took"), *rows], right=frozenset({2, 3})))
@@ -97,8 +95,19 @@ def _ls(arguments: Sequence[str]) -> int:
     return 0
 
 
+def _results(store: Store, task: str) -> Sequence[OneResult]:
+    """Give the results of a task; it must have some."""
+    results = list_results(store, task)
+    if not results:
+        known = [one.task for one in list_tasks(store)]
+        near = did_you_mean(nearest(task, [*known, *(one.rpartition(".")[2] for one in known)]))
+        raise Usage(f"there are no results of {name(task)} in {name(store.root)}.{near}")
+    return results
+
+
 def _du(arguments: Sequence[str]) -> int:
-    parser = Parser("cache du", "Tell how much room a store takes, by kind of file.")
+    parser = Parser("cache du", "Tell how much room a store takes, by kind of file.",
+                    epilog="for example: flowcore cache du --store /scratch/me/.flowcore")  # fmt: skip
     add_store(parser)
     add_json(parser)
     given = parser.read(arguments)
@@ -120,7 +129,8 @@ def _verify(arguments: Sequence[str]) -> int:
         return recompute(arguments)
     parser = Parser(
         "cache verify", "Read everything in a store and compare it with its digests; what is damaged is put aside.",
-        epilog="What was put aside is computed again when it is needed. Exit code 1: something is damaged.",
+        epilog="for example: flowcore cache verify; flowcore cache verify --recompute 5% lands.py\n"
+        "What was put aside is computed again when it is needed. Exit code 1: something is damaged.",
     )  # fmt: skip
     parser.add_argument("--read-only", action="store_true", help="only tell: put nothing aside")
     parser.add_argument(
@@ -194,8 +204,8 @@ def _clear(arguments: Sequence[str]) -> int:
     which.add_argument("--all", action="store_true", help="results, history, checkpoints and logs of all runs")
     given = _making_room(parser, arguments)
     store = _opened(given.store)
-    if given.task is not None and not list_results(store, given.task) and not given.json:
-        tell(f"There are no results of {name(given.task)} in {name(store.root)}.")
+    if given.task is not None:
+        _results(store, given.task)
     _tell_collected(clear(store, task=given.task, dry=given.dry_run), given)
     return 0
 

@@ -11,7 +11,8 @@ from flowcore.settings import OPTION_NAMES, Settings, unknown_variables
 
 def main(arguments: Sequence[str]) -> int:
     """Print all options with their origins."""
-    parser = Parser("config", "Show the options that a run would have here, and where each comes from.")
+    parser = Parser("config", "Show the options that a run would have here, and where each comes from.",
+                    epilog="for example: FLOWCORE_WORKERS=4 flowcore config")  # fmt: skip
     add_store(parser)
     add_json(parser)
     given = parser.read(arguments)

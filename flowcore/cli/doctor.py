@@ -40,7 +40,10 @@ class Check:
 
 def main(arguments: Sequence[str]) -> int:
     """Print all checks; 1 if one of them failed."""
-    parser = Parser("doctor", "Try out what flowcore needs of this machine: versions, the store's filesystem, workers.")
+    parser = Parser(
+        "doctor", "Try out what flowcore needs of this machine: versions, the store's filesystem, workers.",
+        epilog="for example: flowcore doctor --store /scratch/me/.flowcore",
+    )  # fmt: skip
     add_store(parser)
     add_json(parser)
     given = parser.read(arguments)

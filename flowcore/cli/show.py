@@ -38,11 +38,10 @@ def main(arguments: Sequence[str]) -> int:
     run = opened(given.run, Settings.of(store=given.store).store)
     if given.cell is None:
         print(document(_run_facts(run)) if given.json else _run_told(run))
-    elif given.cell in run and len(cells := run.cells(given.cell)) != 1:
-        print(document({"cells": [asdict(cell) for cell in cells]}) if given.json else _cells_told(cells))
+    elif len(cells := run.cells(given.cell)) == 1:
+        print(document(_cell_facts(run, cells[0].cell)) if given.json else _cell_told(run, cells[0].cell))
     else:
-        wanted = cells[0].cell if given.cell in run else given.cell
-        print(document(_cell_facts(run, wanted)) if given.json else _cell_told(run, wanted))
+        print(document({"cells": [asdict(cell) for cell in cells]}) if given.json else _cells_told(cells))
     return 0
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
+from itertools import combinations
 from typing import Any, cast
 
 from flowcore.declare.node import label_of, label_told, told_cell
@@ -124,6 +125,13 @@ class Recorded:
         if number >= self.space(node).count:
             return f"{info.name}[cell {number}]"
         return told_cell(info.name, list(zip(info.axes, (told for _, told in self._along(node, number)), strict=True)))
+
+    def fragments(self, node: int, number: int) -> list[str]:
+        """Give the parts of a cell's id, one an axis; none of a cell whose labels cannot be read."""
+        if number >= self.space(node).count:
+            return []
+        told = (told for _, told in self._along(node, number))
+        return [f"{axis}={label}" for axis, label in zip(self.nodes[node].axes, told, strict=True)]
 
     def state(self, node: int, number: int) -> str:
         """Tell where a cell stands, in one word."""
@@ -344,3 +352,15 @@ class Recorded:
         owner = self.space(source).number(at)
         records = self._labels.get((source, owner if owner is not None else -1))
         return place if records is None else label_of(decode(records[place], fetch=self._fetch))
+
+
+def names_some(inside: str, fragments: Sequence[str]) -> bool:
+    """Tell whether what stands between the brackets of an id is some of the parts of a cell's id, in order.
+
+    Examples
+    --------
+    >>> names_some("rate=0.1", ["path='a'", "rate=0.1"]), names_some("rate=0.2", ["path='a'", "rate=0.1"])
+    (True, False)
+    """
+    picks = (combinations(fragments, count) for count in range(1, len(fragments) + 1))
+    return any(", ".join(pick) == inside for picked in picks for pick in picked)

@@ -93,12 +93,14 @@ def test_results_are_cleared(run_twice: Terminal) -> None:
     one = run_twice("cache", "clear", "--task", "erode")
     run_twice("run", "sweep.py", "--rates", "0.1,0.2")
     executed = run_twice.tally()
-    nothing = run_twice("cache", "clear", "--task", "nobody")
+    nothing = [run_twice("cache", *verb, "erod") for verb in (("clear", "--task"), ("ls",))]
     run_twice("cache", "clear", "--all")
 
     assert "given up: 2 results" in one.out
     assert 4 == executed
-    assert "There are no results of nobody" in nothing.err
+    assert [2, 2] == [told.code for told in nothing]
+    assert [True, True] == ["there are no results of erod in " in told.err for told in nothing]
+    assert [True, True] == ["Did you mean 'erode'?" in told.err for told in nothing]
     assert "There are no results" in run_twice("cache", "ls").out
 
 

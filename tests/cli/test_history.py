@@ -131,3 +131,30 @@ def test_wrong_names_are_2(ran: Terminal, arguments: list[str], told: str) -> No
 
     assert (2, "") == (wrong.code, wrong.out)
     assert told in wrong.err
+
+
+PLACES = """
+import flowcore as fc
+
+@fc.compute
+def level(place: str, year: int) -> int:
+    return len(place) + year
+
+@fc.flow
+def levels(places: list[str], years: list[int]):
+    return level(fc.each(place=places), fc.each(year=years))
+"""
+
+
+def test_some_labels_name_several_cells(flowcore: Terminal) -> None:
+    """As for `why` and for targets: an axis that is left out stands for all of its labels."""
+    flowcore.write("levels.py", PLACES)
+    flowcore("run", "levels.py", "--places", '["a", "b, c"]', "--years", "1,2", "-q")
+
+    several = flowcore("show", "last", "level[year=2]", "--json").json["cells"]
+    one = flowcore("show", "last", "level[place='b, c', year=2]", "--json").json["cell"]
+    none = flowcore("show", "last", "level[year=3]")
+
+    assert ["level[place='a', year=2]", "level[place='b, c', year=2]"] == [cell["cell"] for cell in several]
+    assert several[1] == one
+    assert 2 == none.code
