@@ -48,7 +48,7 @@ class Shop:
         """Perform one cell; give the record of its result, empty if it failed."""
         task = TaskSpec(id=id(function), name="some", live=function, positional=(["slot", 0],), keep=self._keep)
         results: list[Result] = []
-        perform(Job(task=task, node=0, attempts=[1], numbers=[0], columns=[[record]]), self._place, results.append)
+        perform(Job(task=task, nodes=[0], attempts=[1], numbers=[0], columns=[[record]]), self._place, results.append)
         (result,) = results
         if isinstance(result, Failed):
             return b""
