@@ -58,18 +58,25 @@ def victim(path: Path) -> int | None:
     return int(told.read_text()) if told.exists() else None
 
 
-def due(moment: str) -> str:
+def ordered(moment: str) -> str:
     """Give the way to die at this moment; empty if that was not ordered, or is done."""
-    path = os.environ.get(ORDER, "")
     try:
-        wanted, way = Path(path).read_text().split("|")
-        if wanted != moment:
-            return ""
-        Path(path).rename(path + ".taken")
+        wanted, way = Path(os.environ.get(ORDER, "")).read_text().split("|")
     except (OSError, ValueError):
         return ""
-    context = current.get()
-    Path(path).with_name("victim").write_text(str(context.number if context is not None else -1))
+    return way if wanted == moment else ""
+
+
+def due(moment: str) -> str:
+    """Take an order for this moment; empty if there is none, or another worker has taken it."""
+    path, way = Path(os.environ.get(ORDER, "")), ordered(moment)
+    if way:
+        try:
+            path.rename(path.with_name("taken"))
+        except OSError:
+            return ""
+        context = current.get()
+        path.with_name("victim").write_text(str(context.number if context is not None else -1))
     return way
 
 
@@ -106,15 +113,17 @@ class PerilousChannel:
     def wait(self) -> list[Any] | None:
         """Wait for a message; that may be too long."""
         if self._batches:
-            strike("before receive" if self._here(0.0) else "idle")
-        while not self._here(LOOK):
-            strike("between runs")
-            strike("shutdown")
+            if ordered("before receive"):
+                self._here(None)
+                strike("before receive")
+            while not self._here(LOOK):
+                for moment in ("idle", "between runs", "shutdown"):
+                    strike(moment)
         message = self._real.wait()
         self._batches += message is not None and message[0] == "batch"
         return message
 
-    def _here(self, within: float) -> bool:
+    def _here(self, within: float | None) -> bool:
         return bool(self._real._ready or select.select([self._real.fileno()], [], [], within)[0])
 
 

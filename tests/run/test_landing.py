@@ -36,8 +36,9 @@ def posted(event: str, held: list[Held]) -> list[Result]:
 
 
 @pytest.mark.contract("F40")
+@pytest.mark.parametrize("together", [True, False], ids=["at once", "one by one"])
 @pytest.mark.parametrize("cells", [1, 3])
-def test_every_order_of_ends_is_one_end(cells: int, store: Path) -> None:
+def test_every_order_of_ends_is_one_end(cells: int, together: bool, store: Path) -> None:
     """The first word about an attempt counts; what comes later is dropped, and no cell is lost or done twice."""
     for number, order in enumerate(itertools.permutations(EVENTS)):
         script = ScriptedExecutor()
@@ -45,7 +46,10 @@ def test_every_order_of_ends_is_one_end(cells: int, store: Path) -> None:
         grid = flow.add(plus, fc.each(x=range(cells)), b=1000 * number)
         run = flow.start(executor=script, store=store, on_error="continue", progress=False)
         held = script.wait(cells)
-        script.post([result for event in order for result in posted(event, held)])
+        words = [posted(event, held) for event in order]
+        for word in [sum(words, [])] if together else words:
+            script.post(word)
+            script.settle()  # the cell may have begun again by the next word, which is about its first attempt
         for one in held:
             one.post([])
         script.settle()
