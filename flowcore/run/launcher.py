@@ -73,6 +73,7 @@ class Launcher:
     def _fork(self, token: int, fds: tuple[int, ...]) -> None:
         try:
             channel, lifeline, slot, log = fds
+            threads = proc.thread_count()  # before: OpenBLAS ends its own at a fork, and begins them again
             child = proc.fork()
         except (OSError, ValueError) as error:
             self._control.send(["refused", token, str(error) or type(error).__name__])
@@ -80,14 +81,14 @@ class Launcher:
             if child == 0:
                 self._become_worker(Descriptors(channel=channel, lifeline=lifeline, slot=slot, log=log))
             self._children[child] = token
-            self._tell_started(token, child)
+            self._tell_started(token, child, threads)
         for fd in fds:
             os.close(fd)
 
-    def _tell_started(self, token: int, child: int) -> None:
+    def _tell_started(self, token: int, child: int, threads: int) -> None:
         # We have not reaped the child, so its number is still its own when the pidfd is opened.
         pidfd = proc.open_pidfd(child)
-        self._control.send(["started", token, child, proc.thread_count()], fds=() if pidfd is None else (pidfd,))
+        self._control.send(["started", token, child, threads], fds=() if pidfd is None else (pidfd,))
         if pidfd is not None:
             os.close(pidfd)
 

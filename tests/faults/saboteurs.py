@@ -36,6 +36,7 @@ from flowcore.store.sync import GroupSync
 from flowcore.store.trace import Trace
 from flowcore.store.trouble import Trouble
 from flowcore.testing import FaultyDisk, RecordingDisk
+from tests.faults import saboteurs_of_runs
 
 Put = Callable[[Any, str, Any], None]
 _NONE = b"\xc0"  # the record of None
@@ -82,8 +83,8 @@ def lifeline_thread(put: Put) -> None:
 def blame_the_first(put: Put) -> None:
     """Charge a death to the first cell that the worker had (F6)."""
 
-    def charge(self: ProcessExecutor, parcels: Sequence[Any], ending: Any) -> bool:
-        for parcel in parcels:
+    def charge(self: ProcessExecutor, desk: Any, ending: Any) -> bool:
+        for parcel in desk.parcels:
             for attempt in sorted(parcel.open)[:1]:
                 parcel.open.discard(attempt)
                 self._inbox.post([Died(attempt=attempt, cause=ending.cause)])
@@ -377,4 +378,4 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
         states_without_fsync,
         generator_not_saved,
     )
-}
+} | saboteurs_of_runs.SABOTEURS

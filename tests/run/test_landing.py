@@ -47,7 +47,7 @@ def test_every_order_of_ends_is_one_end(cells: int, together: bool, store: Path)
         run = flow.start(executor=script, store=store, on_error="continue", progress=False)
         held = script.wait(cells)
         words = [posted(event, held) for event in order]
-        for word in [sum(words, [])] if together else words:
+        for word in [[*itertools.chain(*words)]] if together else words:
             script.post(word)
             script.settle()  # the cell may have begun again by the next word, which is about its first attempt
         for one in held:

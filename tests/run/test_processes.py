@@ -250,6 +250,17 @@ def test_large_messages_from_two_workers_at_once() -> None:
         assert [2 * i for i in range(100)] == driving.values(small)
 
 
+@pytest.mark.contract("F10", "W4")
+def test_a_worker_that_writes_while_it_is_written_to() -> None:
+    """The next message is under way while a result comes back, both larger than what a socket holds."""
+    with drive(workers=1) as driving:
+        driving.run(same := task("same"), [(b"small",)] * 3)  # they are known to be short: two messages are in flight
+        attempts = [driving.give(same, [(bytes(10_000_000),)])[0] for _ in range(4)]
+        driving.all_end()
+
+        assert [10_000_000] * 4 == [len(bytes(value)) for value in driving.values(attempts)]  # type: ignore[call-overload]
+
+
 @pytest.mark.contract("W3")
 def test_outcome_leaves_while_the_next_cell_of_its_batch_blocks(tmp_path: Path) -> None:
     """Also if the next one was expected to be over in no time."""
