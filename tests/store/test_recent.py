@@ -7,6 +7,7 @@ import gc
 import mmap
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,7 @@ class Shop:
         """Perform one cell; give the record of its result, empty if it failed."""
         task = TaskSpec(id=id(function), name="some", live=function, positional=(["slot", 0],), keep=self._keep)
         results: list[Result] = []
-        perform(Job(task=task, nodes=[0], attempts=[1], numbers=[0], columns=[[record]]), self._place, results.append)
+        perform(Job(task=task, attempts=[1], numbers=[0], columns=[[record]]), self._place, results.append)
         (result,) = results
         if isinstance(result, Failed):
             return b""
@@ -60,13 +61,22 @@ class Shop:
         return self.reader.encode(np.full(LENGTH, value), keep=self._keep != Keep.PASS_ON).record
 
 
-@pytest.fixture
-def run(store: Path) -> Iterator[StoreRun]:
+@contextmanager
+def closing_run(store: Path) -> Iterator[StoreRun]:
     """Give a run, and let go afterwards of what tasks have held on to."""
     made = open_store(store).begin()
-    yield made
-    HELD.clear()
-    made.release()
+    try:
+        yield made
+    finally:
+        HELD.clear()
+        made.release()
+
+
+@pytest.fixture
+def run(store: Path) -> Iterator[StoreRun]:
+    """Give a run."""
+    with closing_run(store) as made:
+        yield made
 
 
 @pytest.fixture(params=[Keep.KEEP, Keep.PASS_ON], ids=["kept", "spooled"])
@@ -79,6 +89,11 @@ def step(array: Any) -> Any:
     """Write into the argument, and give it back."""
     array += 1.0
     return array
+
+
+def extent(array: Any) -> tuple[float, float]:
+    """Give the least and the largest element."""
+    return float(array.min()), float(array.max())
 
 
 def described(array: Any) -> tuple[object, ...]:
@@ -260,18 +275,16 @@ def test_no_order_of_writing_and_holding_changes_a_value(
         (step, lambda x: x + 1), (step, lambda x: x + 1), (lambda a: a * 2, lambda x: x * 2), (hold, lambda x: x),
         (spoil, lambda x: x), (fail, lambda x: x), (lambda a: hold(step(a)), lambda x: x + 1), (lambda a: a, float),
     ]  # fmt: skip
-    run = open_store(tmp_path_factory.mktemp("recent") / "store").begin()
-    shop = Shop(run, most=3 << 20)
-    made = [(shop.array(3.0), 3.0)]
-    for place, which in moves:
-        task, expected = tasks[which]
-        record, value = made[place % len(made)]
-        if found := shop.of(task, record):
-            made.append((found, expected(value)))
-    read = [(float(a.min()), float(a.max())) for a in (shop.reader.decode(record) for record, _ in made)]  # type: ignore[attr-defined]
-    handed = [(float(a.min()), float(a.max())) for a in (shop.codec.decode(record) for record, _ in made)]  # type: ignore[attr-defined]
-    HELD.clear()
-    run.release()
+    with closing_run(tmp_path_factory.mktemp("recent") / "store") as run:
+        shop = Shop(run, most=3 << 20)
+        made = [(shop.array(3.0), 3.0)]
+        for place, which in moves:
+            task, expected = tasks[which]
+            record, value = made[place % len(made)]
+            if found := shop.of(task, record):
+                made.append((found, expected(value)))
+        read = [extent(shop.reader.decode(record)) for record, _ in made]
+        handed = [extent(shop.codec.decode(record)) for record, _ in made]
 
     assert [(value, value) for _, value in made] == read == handed
 
