@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar, Protocol, TypeGuard
 
@@ -101,8 +101,13 @@ def requests(function: Callable[..., object]) -> tuple[Request, ...]:
             )  # fmt: skip
         by_place = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
         found.append(Request(parameter=parameter.name, place=place if by_place else None, asked=parameter.default))
-    _asked_for.update(kind_of(request.asked) for request in found)
+    note_asked(found)
     return tuple(found)
+
+
+def note_asked(found: Iterable[Request]) -> None:
+    """Remember what a task of this process asks for."""
+    _asked_for.update(kind_of(request.asked) for request in found)
 
 
 _asked_for: set[str] = set()

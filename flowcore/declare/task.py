@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Un
 
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.form import Form
-from flowcore.declare.injected import kind_of, requests, supplied
+from flowcore.declare.injected import kind_of, note_asked, requests, supplied
 from flowcore.declare.options import GivenOptions, Kind, TaskOptions, read_options
 from flowcore.declare.placeholder import refuse
 from flowcore.declare.site import at_users_line, defined_at, user_site
@@ -153,7 +153,12 @@ class Task(Generic[P, R_co]):
             return str(path)
         if isinstance(found, Task) and found.function is self.function and module != "__main__":
             return _redeclared, (found, self.declared)
-        return Task, (self.function, self.declared)
+        # A function that calls its own task comes here before it is whole: nothing may be asked of it on arrival.
+        return object.__new__, (type(self),), self.__dict__ | {"_form": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        note_asked(self.injected)
 
 
 def _redeclared(task: Task[P, R], declared: TaskOptions) -> Task[P, R]:
