@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from flowcore.flow import Flow as Flow
     from flowcore.flowfunction import flow as flow
     from flowcore.grid import Grid as Grid
+    from flowcore.growing import EndlessGrowth as EndlessGrowth
+    from flowcore.growing import MisplacedFlow as MisplacedFlow
     from flowcore.history import open_run as open_run
     from flowcore.history import runs as runs
     from flowcore.plan.streams import rng as rng
@@ -99,6 +101,7 @@ _ROOMS = {
     "flowcore.history": ("open_run", "runs"),
     "flowcore.plan.streams": ("rng",),
     "flowcore.result": ("Run",),
+    "flowcore.growing": ("EndlessGrowth", "MisplacedFlow"),
     "flowcore.resuming": ("ResumeMismatch", "SharedState", "UnsavedState"),
     "flowcore.settings": ("Settings",),
     "flowcore.store.codecs": ("register_codec",),
@@ -111,8 +114,8 @@ __all__ = [  # noqa: RUF022 - what is written most comes first
     "Run", "Grid", "Settings", "Observer", "runs", "open_run", "diff", "open_store", "register_codec", "Task", "Node",
     "Axis",
     "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
-    "CycleError", "DamagedEntry", "DuplicateName", "FileChanged", "ForeignReference", "MissingArgument", "MissingFile",
-    "NoValueYet", "Unseeded", "UnsavedState",
+    "CycleError", "DamagedEntry", "DuplicateName", "EndlessGrowth", "FileChanged", "ForeignReference",
+    "MissingArgument", "MissingFile", "MisplacedFlow", "NoValueYet", "Unseeded", "UnsavedState",
     "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "StoreUnavailable", "TooDeeplyNested",
     "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
     "BlockedLoop", "NotReproducible", "NothingToAccept", "RepeatedStream", "ResumeMismatch", "SharedState", "TwoValues",

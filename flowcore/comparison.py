@@ -12,6 +12,7 @@ from dataclasses import asdict, field
 from typing import Protocol
 
 from flowcore.dataclass import dataclass
+from flowcore.declare.node import HIDDEN
 from flowcore.errors import PickleNotAllowed, ValueLost, ValueReleased
 from flowcore.history import RecordedRun, open_run
 from flowcore.inspect.deviating import CellDifference
@@ -174,7 +175,7 @@ def diff(run_a: RunLike | str, run_b: RunLike | str, store: object = ".flowcore"
     """
     a, b = (_recorded(run, store) for run in (run_a, run_b))
     names_a, names_b = (
-        {info.name: number for number, info in run.nodes.items() if info.kind not in ("expand", "item")}
+        {info.name: number for number, info in run.nodes.items() if info.kind not in (*HIDDEN, "item")}
         for run in (a, b)
     )
     nodes = [_compare((a, names_a[name]), (b, number), name) for name, number in names_b.items() if name in names_a]
@@ -186,7 +187,7 @@ def diff(run_a: RunLike | str, run_b: RunLike | str, store: object = ".flowcore"
 
 def _names(run: Recorded) -> dict[str, int]:
     """Give the nodes that are compared: parts of values are compared with the whole."""
-    return {info.name: number for number, info in run.nodes.items() if info.kind not in ("expand", "item")}
+    return {info.name: number for number, info in run.nodes.items() if info.kind not in (*HIDDEN, "item")}
 
 
 def _recorded(run: RunLike | str, store: object) -> Recorded:

@@ -16,6 +16,7 @@ from flowcore.declare.axes import Each, Gather
 from flowcore.declare.drawing import Drawing
 from flowcore.declare.node import Node, Ref
 from flowcore.declare.options import GivenOptions, Kind, read_options
+from flowcore.declare.sapling import Sapling
 from flowcore.declare.site import at_users_line, user_site
 from flowcore.declare.task import CANVAS, Canvas
 from flowcore.errors import ForeignReference, GraphError, RunFailed, WiringMismatch
@@ -37,7 +38,7 @@ _GLANCE = 0.2  # seconds
 R = TypeVar("R")
 
 
-class Flow(Pictured):
+class Flow(Sapling, Pictured):
     """A graph of nodes: drawing it runs nothing.
 
     As a context manager it takes up all calls of tasks in its block; :meth:`add` needs

@@ -11,6 +11,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, cast
 
 from flowcore import clock
+from flowcore.declare.node import HIDDEN
 from flowcore.errors import UnknownNode, UnknownRun, nearest
 from flowcore.grid import Grid
 from flowcore.inspect.brief import CellInfo, RunInfo, in_short, number_of
@@ -133,7 +134,7 @@ class RecordedRun(Pictured, Inspected):
     @property
     def nodes(self) -> tuple[NodeInfo, ...]:
         """The nodes that were part of it."""
-        return tuple(node for node in self._now.nodes.values() if node.kind != "expand")
+        return tuple(node for node in self._now.nodes.values() if node.kind not in HIDDEN)
 
     @property
     def info(self) -> RunInfo:
@@ -362,7 +363,7 @@ def _counted(recorded: Recorded) -> dict[str, int]:
     if recorded.ended is not None and "cells" in recorded.ended.counts:
         told = {str(name): count for name, count in recorded.ended.counts.items() if isinstance(count, int)}
         return told | {"running": 0}
-    shown = [node for node in recorded.nodes.values() if node.kind != "expand"]
+    shown = [node for node in recorded.nodes.values() if node.kind not in HIDDEN]
     counts = [recorded.ledgers[node.number].counts for node in shown]
     return {
         "cells": sum(recorded.space(node.number).count for node in shown),

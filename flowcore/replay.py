@@ -126,7 +126,20 @@ def ready_again(flow: Drawn, recorded: Recorded, cell: Cell) -> Ready:
     CannotReplay
         If the flow is another one, the cell is no call of a task, or an input of it is not to be had.
     """
+    by = recorded.nodes[cell[0]].drawn
+    if by is not None:
+        reason = f"it was drawn by {recorded.name(*by)} while the run went on"
+        remedy = f'Run the flow with {recorded.name(*_root(recorded, by))!r} as its target, and executor="inline".'
+        raise CannotReplay(cell=recorded.name(*cell), run=recorded.id, reason=reason, remedy=remedy)
     return _Rerun(flow, recorded, cell).ready()
+
+
+def _root(recorded: Recorded, cell: Cell) -> Cell:
+    """Give the cell of the flow itself in whose place a cell was drawn."""
+    above: Cell | None = cell
+    while above is not None:
+        cell, above = above, recorded.nodes[above[0]].drawn
+    return cell
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from flowcore.catching import pass_by
-from flowcore.declare.node import Node, Ref, cell_id
+from flowcore.declare.node import HIDDEN, Node, Ref, cell_id
 from flowcore.declare.site import at_users_line
 from flowcore.errors import (
     FlowcoreError,
@@ -189,7 +189,7 @@ class Run(Pictured, Inspected):
 
         session = self._session
         recorded = self._now if session.store_run.writable else None
-        nodes = [planned.node for planned in session.graph.nodes.values()]
+        nodes = [planned.node for planned in session.graph.planned()]
         return live_network(
             self.flow.name, nodes, schedule=session.schedule, counts=session.books.counts, recorded=recorded
         )
@@ -236,8 +236,8 @@ class Run(Pictured, Inspected):
         """Give the name, the cells, and how far they have come, of each node that a user knows of."""
         session = self._session
         rows: list[tuple[str, int | None, Counts]] = []
-        for planned in session.graph.nodes.values():
-            if planned.node.kind == "expand":
+        for planned in session.graph.planned():
+            if planned.node.kind in HIDDEN:
                 continue
             space = session.space(planned.number)
             counts = session.books.counts.get(planned.number, Counts())
@@ -247,6 +247,8 @@ class Run(Pictured, Inspected):
     def _find(self, key: object) -> tuple[Node, int | None]:
         """Give a node, and a cell if `key` is the id of one or the node has no other."""
         text = key if isinstance(key, str) else ""
+        if text and text not in self.flow and (drawn := self._drawn(text)) is not None:
+            return drawn
         if text.endswith("]") and text not in self.flow:
             return self._cell(text)
         node = target(self.flow, key).node
@@ -265,6 +267,18 @@ class Run(Pictured, Inspected):
             raise UnknownNode(name=key, flow=self.flow.name)
         numbers = target(self.flow, key).numbers or ()
         return node, numbers[0] if len(numbers) == 1 else None
+
+    def _drawn(self, key: str) -> tuple[Node, int | None] | None:
+        """Give the node of that name that a cell of this run has drawn, and the cell if `key` is the id of one."""
+        session = self._session
+        for number in list(session.books.drawn):
+            node = session.graph[number].node
+            if key == node.name:
+                return node, None if node.axes else 0
+            for cell in range(session.space(number).count if key.startswith(f"{node.name}[") else 0):
+                if session.labels.name(number, cell) == key:
+                    return node, cell
+        return None
 
     def _chosen(self, node: Node, key: str) -> dict[str, object]:
         """Give the labels that the id of several cells names."""
@@ -315,11 +329,15 @@ class Run(Pictured, Inspected):
         session = self._session
         labels = session.labels.of(failure.node, failure.number)
         cell = cell_id(node, labels)
-        again = debugging(self.id, cell, failure.error, session.settings.store) if session.debuggable else ""
+        first = session.books.root((failure.node, failure.number))  # who drew a cell draws it again
+        named = session.labels.name(*first)
+        known = session.debuggable and named == cell
+        again = debugging(self.id, cell, failure.error, session.settings.store) if known else ""
         return FailedCell(
             cell=cell, node=node.name, attempts=failure.attempts, error=failure.error, seconds=failure.seconds,
             labels={axis.name: label for axis, label in zip(node.axes, labels, strict=True)},
-            arguments=dict(failure.arguments), again=again or replay(node, cell, failure.error, session.settings),
+            arguments=dict(failure.arguments),
+            again=again or replay(session.graph[first[0]].node, named, failure.error, session.settings),
         )  # fmt: skip
 
     def _raise(self) -> None:

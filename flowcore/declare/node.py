@@ -24,7 +24,8 @@ from flowcore.errors import shorten
 
 _NO_OPTIONS = TaskOptions(cache=False)  # of nodes that call no task
 
-NodeKind: TypeAlias = typing.Literal["compute", "io", "item", "expand", "choose"]
+NodeKind: TypeAlias = typing.Literal["compute", "io", "item", "expand", "choose", "result"]
+HIDDEN = frozenset({"expand", "result"})  # kinds of nodes that nobody has drawn by name
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,11 +121,12 @@ class Node:
         Its place among the flow's nodes, in order of drawing.
     name : str
         Unique in the flow.
-    kind : {"compute", "io", "item", "expand", "choose"}
+    kind : {"compute", "io", "item", "expand", "choose", "result"}
         ``item`` is a part of another node's value, ``choose`` one of two branches;
-        ``expand`` is the hidden source of a dynamic axis.
+        ``expand`` is the hidden source of a dynamic axis, ``result`` what a flow gives
+        that a task has returned.
     task : Task or None
-        What its cells call; None for the last three kinds.
+        What its cells call; None for the last four kinds.
     options : TaskOptions
         As they hold for this node, the flow's defaults included.
     arguments : dict of str to argument

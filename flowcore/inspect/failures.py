@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
-from flowcore.declare.node import Node
+from flowcore.declare.node import HIDDEN, Node
 from flowcore.errors import CellTimeout, FlowcoreError, NotKeyable, NotPicklable, WorkerDied, shorten
 from flowcore.plan.graph import Graph
 from flowcore.plan.schedule import Schedule
@@ -93,7 +93,7 @@ def undone(graph: Graph, schedule: Schedule) -> Undone:
     found: dict[str, int] = {}
     left = 0
     for number, planned in graph.nodes.items():
-        if planned.node.kind == "expand":
+        if planned.node.kind in HIDDEN:
             continue
         states = schedule.states(number)
         blocked = states.count(State.BLOCKED)

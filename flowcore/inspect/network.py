@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
-from flowcore.declare.node import Axis, Node
+from flowcore.declare.node import HIDDEN, Axis, Node
+from flowcore.declare.sapling import DrawnBy
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -20,20 +21,21 @@ def node_network(name: str, nodes: Sequence[Node]) -> nx.DiGraph[str]:
     is known only in the run), ``axes`` (names), ``group``, ``site``. Edge attributes:
     ``parameters`` (which arguments of the consumer), ``after`` (whether it orders
     without data). The hidden nodes behind dynamic axes are left out: their edges go
-    from the node that is iterated.
+    from the node that is iterated. In a run, what a cell drew has an edge, of the parameter
+    ``result``, to the node of that cell, which has its value.
     """
     import networkx as nx  # half of a second that only a graph is worth
 
     graph: nx.DiGraph[str] = nx.DiGraph(name=name)
     for node in nodes:
-        if node.kind != "expand":
+        if node.kind not in HIDDEN:
             graph.add_node(node.name, **_attributes(node))
     for node in nodes:
         if node.kind == "expand":
             continue
         for parameter, source in node.sources():
-            _parameters(graph, _shown(source), node).append(parameter)
-        for source in node.after:
+            _parameters(graph, _shown(source), _taker(node)).append(parameter)
+        for source in node.after if node.kind not in HIDDEN else ():
             _parameters(graph, _shown(source), node)
             graph.edges[_shown(source).name, node.name]["after"] = True
     return graph
@@ -64,6 +66,11 @@ def _shown(node: Node) -> Node:
     while node.kind == "expand":
         node = next(source for _, source in node.sources())
     return node
+
+
+def _taker(node: Node) -> Node:
+    """Give the node itself, or the one whose cell has the value of what it drew."""
+    return node.owner.node if node.kind == "result" and isinstance(node.owner, DrawnBy) else node
 
 
 def _parameters(graph: nx.DiGraph[str], source: Node, target: Node) -> list[str]:

@@ -39,6 +39,8 @@ class NodeInfo:
         How many of its cells may run at once, and the name that they are counted under.
     memory : int
         Bytes that a cell was said to need; 0: nothing was said.
+    drawn : tuple of (int, int) or None
+        Node and number of the cell whose task drew it; None: the flow has it.
     """
 
     number: int
@@ -54,11 +56,12 @@ class NodeInfo:
     over: dict[int, tuple[str, ...]] = field(default_factory=dict)
     limit: tuple[str, int] | None = None
     memory: int = 0
+    drawn: tuple[int, int] | None = None
 
 
 def node_info(number: int, facts: Mapping[str, Any], axes: Sequence[str]) -> NodeInfo:
     """Read the facts of a node, with the names of its axes."""
-    limit = facts.get("limit")
+    limit, drawn = facts.get("limit"), facts.get("drawn")
     return NodeInfo(
         number=number, name=str(facts.get("name")), kind=str(facts.get("kind", "")),
         site=str(facts.get("site", "")), task=facts.get("task"), runner=str(facts.get("runner", "")),
@@ -67,4 +70,5 @@ def node_info(number: int, facts: Mapping[str, Any], axes: Sequence[str]) -> Nod
         after=tuple(facts.get("after", ())),
         over={source: tuple(names) for source, names in facts.get("over", ())},
         limit=None if limit is None else (str(limit[0]), int(limit[1])), memory=int(facts.get("memory", 0)),
+        drawn=None if drawn is None else (int(drawn[0]), int(drawn[1])),
     )  # fmt: skip

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, field
 
 from flowcore.dataclass import dataclass
+from flowcore.declare.node import HIDDEN
 from flowcore.errors import UnknownNode, nearest, shorten
 from flowcore.inspect.html import heading, table
 from flowcore.inspect.past import Past
@@ -179,7 +180,7 @@ class _Planner:
             row = self._row(number)
             needed = max((ends[edge.source] for edge in planned.edges), default=0.0)
             ends[number] = needed + ((row.each or 0.0) if row.runs or row.depends else 0.0)
-            if planned.node.kind != "expand":
+            if planned.node.kind not in HIDDEN:
                 rows.append(row)
         seconds = sum(row.seconds or 0.0 for row in rows)
         warnings = tuple(f"{what}: {_counted(cells, 'cell')} will run again, about {_duration(took)} of work"

@@ -254,7 +254,7 @@ class Recorded:
             case RunFacts():
                 self.facts = told.facts
             case AxesFacts():
-                self._axes = told.axes
+                self._axes[told.first :] = told.axes
             case NodeFacts():
                 self._node(told.number, told.facts)
             case Rows():

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from flowcore.declare.node import Node
+from flowcore.declare.node import HIDDEN, Node
 from flowcore.inspect.network import node_network
 from flowcore.inspect.nodeinfo import NodeInfo
 from flowcore.inspect.recorded import Recorded
@@ -38,7 +38,7 @@ def live_network(
     """Give the graph of a run that this process holds; `recorded` adds what only its journal tells."""
     graph = node_network(name, nodes)
     for node in nodes:
-        if node.kind != "expand":
+        if node.kind not in HIDDEN:
             found = states_of(schedule, node.number, counts.get(node.number, Counts()))
             _mark(graph, node.name, node.number, found, recorded)
     return graph
@@ -48,7 +48,7 @@ def recorded_network(recorded: Recorded) -> nx.DiGraph[str]:
     """Give the graph of a run that its journal tells of."""
     import networkx as nx  # half of a second that only a graph is worth
 
-    shown = {number: info for number, info in recorded.nodes.items() if info.kind != "expand"}
+    shown = {number: info for number, info in recorded.nodes.items() if info.kind not in HIDDEN}
     graph: nx.DiGraph[str] = nx.DiGraph(name=str(recorded.facts.get("flow", "")))
     for info in shown.values():
         graph.add_node(
@@ -66,6 +66,10 @@ def recorded_network(recorded: Recorded) -> nx.DiGraph[str]:
             _edge(graph, _shown(recorded, source), info)["parameters"] += [parameter]
         for source in info.after:
             _edge(graph, _shown(recorded, source), info)["after"] = True
+    for info in recorded.nodes.values():
+        if info.kind == "result" and info.drawn is not None:
+            for parameter, source in info.sources:
+                _edge(graph, _shown(recorded, source), recorded.nodes[info.drawn[0]])["parameters"] += [parameter]
     return graph
 
 

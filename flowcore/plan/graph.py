@@ -37,6 +37,13 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
+class Ready:
+    """The value of a constant where its record is all that there is."""
+
+    record: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A part of a call that is the value in a slot."""
 
@@ -100,13 +107,23 @@ class Graph:
     """
 
     def __init__(self, nodes: Sequence[Node], targets: Iterable[Node] | None = None) -> None:
-        wanted = _sinks(nodes) if targets is None else list(targets)
+        wanted = sinks(nodes) if targets is None else list(targets)
         needed = _ancestors(wanted)
         self.targets = tuple(dict.fromkeys(node.number for node in wanted))
-        self.nodes = {node.number: lower(node) for node in _ordered([n for n in nodes if n.number in needed])}
+        self.size = len(nodes)  # numbers below are those of the flow's own nodes, or taken
+        self.nodes = {node.number: lower(node) for node in ordered([n for n in nodes if n.number in needed])}
 
     def __getitem__(self, number: int) -> Planned:
         return self.nodes[number]
+
+    def planned(self) -> list[Planned]:
+        """Give the nodes that there are now. Any thread, also while nodes are added."""
+        return list(self.nodes.values())
+
+    def extend(self, planned: Sequence[Planned]) -> None:
+        """Add nodes that were drawn in mid-run; their numbers follow the others'."""
+        self.nodes.update({one.number: one for one in planned})
+        self.size += len(planned)
 
 
 def lower(node: Node) -> Planned:
@@ -162,7 +179,8 @@ def _feeders(node: Node) -> list[Node]:
     return [source for _, source in node.sources()] + list(node.after) + axes
 
 
-def _sinks(nodes: Sequence[Node]) -> list[Node]:
+def sinks(nodes: Sequence[Node]) -> list[Node]:
+    """Give the nodes that feed no other, and that no other comes after."""
     feeding = {feeder.number for node in nodes for feeder in _feeders(node)}
     return [node for node in nodes if node.number not in feeding]
 
@@ -178,7 +196,7 @@ def _ancestors(nodes: Iterable[Node]) -> set[int]:
     return needed
 
 
-def _ordered(nodes: list[Node]) -> list[Node]:
+def ordered(nodes: list[Node]) -> list[Node]:
     """Sort so that each node follows its feeders; `after` may name nodes drawn later."""
     known = {node.number for node in nodes}
     if all(f.number < node.number for node in nodes for f in _feeders(node)):

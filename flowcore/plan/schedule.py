@@ -72,9 +72,11 @@ class Schedule:
         priority: float = 0,
         held: bool = False,
         lane: str = "",
+        below: int = -1,
     ) -> None:
-        """Take up a node; what feeds it must be there already. Also in mid-run."""
-        station = self._stations.add(number, spans, edges, priority=priority, lane=lane)
+        """Take up a node; what feeds it must be there already. Also in mid-run: then it lies deeper than `below`."""
+        depth = -self._stations[below].rank[1] if below >= 0 else 0
+        station = self._stations.add(number, spans, edges, priority=priority, lane=lane, depth=depth)
         station.held = station.held or held
 
     def space(self, spans: tuple[Span, ...]) -> Space:

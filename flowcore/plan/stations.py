@@ -214,9 +214,16 @@ class Stations:
         return self._stations[number]
 
     def add(
-        self, number: int, spans: tuple[Span, ...], edges: Iterable[Edge], *, priority: float, lane: str
+        self,
+        number: int,
+        spans: tuple[Span, ...],
+        edges: Iterable[Edge],
+        *,
+        priority: float,
+        lane: str,
+        depth: int = 0,
     ) -> Station:
-        """Wire a new station to those that feed it, which must be there already."""
+        """Wire a new station to those that feed it, which must be there already; it lies below `depth`."""
         station = Station(number, self.space(spans), lane)
         for edge in dict.fromkeys(edges):
             producer = self._stations[edge.source]
@@ -225,7 +232,7 @@ class Stations:
             producer.out.append(wire)
             if edge.mode == "branch":
                 _hold(producer)
-        depth = 1 + max((-wire.producer.rank[1] for wire in station.into), default=0)
+        depth = 1 + max((-wire.producer.rank[1] for wire in station.into), default=depth)
         station.rank = (-priority, -depth, number)
         station.lengthen()
         self._stations[number] = station

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
@@ -15,7 +15,7 @@ from flowcore.run.arguments import Told
 from flowcore.run.claims import ClaimSource
 from flowcore.run.flight import Flight
 from flowcore.run.inbox import Inbox
-from flowcore.run.job import Failure, Record
+from flowcore.run.job import Component, Failure, Record
 from flowcore.run.sourcing import Sourcing
 from flowcore.run.userclasses import current_classes
 from flowcore.run.values import Values
@@ -24,6 +24,7 @@ from flowcore.store.cache import Cache, Hit, Miss, Trace
 from flowcore.store.durations import Durations
 from flowcore.store.neighbours import Neighbours
 from flowcore.store.spool import Spool
+from flowcore.store.times import Times
 
 _POINTING = 40  # bytes; no record shorter than this points to an array
 Cell = tuple[int, int]  # node, number
@@ -69,6 +70,28 @@ class Counts:
 
 
 @dataclass(slots=True, kw_only=True)
+class Growing:
+    """A cell whose task returned a flow: what it drew, and waits for (contract K30)."""
+
+    cell: Cell
+    work: Work
+    key: bytes
+    own: list[Component]
+    times: Times | None  # of the drawing
+    seconds: float  # inside the user's function
+    stem: str  # what its nodes are named by, but for the step
+    step: int  # the so-manieth of cells that grew, each drawn by the one before
+    prefix: str  # stem and step
+    above: Growing | None  # who drew the node of this cell
+    below: list[Growing] = field(default_factory=list)  # cells that it drew and that grew as well
+    parked: list[bytes] = field(default_factory=list)  # keys that cells which it drew wait for
+    first: int  # numbers of its nodes: from here ...
+    result: int = -1  # ... up to the one that gives the value
+    cached: bool = True  # whether all that is drawn below is kept, as far as that is known
+    held: list[Record] = field(default_factory=list)  # of constants, until it is done
+
+
+@dataclass(slots=True, kw_only=True)
 class Books:
     """The tables of a run."""
 
@@ -83,7 +106,7 @@ class Books:
     durations: Durations
     began: float = 0.0  # clock.monotonic: what times in the journal count from
     neighbours: Neighbours | None = None  # other live runs that cells may wait for; None: they may not
-    refresh: Mapping[int, frozenset[int] | None] = field(default_factory=dict)  # cells whose older results do not count
+    refresh: dict[int, frozenset[int] | None] = field(default_factory=dict)  # cells whose older results do not count
     works: dict[int, Work] = field(default_factory=dict)
     attempts: dict[int, Flight] = field(default_factory=dict)  # those that have not ended
     running: dict[object, int] = field(default_factory=dict)  # cells in flight of each task with a limit, by its name
@@ -95,6 +118,9 @@ class Books:
     counts: dict[int, Counts] = field(default_factory=dict)
     condemned: dict[Cell, FlowcoreError] = field(default_factory=dict)  # done cells whose value nobody can unpickle
     failures: list[CellFailure] = field(default_factory=list)
+    growths: dict[Cell, Growing] = field(default_factory=dict)  # cells that wait for what they drew
+    drawn: dict[int, Growing] = field(default_factory=dict)  # by the number of a node: who drew it
+    axes: int = 0  # how many the journal was told of
     skips: dict[Cell, str] = field(default_factory=dict)
     checking: bool = False  # whether results are only compared with what is kept
     vanished: set[int] = field(default_factory=set)  # nodes with cells whose recorded value is gone
@@ -125,6 +151,23 @@ class Books:
         """Keep what these refer to in the spool until the run ends: every cell of a node may ask for it."""
         for record in records:
             self._count_spooled(record)
+
+    def root(self, cell: Cell) -> Cell:
+        """Give the cell of the flow itself in whose place a cell was drawn, however deep; else the cell."""
+        growing = self.drawn.get(cell[0])
+        while growing is not None:
+            cell, growing = growing.cell, growing.above
+        return cell
+
+    def unhold(self, records: Iterable[Record]) -> None:
+        """No longer keep what these refer to."""
+        for record in records:
+            self._discard([digest for digest, _, place in references(record) if place == SPOOLED])
+
+    def keep(self, trace: Trace) -> None:
+        """Remember cells that gave a value, or were skipped; whoever drew one that is not kept is not kept either."""
+        if not self.cache.record(trace) and trace.node in self.drawn:
+            self.drawn[trace.node].cached = False
 
     def kept(self, key: bytes) -> bool:
         """Tell whether a record answers a key."""
@@ -181,9 +224,10 @@ class Books:
         for node, number in self.schedule.released():
             lives = node not in self.works or self.works[node].keys is not None  # in the journal and the store
             if self._spooled or not lives:
-                self._let_go(node, number, lives=lives)
+                self.let_go(node, number, lives=lives)
 
-    def _let_go(self, node: int, number: int, *, lives: bool) -> None:
+    def let_go(self, node: int, number: int, *, lives: bool) -> None:
+        """Forget a value, unless it lives elsewhere, so that its reference costs nothing but itself."""
         if not self.values.has(node, number):
             return
         record = self.values.record(node, number)
@@ -191,6 +235,9 @@ class Books:
         if not spooled and lives:
             return  # the reference is all there is here
         self.values.drop(node, number)
+        self._discard(spooled)
+
+    def _discard(self, spooled: Iterable[bytes]) -> None:
         for digest in spooled:
             self._spooled[digest] -= 1
             if not self._spooled[digest]:

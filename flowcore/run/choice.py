@@ -7,14 +7,21 @@ condition that can only be unpickled, or that has no single truth, fails the cel
 from __future__ import annotations
 
 from flowcore.plan.encode import decode
-from flowcore.plan.graph import Constant, Place, Shape
+from flowcore.plan.graph import Constant, Container, Place, Ready, Shape
 from flowcore.plan.records import component_of, join_dict, join_list, join_tuple
+from flowcore.plan.schedule import Schedule
 from flowcore.run.job import Component, Record
 from flowcore.run.values import Classes, Values
 from flowcore.run.work import Work
 from flowcore.store.codecs import Codec
 
-BRANCHES = ("a", "b")
+BRANCHES = ("a", "b", "result")
+RESULT = 2  # in place of a side: of a node that has the value of one branch, come what may
+
+
+def side_of(work: Work, number: int, schedule: Schedule) -> int | None:
+    """Tell which branch a cell has the value of; None while that is not known."""
+    return RESULT if work.planned.node.kind == "result" else schedule.side(work.number, number)
 
 
 def truth(work: Work, number: int, values: Values, codec: Codec) -> bool:
@@ -39,7 +46,21 @@ def chosen(work: Work, number: int, side: int, values: Values, codec: Codec) -> 
         component = work.feeders[shape.slot].components([number], values)[0]
         origins = work.feeders[shape.slot].origins(number)
         return record, component, [c for origin in origins for c in values.classes(*origin)]
-    return record, component_of(record, fetch=codec.fetch), ()
+    origins = _origins(work, shape, number)
+    return record, component_of(record, fetch=codec.fetch), [c for origin in origins for c in values.classes(*origin)]
+
+
+def _origins(work: Work, shape: Shape, number: int) -> list[tuple[int, int]]:
+    """Give the cells that give a value to some part of an argument."""
+    found: list[tuple[int, int]] = []
+    waiting = [shape]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Place):
+            found.extend(work.feeders[part.slot].origins(number))
+        elif isinstance(part, Container):
+            waiting.extend(item for _, item in part.items)
+    return found
 
 
 def _record(shape: Shape, work: Work, number: int, values: Values, codec: Codec) -> Record:
@@ -47,9 +68,13 @@ def _record(shape: Shape, work: Work, number: int, values: Values, codec: Codec)
     if isinstance(shape, Place):
         return work.feeders[shape.slot].records([number], values)[0]
     if isinstance(shape, Constant):
-        return codec.encode(shape.value, keep=False).record
+        return _written(shape.value, codec)
     parts = [_record(item, work, number, values, codec) for _, item in shape.items]
     if shape.kind == "dict":
-        keys = [codec.encode(key, keep=False).record for key, _ in shape.items]
+        keys = [_written(key, codec) for key, _ in shape.items]
         return join_dict(list(zip(keys, parts, strict=True)))
     return join_list(parts) if shape.kind == "list" else join_tuple(parts)
+
+
+def _written(value: object, codec: Codec) -> Record:
+    return value.record if isinstance(value, Ready) else codec.encode(value, keep=False).record

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-from flowcore.declare.node import Axis, Node, label_told
+from flowcore.declare.node import HIDDEN, Axis, Node, label_told
 from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.stations import State
 from flowcore.run.books import Books, CellFailure, Counts
@@ -34,8 +34,11 @@ def tell_beginning(
     given: Iterable[int],
     codec: Codec,
     about: Mapping[str, object],
-) -> None:
-    """Write down what the run is, and all of its nodes; `about` has when it began, and what else its caller knows."""
+) -> int:
+    """Write down what the run is, and all of its nodes; give how many axes they have.
+
+    `about` has when it began, and what else its caller knows.
+    """
     axes = {id(axis): axis for planned in graph.nodes.values() for axis in planned.node.axes}
     executor = settings.executor
     cache.run({
@@ -48,13 +51,26 @@ def tell_beginning(
     places = {about: place for place, about in enumerate(axes)}
     for number, planned in graph.nodes.items():
         cache.node(number, _node(planned, [places[id(axis)] for axis in planned.node.axes]))
+    return len(axes)
+
+
+def tell_drawn(cache: Cache, drawn: Sequence[Planned], first_axis: int, *, by: tuple[int, int], codec: Codec) -> int:
+    """Write down nodes that a cell has drawn, whose axes follow those told of before; give how many axes they have."""
+    axes = {id(axis): axis for planned in drawn for axis in planned.node.axes}
+    if axes:
+        cache.axes([_axis(axis, codec) for axis in axes.values()], first_axis)
+    places = {about: place for place, about in enumerate(axes, first_axis)}
+    for planned in drawn:
+        facts = _node(planned, [places[id(axis)] for axis in planned.node.axes])
+        cache.node(planned.number, facts | {"drawn": list(by)})
+    return len(axes)
 
 
 def tell_end(cache: Cache, books: Books) -> dict[str, int]:
     """Write down how far the cells came of which nothing was written so far; give all counts."""
     graph, whole = books.graph, dict.fromkeys(COUNTED, 0)
     for number, planned in graph.nodes.items():
-        states, shown = books.schedule.states(number), planned.node.kind != "expand"
+        states, shown = books.schedule.states(number), planned.node.kind not in HIDDEN
         counts = books.counts.get(number, Counts())
         row = {"cells": len(states), "done": counts.done, "hit": counts.hit, "failed": counts.failed}
         for state in _LEFT:

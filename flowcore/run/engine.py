@@ -29,11 +29,13 @@ from flowcore.plan.records import combine
 from flowcore.plan.stations import BROKEN
 from flowcore.run.blame import fed, spared
 from flowcore.run.books import Books
-from flowcore.run.choice import chosen, truth
+from flowcore.run.choice import RESULT, chosen, side_of, truth
 from flowcore.run.columns import joined
 from flowcore.run.crew import Crew
 from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
+from flowcore.run.grown import Grown
+from flowcore.run.growth import Growths
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record
 from flowcore.run.landing import Landing
 from flowcore.run.parking import BEATS, Parking
@@ -43,7 +45,6 @@ from flowcore.run.skips import answer_skips
 from flowcore.run.trust import Trust
 from flowcore.run.values import Classes
 from flowcore.run.work import Work
-from flowcore.run.written import Surround
 from flowcore.store.cache import VALUE_GONE, Hit, Miss
 from flowcore.store.trace import NO_KEY
 
@@ -65,10 +66,10 @@ class Engine:
         The run's tables; its schedule has the nodes, and what is wanted.
     crew : Crew
         Who carries cells out.
-    surround : Surround
-        What preparing a node needs.
     landing : Landing
         What becomes of results.
+    growths : Growths
+        What becomes of flows that tasks return; has what preparing a node needs.
     given : mapping
         Values that the user supplies in place of computed ones.
     trust : Trust
@@ -78,17 +79,18 @@ class Engine:
     """
 
     def __init__(
-        self, books: Books, *, crew: Crew, surround: Surround, landing: Landing, given: Given, trust: Trust,
+        self, books: Books, *, crew: Crew, landing: Landing, growths: Growths, given: Given, trust: Trust,
         tick: Callable[[], None],
     ) -> None:  # fmt: skip
         self._books = books
         self._crew = crew
-        self._surround = surround
+        self._surround = growths.surround
         self._landing = landing
+        self._growths = growths
         self._given = given
         self._trust = trust
         self._tick = tick
-        self._parking = Parking(books, landing)
+        self._parking = Parking(books, landing, growths)
         self._beats = 0
         self._backlog = Backlog()
         self._repeats = Repeats(landing.name)
@@ -122,7 +124,7 @@ class Engine:
                 if self._over():
                     return
                 for result in joined(books.inbox.wait()):
-                    self._landing.take(result)
+                    self._growths.take(result) if isinstance(result, Grown) else self._landing.take(result)
                 if self._late and not self._saving():
                     self.end("cancel")
                 for lane in self._crew.broken():
@@ -202,6 +204,8 @@ class Engine:
             return True
         numbers = schedule.take(node, _BATCH)
         if self._books.condemned and not (numbers := spared(node, numbers, self._books, self._landing.fail_all)):
+            return True
+        if self._books.growths and not (numbers := self._growths.settle(node, numbers)):
             return True
         if node in self._given:
             self._supply(node, numbers)
@@ -304,7 +308,7 @@ class Engine:
     def _choose(self, work: Work, number: int) -> None:
         """A choice whose condition is known falls on a branch; one whose branch is done has its value."""
         books, node, codec = self._books, work.number, self._surround.codec
-        side = books.schedule.side(node, number)
+        side = side_of(work, number, books.schedule)
         try:
             if side is None:
                 books.schedule.chose(node, number, 0 if truth(work, number, books.values, codec) else 1)
@@ -317,7 +321,8 @@ class Engine:
         if not component:
             books.values.nameless.add((node, number))
         books.put(node, number, record, component or derived, classes)
-        books.note(node, [number])
+        if side != RESULT:  # that is the value of the cell that grew, and written down as such
+            books.note(node, [number])
         books.count(node).done += 1
         books.schedule.done(node, [number])
 

@@ -45,6 +45,10 @@ class FromAxis:
         self._records = [record for record, _ in encoded]
         self._components = [component for _, component in encoded]
 
+    def encoded(self) -> tuple[list[Record], list[Component]]:
+        """Give the values along the axis, and their identities."""
+        return self._records, self._components
+
     def place(self, number: int) -> int:
         """Give the place of a cell along the axis."""
         return places(self._space, self._level, [number])[0]
@@ -70,6 +74,10 @@ class FromCall:
     def __init__(self, record: Record, component: Component) -> None:
         self._record = record
         self._component = component
+
+    def encoded(self) -> tuple[Record, Component]:
+        """Give the value and its identity."""
+        return self._record, self._component
 
     def records(self, numbers: Sequence[int], values: Values) -> list[Record]:  # noqa: ARG002
         """See Feeder."""

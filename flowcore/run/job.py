@@ -29,6 +29,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import msgpack
 
 from flowcore.dataclass import dataclass
+from flowcore.run.grown import Grown
 
 Record: TypeAlias = bytes
 Component: TypeAlias = bytes
@@ -322,7 +323,7 @@ class Metric:
     numbers: dict[str, float] = field(default_factory=dict)
 
 
-Result: TypeAlias = Metric | Done | Failed | Skipped | Lost | Died | TimedOut | Interrupted | Printed | Warned
+Result: TypeAlias = Metric | Done | Grown | Failed | Skipped | Lost | Died | TimedOut | Interrupted | Printed | Warned
 
 
 def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a kind
@@ -333,6 +334,8 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
                     result.classes, result.elements, result.refusals, result.same, result.times]  # fmt: skip
         case Failed():
             return ["failed", result.attempt, result.failure.pack(), result.seconds, result.input, result.began]
+        case Grown():
+            return result.pack()
         case Skipped():
             return ["skipped", result.attempt, result.reason, result.seconds, result.began]
         case Lost():
@@ -363,6 +366,8 @@ def unpack_result(fields: Sequence[object], worker: int = 0) -> Result:  # noqa:
             place: Any = tuple(at) if at is not None else None  # type: ignore[arg-type]
             told = {"attempt": attempt, "seconds": seconds, "began": began, "worker": worker}
             return Failed(failure=Failure.unpack(failure), input=place, **told)  # type: ignore[arg-type]
+        case ["grown", *_]:
+            return Grown.unpack(fields, worker)
         case ["skipped", attempt, reason, seconds, began]:
             return Skipped(attempt=attempt, reason=reason, seconds=seconds, began=began, worker=worker)  # type: ignore[arg-type]
         case ["lost", attempt, digest]:

@@ -113,7 +113,7 @@ class Landing:
                 if flight is not None:
                     self._printed(flight.batch.work.number, flight.number(result.attempt), result)
             case Failed() | Skipped() | Lost() | Died() | TimedOut():
-                flight = self._end(result.attempt)
+                flight = self.end(result.attempt)
                 if flight is not None:
                     self._without_value(result, flight)
 
@@ -153,7 +153,7 @@ class Landing:
         if work.task.mode == "expand":
             self._expanded(work, numbers, [done.elements[i] for i in places])
             return
-        vouched = self._vouched(work, numbers, keys)
+        vouched = self.vouched(work, numbers, keys)
         if not vouched:
             return
         records = [done.records[i] for i in places]
@@ -163,7 +163,7 @@ class Landing:
             classes = [self._classes(work, n, done, i) for n, i in zip(numbers, places, strict=True)]
         components = own
         if not all(own):
-            components = [c or self._derived(node, n, k) for c, n, k in zip(own, numbers, vouched, strict=True)]
+            components = [c or self.derived(node, n, k) for c, n, k in zip(own, numbers, vouched, strict=True)]
             own = [c if is_pickled(r) else o for o, c, r in zip(own, components, records, strict=True)]
         books.put_all(node, numbers, records, components, classes)
         if self.doubles.expected(node):
@@ -185,7 +185,7 @@ class Landing:
             for key in keys:
                 books.computing.pop(key, None)
 
-    def _vouched(self, work: Work, numbers: Sequence[int], keys: list[bytes]) -> list[bytes]:
+    def vouched(self, work: Work, numbers: Sequence[int], keys: list[bytes]) -> list[bytes]:
         """Give the keys that results may be kept under: empty ones if what the task tracks has changed (F32).
 
         None at all where such results had to be kept: then the cells have failed.
@@ -208,7 +208,7 @@ class Landing:
 
     def _record(self, flight: Flight, offsets: Sequence[int], trace: Trace) -> None:
         trace.own.extend(c if len(c) == 1 else [c[o] for o in offsets] for c in flight.batch.own)
-        self.books.cache.record(trace)
+        self.books.keep(trace)
 
     def _learn(self, work: Work, seconds: Sequence[float], peaks: Sequence[int]) -> None:
         total, known = sum(seconds), self.books.seconds.get(work.task.id)
@@ -222,7 +222,7 @@ class Landing:
             return [c for node, n in work.feeders[0].origins(number) for c in self.books.values.classes(node, n)]
         return current_classes(done.classes[i]) if done.classes else []
 
-    def _derived(self, node: int, number: int, key: bytes) -> bytes:
+    def derived(self, node: int, number: int, key: bytes) -> bytes:
         """Give what consumers of a value without identity are keyed by (contract K3)."""
         self.books.values.nameless.add((node, number))
         if key:
@@ -268,7 +268,7 @@ class Landing:
         work = flight.batch.work
         cell = (work.number, flight.number(result.attempt))
         if isinstance(result, Skipped):
-            for key in self._vouched(work, [cell[1]], [flight.key(result.attempt)]):
+            for key in self.vouched(work, [cell[1]], [flight.key(result.attempt)]):
                 land_skip(self.books, self.doubles, flight, result, key)
             self.release_parked(flight.key(result.attempt))
             return
@@ -347,7 +347,7 @@ class Landing:
     def _interrupted(self, attempts: Sequence[int]) -> None:
         """Attempts that were stopped, or never begun."""
         for attempt in attempts:
-            flight = self._end(attempt)
+            flight = self.end(attempt)
             if flight is None:
                 continue
             node, number = flight.batch.work.number, flight.number(attempt)
@@ -382,7 +382,7 @@ class Landing:
         for node, number in self.books.parked.pop(key, ()):
             self.books.schedule.again(node, [number])
 
-    def _end(self, attempt: int) -> Flight | None:
+    def end(self, attempt: int) -> Flight | None:
         """Take an attempt out of the table; None if it has ended already."""
         flight = self.books.attempts.pop(attempt, None)
         if flight is None:

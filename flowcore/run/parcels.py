@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
+from flowcore.run.grown import Grown
 from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Metric, Printed, Result, Skipped, Warned
 
 MESSAGE_SECONDS = 0.020  # of work, aimed at in one message
@@ -58,7 +59,7 @@ def attempts_of(result: Result) -> Sequence[int]:
             if not fits or any(len(c) != count for c in whole):
                 raise ValueError("columns of unequal length")
             return result.attempts
-        case Failed() | Skipped() | Lost():
+        case Failed() | Skipped() | Lost() | Grown():
             return (result.attempt,)
         case Interrupted():
             return result.attempts
@@ -74,7 +75,7 @@ def seconds_of(results: Iterable[Result]) -> float:
     for result in results:
         if isinstance(result, Done):
             total += sum(result.seconds)
-        elif isinstance(result, Failed | Skipped):
+        elif isinstance(result, Failed | Skipped | Grown):
             total += result.seconds
     return total
 

@@ -23,6 +23,7 @@ from typing import Final
 from flowcore import clock
 from flowcore.run.books import Books, Cell
 from flowcore.run.flight import Batch
+from flowcore.run.growth import Growths
 from flowcore.run.inbox import Timer
 from flowcore.run.landing import Landing
 from flowcore.store.cache import Miss
@@ -42,11 +43,14 @@ class Parking:
         The run's tables.
     landing : Landing
         Releases cells that are parked behind another one of this run.
+    growths : Growths
+        Knows which cells would wait for each other.
     """
 
-    def __init__(self, books: Books, landing: Landing) -> None:
+    def __init__(self, books: Books, landing: Landing, growths: Growths) -> None:
         self._books = books
         self._landing = landing
+        self._growths = growths
         self._neighbours = books.neighbours
         self._waiting: dict[bytes, Cell] = {}  # key -> the cell here that waits for another run's
         self._timer: Timer | None = None
@@ -59,6 +63,8 @@ class Parking:
         if len(computing) != before + len(misses):
             leaders = [i for i in misses if computing[keys[i]] == (node, numbers[i])]
             for i in set(misses).difference(leaders):
+                if not self._growths.park((node, numbers[i]), keys[i], computing[keys[i]]):
+                    continue
                 self._books.parked.setdefault(keys[i], []).append((node, numbers[i]))
                 self._books.schedule.parked(node, [numbers[i]])
             misses = leaders

@@ -18,18 +18,21 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from functools import partial
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from flowcore.clock import monotonic
 from flowcore.dataclass import dataclass
 from flowcore.declare.checkpoint import CHECKPOINT
+from flowcore.declare.sapling import Sapling, hidden_sapling
 from flowcore.declare.seat import Pulse, StartOver, Stopped
 from flowcore.errors import FileChanged, FlowcoreWarning, MissingFile, NotPicklable, NotStorable, Skip
+from flowcore.growing import MisplacedFlow
 from flowcore.plan.closeness import Deviation, deviation
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, encode_plain
 from flowcore.run.call import Call, unreadable
 from flowcore.run.context import Context, SlotLike, current
 from flowcore.run.failure import describe
+from flowcore.run.grown import Grown
 from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec, Value
 from flowcore.run.pages import Pages
 from flowcore.run.seat import Around
@@ -37,6 +40,9 @@ from flowcore.run.supply import Supplied
 from flowcore.run.warned import travelling
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
+
+if TYPE_CHECKING:
+    from flowcore.run.nursery import Nursery
 
 Report = Callable[[Result], None]
 Tell = Callable[[Value], None]
@@ -51,6 +57,18 @@ class Workplace:
     pages: Pages | None = None
     calls: dict[int, Call] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None  # None: states of cells are not kept here
+    here: bool = False  # whether the engine is in this process
+    nursery: Nursery | None = None  # made when a task first returns a flow
+
+    def grown(self, job: Job, i: int, flow: Sapling, seconds: float, began: float, changed: str) -> Grown:
+        """Give what becomes of the i-th cell of a job whose task returned a flow."""
+        if changed and job.task.keep == Keep.REQUIRED:
+            raise FileChanged(node=job.name(i), path=changed, refused=True)
+        if self.nursery is None:
+            from flowcore.run.nursery import Nursery  # few tasks draw
+
+            self.nursery = Nursery(self.codec, here=self.here)
+        return self.nursery.grown(flow, attempt=job.attempts[i], seconds=seconds, began=began, changed=changed)
 
     def supplied(self, job: Job, i: int, report: Report) -> Supplied:
         """Give what the i-th cell of a job has of its own."""
@@ -143,6 +161,8 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result | Value:
         seconds = ended - started
         del arguments
         changed = stage.changed(seen) if seen else ""
+        if isinstance(value, Sapling):
+            return place.grown(job, i, value, seconds, began, changed)
         done = keep_result(job, i, value, seconds, place, changed)
         done.times.extend((began, started - began, monotonic() - started - seconds))
         return done
@@ -203,6 +223,9 @@ def _without_encoding(
     job: Job, i: int, value: object, seconds: float, codec: Codec, refused: NoEncoding, changed: str
 ) -> Done:
     """Pass a value on; or keep it as a pickle, in a store that was opened with leave to (contract S2)."""
+    hidden = hidden_sapling(value)
+    if hidden:
+        raise MisplacedFlow(node=job.name(i), path=hidden) from None
     task, attempt, name = job.task, job.attempts[i], job.name(i)
     pickling = task.keep != Keep.PASS_ON and codec.pickles and not isinstance(value, Iterator)  # K28
     if task.keep == Keep.REQUIRED and not pickling:

@@ -39,6 +39,11 @@ from flowcore.store.codecs import Codec
 _ids = itertools.count(1)
 
 
+def new_task() -> int:
+    """Give an id for a task that no other has in this process."""
+    return next(_ids)
+
+
 def prepare(planned: Planned, surround: Surround) -> Work:
     """Make a node ready.
 
@@ -67,7 +72,7 @@ def prepare(planned: Planned, surround: Surround) -> Work:
     return Work(
         planned=planned, recipe=recipe, keys=keys, feeders=feeders, classes=tuple(encoder.classes),
         supplies=_supplies(planned, surround, recipe, feeders, varying), held=tuple(encoder.held),
-        sketches=encoder.sketches() if keys is not None else {},
+        sketches=encoder.sketches() if keys is not None else {}, varying=varying,
     )  # fmt: skip
 
 

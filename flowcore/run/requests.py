@@ -126,15 +126,23 @@ def stream_sources(
 
     Code that was not looked at, since its results are not kept, may call a task that asks.
     """
-    task, left_out = planned.node.task, planned.node.options.extend
-    if task is None or not (recipe.draws or (recipe.code is None and is_asked_for(RNG))):
+    if planned.node.task is None or not (recipe.draws or (recipe.code is None and is_asked_for(RNG))):
         return {}
+    return {RNG: stream_source(planned, recipe, seeded, varying, feeders)}
+
+
+def stream_source(
+    planned: Planned, recipe: Recipe, seeded: Seeded, varying: Mapping[str, Component], feeders: Sequence[Feeder]
+) -> StreamSource:
+    """Give what the streams of a node's cells come from."""
+    task, left_out = planned.node.task, planned.node.options.extend
+    assert task is not None, "only tasks draw"
     counted = [parameter for parameter in recipe.own if parameter.name != left_out]
     entropy = NodeEntropy(
         seed=seeded.seed, task=task.name, own=[parameter.name for parameter in counted],
         constants={name: c for name, c in {**recipe.constants, **varying}.items() if name != left_out},
     )  # fmt: skip
-    return {RNG: StreamSource(entropy, partial(component_columns, counted, feeders), seeded.named)}
+    return StreamSource(entropy, partial(component_columns, counted, feeders), seeded.named)
 
 
 def draws(planned: Planned, code: Fingerprint | None) -> bool:

@@ -6,7 +6,6 @@ Built from a graph and settings, and knows nothing of how a user holds a run
 
 from __future__ import annotations
 
-import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -14,11 +13,11 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from flowcore import clock
-from flowcore.errors import FileChanged, NotPicklable, NotStorable
+from flowcore.declare.node import HIDDEN
+from flowcore.errors import FileChanged, NotStorable
 from flowcore.events import Cells, CellsParked, NodeDrawn, Observer, Printed, RunEnded, RunStarted, RunStopping
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
-from flowcore.plan.classes import class_name, codecs_by_kind, is_record_class
 from flowcore.plan.code import forget
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Graph, Planned
@@ -32,6 +31,7 @@ from flowcore.run.books import Books, CellFailure
 from flowcore.run.chronicle import tell_beginning, tell_end
 from flowcore.run.crew import Crew
 from flowcore.run.engine import GRACE_TO_SAVE, Engine, Given
+from flowcore.run.growth import Growths
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Printed as PrintedResult
 from flowcore.run.job import Warned
@@ -44,6 +44,7 @@ from flowcore.run.sourcing import Sourcing
 from flowcore.run.surroundings import Surroundings
 from flowcore.run.telling import Teller
 from flowcore.run.trust import Trust
+from flowcore.run.userclasses import classes_of_main
 from flowcore.run.values import Classes, Values
 from flowcore.run.warned import arrived
 from flowcore.run.written import Surround
@@ -207,14 +208,15 @@ class Session:
             progressed=Advances(cache=self.store_run.cache, name=self.labels.name, tell=self._teller.tell).take,
             sameness=Sameness(self.books, partial(earlier, self)),
         )  # fmt: skip
+        surround = Surround(
+            codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
+            leaves_process=self._crew.leaves_process, lane=self._crew.lane, depth=depth, seed=self.settings.seed,
+            named=cell_namer(self.graph, self.labels.record), cell=self.labels.name, resume=self.settings.resume,
+        )  # fmt: skip
         return Engine(
             self.books, crew=self._crew, landing=self._landing, given=self._encode(asked.given), tick=self._tick,
             trust=Trust(asked.trust, partial(older_commons, self.store.root, self.id, disk=self.store.disk)),
-            surround=Surround(
-                codec=self.codec, spaces=self.space, label=self.labels.record, run_id=self.id,
-                leaves_process=self._crew.leaves_process, lane=self._crew.lane, depth=depth, seed=self.settings.seed,
-                named=cell_namer(self.graph, self.labels.record), cell=self.labels.name, resume=self.settings.resume,
-            ),
+            growths=Growths(self.books, landing=self._landing, surround=surround, ready=self._grow),
         )  # fmt: skip
 
     def _plan(self, asked: Asked) -> None:
@@ -228,11 +230,19 @@ class Session:
         for node in self.graph.targets:
             self.schedule.want(node, asked.wants.get(node))
 
+    def _grow(self, planned: Planned, below: int) -> None:
+        """Take up a node that a cell of another one has drawn."""
+        priority = max(planned.node.options.priority, self.graph[below].node.options.priority)
+        lane = self._lane(planned)
+        self.schedule.add(planned.number, planned.spans, planned.edges, priority=priority, lane=lane, below=below)
+        self.graph.extend([planned])  # in this order: others may be looking
+        self._draw(planned)
+
     def _lane(self, planned: Planned) -> str:
         kind = planned.node.kind
         if kind in ("item", "expand"):
             return "thread"
-        return "engine" if kind == "choose" else self._crew.lane(planned.node.runner)
+        return "engine" if kind in ("choose", "result") else self._crew.lane(planned.node.runner)
 
     def _encode(self, given: Mapping[int, Sequence[object]]) -> Given:
         return {node: [self._supplied(node, n, v) for n, v in enumerate(row)] for node, row in given.items()}
@@ -250,7 +260,7 @@ class Session:
     def _surroundings(self) -> Surroundings:
         return Surroundings.of_this_process(
             run_id=self.id, store=str(self.store_run.root), spool=str(self.store_run.spool.path), durable=self._durable,
-            writable=self.store_run.writable, pickles=self.store.allow_pickle, classes=_classes_of_main(self.codec),
+            writable=self.store_run.writable, pickles=self.store.allow_pickle, classes=classes_of_main(self.codec),
         )  # fmt: skip
 
     # ---- the engine's thread ---------------------------------------------------------
@@ -262,7 +272,7 @@ class Session:
             )
             for planned in self.graph.nodes.values():
                 self._draw(planned)
-            tell_beginning(
+            self.books.axes = tell_beginning(
                 self.store_run.cache, self.graph, flow=self.name, settings=self.settings, given=self._given,
                 codec=self.codec, about={"began": clock.wall() - self.seconds, "origin": dict(self._origin)},
             )  # fmt: skip
@@ -338,7 +348,7 @@ class Session:
             self._teller.tell(Printed(cell=cell, stream=printed.stream, text=printed.text))
 
     def _draw(self, planned: Planned) -> None:
-        if not self._teller.listening or planned.node.kind == "expand":
+        if not self._teller.listening or planned.node.kind in HIDDEN:
             return
         space = self.space(planned.number)
         self._teller.tell(
@@ -366,7 +376,7 @@ class Session:
             return
         self._told, self._soon = now, None
         for node in self.books.changed:
-            if self.graph[node].node.kind != "expand":
+            if self.graph[node].node.kind not in HIDDEN:
                 c = self.books.counts[node]
                 self._teller.tell(
                     Cells(node=node, started=c.started, done=c.done, hit=c.hit, failed=c.failed, skipped=c.skipped)
@@ -374,22 +384,3 @@ class Session:
             if not self.space(node).static:
                 self._draw(self.graph[node])
         self.books.changed.clear()
-
-
-def _classes_of_main(codec: Codec) -> bytes:
-    """Pack the classes of `__main__` whose values have an encoding, for workers cannot import them, and codecs.
-
-    One that cannot travel (a field's default may be anything) is left out; its values
-    are then plain records over there.
-    """
-    main = sys.modules.get("__main__")
-    packed: dict[str, type] = {}
-    for kind in list(vars(main).values()) if main is not None else ():
-        if isinstance(kind, type) and kind.__module__ == "__main__" and is_record_class(kind):
-            try:
-                codec.pack_classes({class_name(kind): kind})
-            except NotPicklable:
-                continue
-            packed[class_name(kind)] = kind
-    registered = list(codecs_by_kind.values())
-    return codec.pack_classes(packed, registered) if packed or registered else b""

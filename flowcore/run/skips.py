@@ -14,7 +14,7 @@ from flowcore.run.books import Books, Cell
 from flowcore.run.doubles import Doubles
 from flowcore.run.flight import Flight
 from flowcore.run.job import Skipped
-from flowcore.run.whenabouts import times_of_skip
+from flowcore.run.whenabouts import times_of_one
 from flowcore.store.answers import Answer
 from flowcore.store.answers import Skipped as Known
 from flowcore.store.trace import Trace
@@ -26,10 +26,10 @@ def land_skip(books: Books, doubles: Doubles, flight: Flight, result: Skipped, k
     node, own = work.number, flight.batch.own
     if key and doubles.expected(node):
         doubles.landed(work, [number], [key], [NO_VALUE])
-    books.cache.record(Trace(
+    books.keep(Trace(
         node=node, numbers=[number], keys=[key], own=[c if len(c) == 1 else [c[place]] for c in own],
         components=[NO_VALUE], records=[skip_record(result.reason)], seconds=[result.seconds],
-        refresh=node in books.refresh, skips=True, times=times_of_skip(result, flight, books.began),
+        refresh=node in books.refresh, skips=True, times=times_of_one(result, flight, books.began),
     ))  # fmt: skip
     _settle(books, (node, number), result.reason)
     if work.claims is not None:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from flowcore import clock
 from flowcore.run.books import Books
 from flowcore.run.flight import Flight
+from flowcore.run.grown import Grown
 from flowcore.run.job import Died, Done, Failed, Lost, Skipped, TimedOut
 from flowcore.store.times import Times
 
@@ -33,8 +34,8 @@ def times_of(done: Done, places: Sequence[int], flight: Flight, zero: float) -> 
     return Times(begins=[begin - zero for begin in begins], fetching=fetching, keeping=keeping, workers=workers)
 
 
-def times_of_skip(skipped: Skipped, flight: Flight, zero: float) -> Times:
-    """Give when a cell that was skipped ran."""
+def times_of_one(skipped: Skipped | Grown, flight: Flight, zero: float) -> Times:
+    """Give when a cell ran that was skipped, or drew a flow."""
     began = max(flight.began, skipped.began)
     return Times(begins=[began - zero], fetching=(), keeping=(), workers=[skipped.worker])
 

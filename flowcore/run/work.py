@@ -36,6 +36,7 @@ class Work:
     classes: tuple[str, ...] = ()  # names of user classes in the call's constants
     supplies: dict[str, Source] = field(default_factory=dict)  # by kind: what cells are supplied from
     sketches: dict[Component, str] = field(default_factory=dict)  # of constants whose identity does not tell them
+    varying: dict[str, Component] = field(default_factory=dict)  # identities of small constants, by parameter
     held: tuple[Record, ...] = ()  # of constants, axis values and functions' buffers: they live as long as the run
 
     @property

@@ -150,14 +150,14 @@ class Cache:
         """Tell whether a kept array is there, by its size alone."""
         return self._blobs.has(digest, size)
 
-    def record(self, trace: Trace) -> None:
-        """Remember cells that gave a value, or were skipped: one frame, one write.
+    def record(self, trace: Trace) -> bool:
+        """Remember cells that gave a value, or were skipped: one frame, one write. Tell whether all are kept.
 
         A value that lives in the spool, or has no canonical encoding, is not kept and
         its key does not answer; the cell stays in the run's history.
         """
         if self._journal is None or not trace.numbers:
-            return
+            return not trace.numbers
         trace, sizes = kept(trace)
         self._small.append(pack_trace(trace))
         self._write([trace])
@@ -165,6 +165,7 @@ class Cache:
             self._sync.fresh(sizes)
             if self._durable:
                 self._sync.sync()
+        return all(trace.keys)
 
     def settled(self, key: bytes) -> None:
         """Have the saved states of a cell removed, once all that was recorded so far is on the medium."""
@@ -186,9 +187,9 @@ class Cache:
         self._note(["run", dict(facts)])
         self.flush()
 
-    def axes(self, axes: Sequence[Mapping[str, object]]) -> None:
+    def axes(self, axes: Sequence[Mapping[str, object]], first: int = 0) -> None:
         """Write down the axes that nodes refer to by their place; apart from the run, since labels may be many."""
-        self._note(["axes", [dict(axis) for axis in axes]])
+        self._note(["axes", [dict(axis) for axis in axes], first])
 
     def node(self, number: int, facts: Mapping[str, object]) -> None:
         """Write down what a node is, before its first cell."""

@@ -101,7 +101,7 @@ class Codec:
         self, *, kept: ArrayHome | None, passed: ArrayHome, files: Files | None = None, pickles: bool = False,
         recent: Recent | None = None,
     ) -> None:  # fmt: skip
-        self._kept = kept
+        self.kept = kept
         self.passed = passed
         self.pickles = pickles
         self.recent = recent
@@ -123,11 +123,11 @@ class Codec:
         MissingFile
             If a file in it cannot be read.
         """
-        if keep and self._kept is not None:
+        if keep and self.kept is not None:
             try:
-                return self._encode(value, self._kept, self.files.take)
+                return self._encode(value, self.kept, self.files.take)
             except StoreUnavailable:
-                if self._kept is self.passed:
+                if self.kept is self.passed:
                     raise
         return self._encode(value, self.passed, self.files.look)
 
@@ -205,7 +205,7 @@ class Codec:
             Naming the leaf, as a path that starts with `name`.
         """
         payload = _dump(value, name, within=True)[0]
-        home = self._kept or self.passed
+        home = self.kept or self.passed
         try:
             return pickled(payload, _placed(memoryview(payload), home))
         except StoreUnavailable:

@@ -38,9 +38,10 @@ class RunFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AxesFacts:
-    """The axes of the run's nodes, which refer to them by their place here."""
+    """Axes of the run's nodes, which refer to them by their place in all of these."""
 
     axes: list[object]
+    first: int  # place of the first of them
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -328,8 +329,9 @@ def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
             return TraceRows(record).whole()
         case ["run", dict(facts), *_]:
             return RunFacts(facts=facts)
-        case ["axes", list(axes), *_]:
-            return AxesFacts(axes=axes)
+        case ["axes", list(axes), *rest]:
+            first = rest[0] if rest else 0
+            return AxesFacts(axes=axes, first=first if isinstance(first, int) else 0)
         case ["node", int(number), dict(facts), *_]:
             return NodeFacts(number=number, facts=facts)
         case ["hit", int(node), int(count), numbers, bytes(keys), *_]:

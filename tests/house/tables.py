@@ -17,6 +17,7 @@ FLOORS = (
         "flowcore.plugins",
         "flowcore.clock",
         "flowcore.resuming",
+        "flowcore.growing",
         "flowcore.notices",
     },
     {"flowcore.declare"},
@@ -114,6 +115,7 @@ WAITING: dict[str, tuple[set[str], str]] = {
         {"flowcore.inspect.recorded", "flowcore.inspect.run_network", "flowcore.replay"},
         "a run reads its own journal only for who looks at it",
     ),
+    "flowcore.run.perform": ({"flowcore.run.nursery"}, "30 rooms that a worker has no use for before a task draws"),
     "flowcore.run.crew": (
         {"concurrent.futures", "flowcore.run.executors.event_loop", "flowcore.run.executors.futures"},
         "asyncio takes 40 ms, and the others 10 ms, of what a warm run takes, and few flows have use for them",

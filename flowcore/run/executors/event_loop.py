@@ -28,6 +28,7 @@ from typing import Any, TypeVar, TypeVarTuple, cast
 from weakref import WeakKeyDictionary
 
 from flowcore.clock import monotonic
+from flowcore.declare.sapling import Sapling
 from flowcore.declare.seat import StartOver
 from flowcore.errors import BlockedLoop, Skip
 from flowcore.notices import notice
@@ -70,7 +71,7 @@ class EventLoopExecutor:
         named: Callable[[int], str] = str,
     ) -> None:  # fmt: skip
         self._inbox = inbox
-        self._place = Workplace(codec=codec, slot=LocalSlot(), pages=pages, checkpoints=checkpoints)
+        self._place = Workplace(codec=codec, slot=LocalSlot(), pages=pages, checkpoints=checkpoints, here=True)
         self._side = ThreadPoolExecutor(_SIDE_THREADS, thread_name_prefix="flowcore-side")
         self._live: dict[int, Timer | None] = {}  # attempts that nobody has ended, and their deadlines
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -243,8 +244,7 @@ class EventLoopExecutor:
                 value = await running
                 seconds = monotonic() - started
                 changed = await self._aside(stage.changed, seen) if seen else ""
-                result = await self._kept(job, i, value, seconds, changed)
-                result.times.extend((began, started - began, monotonic() - started - seconds))
+                result = await self._kept(job, i, value, (seconds, began, started), changed)
             except StartOver:
                 started_over()
             except BaseException as error:  # noqa: BLE001 - becomes a result
@@ -281,11 +281,17 @@ class EventLoopExecutor:
             return await self._aside(stage.arguments, i)
         return stage.arguments(i)
 
-    async def _kept(self, job: Job, i: int, value: object, seconds: float, changed: str) -> Done:
+    async def _kept(self, job: Job, i: int, value: object, when: tuple[float, float, float], changed: str) -> Result:
         """Keep a result: what becomes a file, or takes long to encode, in a thread."""
+        seconds, began, started = when
+        if isinstance(value, Sapling):
+            return await self._aside(self._place.grown, job, i, value, seconds, began, changed)
         if type(value) in _LIGHT or (type(value) in _TEXTS and len(cast(str, value)) <= _SHORT):
-            return keep_result(job, i, value, seconds, self._place, changed)
-        return await self._aside(keep_result, job, i, value, seconds, self._place, changed)
+            done = keep_result(job, i, value, seconds, self._place, changed)
+        else:
+            done = await self._aside(keep_result, job, i, value, seconds, self._place, changed)
+        done.times.extend((began, started - began, monotonic() - started - seconds))
+        return done
 
     async def _aside(self, function: Callable[[*P], R], *arguments: *P) -> R:
         """Call what reads or writes files in a thread, so that the loop goes on."""

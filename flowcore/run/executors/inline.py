@@ -24,7 +24,7 @@ class InlineExecutor:
     ) -> None:
         self._inbox = inbox
         self._slot = LocalSlot()
-        self._place = Workplace(codec=codec, slot=self._slot, pages=pages, checkpoints=checkpoints)
+        self._place = Workplace(codec=codec, slot=self._slot, pages=pages, checkpoints=checkpoints, here=True)
 
     def take_back(self) -> list[Job]:
         """Give nothing: this executor does not break."""

@@ -105,7 +105,7 @@ class ThreadExecutor:
         if self._stopping:
             slot.ask_to_stop()
         self._slots.append(slot)
-        place = Workplace(codec=self._codec, slot=slot, pages=self._pages, checkpoints=self._checkpoints)
+        place = Workplace(codec=self._codec, slot=slot, pages=self._pages, checkpoints=self._checkpoints, here=True)
         try:
             threading.Thread(target=self._carry, args=(place,), name="flowcore-io", daemon=True).start()
         except RuntimeError:  # the system gives no more threads: those there are will do (contract F35)
