@@ -182,14 +182,13 @@ class Flow(Sapling, Pictured):
     def _repr_html_(self) -> str:
         return flow_html(self.name, self.nodes)
 
-    @property
-    def graph(self) -> nx.DiGraph[str]:
-        """The nodes and edges as a networkx graph; see :meth:`to_networkx`."""
-        return self.to_networkx()
+    def _network(self, *, cells: bool) -> nx.DiGraph[str]:
+        nodes = node_network(self.name, self.nodes)
+        if not cells:
+            return nodes
+        from flowcore.inspect.cell_network import drawn_cells  # few flows are looked at so closely
 
-    def to_networkx(self) -> nx.DiGraph[str]:
-        """Give the flow as a ``networkx.DiGraph`` of node names, with attributes that JSON takes."""
-        return node_network(self.name, self.nodes)
+        return drawn_cells(nodes, self.nodes)
 
     # Running
 

@@ -21,7 +21,7 @@ from flowcore.inspect.loops import peek
 from flowcore.inspect.nodeinfo import NodeInfo
 from flowcore.inspect.pictured import Pictured
 from flowcore.inspect.recorded import Recorded, names_some
-from flowcore.inspect.run_network import recorded_network
+from flowcore.inspect.run_network import recorded_cells, recorded_network
 from flowcore.inspect.summary import summary
 from flowcore.run.books import Counts
 from flowcore.run.job import Failure
@@ -245,10 +245,8 @@ class RecordedRun(Pictured, Inspected):
             run=self.id, flow=self.flow, status=self.status, seconds=self.seconds, counts=rows, parked=now.parked
         )
 
-    @property
-    def graph(self) -> nx.DiGraph[str]:
-        """The nodes as a networkx graph; see `flowcore.inspect.run_network`."""
-        return recorded_network(self._now)
+    def _network(self, *, cells: bool) -> nx.DiGraph[str]:
+        return recorded_cells(self._now) if cells else recorded_network(self._now)
 
     def __getitem__(self, name: str) -> Any:
         node, number = self._find(name)

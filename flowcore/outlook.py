@@ -12,6 +12,8 @@ from flowcore.errors import UnknownNode
 from flowcore.inspect.past import Past
 from flowcore.inspect.plan import Plan, plan_of
 from flowcore.inspect.why import Explainer, Why
+from flowcore.plan.graph import Graph
+from flowcore.run.asked import Asked
 from flowcore.run.rehearsal import Rehearsal
 from flowcore.run.verdict import Verdict
 from flowcore.settings import Settings
@@ -21,8 +23,9 @@ from flowcore.targets import Drawn, Target, asked_of, split_id, target
 
 def plan(flow: Drawn, targets: Sequence[object], settings: Settings) -> Plan:
     """Tell what a run would do."""
-    rehearsal, past = rehearsed(flow, targets, settings)
-    return plan_of(rehearsal, past, flow=flow.name, workers=settings.workers)
+    graph, asked = asked_of(flow, targets, settings)
+    rehearsal, past = _rehearsal(flow.name, graph, asked, settings)
+    return plan_of(rehearsal, past, flow=flow.name, asked=asked, settings=settings)
 
 
 def why(flow: Drawn, cell: object, settings: Settings) -> Why:
@@ -53,8 +56,11 @@ def _named(flow: Drawn, cell: object) -> tuple[Node, str]:
 
 def rehearsed(flow: Drawn, targets: Sequence[object], settings: Settings) -> tuple[Rehearsal, Past]:
     """Rehearse a run of a flow."""
-    graph, asked = asked_of(flow, targets, settings)
+    return _rehearsal(flow.name, *asked_of(flow, targets, settings), settings)
+
+
+def _rehearsal(name: str, graph: Graph, asked: Asked, settings: Settings) -> tuple[Rehearsal, Past]:
     store = settings.store if isinstance(settings.store, Store) else open_store(str(settings.store))
     run_id = new_run_id()
-    past = Past(store, run_id, flow.name)
+    past = Past(store, run_id, name)
     return Rehearsal(graph, asked=asked, store=store, run_id=run_id, memory=past, seed=settings.seed), past

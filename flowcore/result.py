@@ -179,20 +179,16 @@ class Run(Pictured, Inspected):
             raise UnknownNode(name=str(cell), flow=self.flow.name, near=(self._session.labels.name(node.number, 0),))
         return replay(self.flow, self._now, (node.number, number))
 
-    @property
-    def graph(self) -> nx.DiGraph[str]:
-        """The nodes that are part of the run as a networkx graph, with how far each came.
-
-        See `flowcore.inspect.run_network` for the attributes.
-        """
-        from flowcore.inspect.run_network import live_network  # most runs are not looked at
+    def _network(self, *, cells: bool) -> nx.DiGraph[str]:
+        from flowcore.inspect.run_network import live_cells, live_network  # most runs are not looked at
 
         session = self._session
         recorded = self._now if session.store_run.writable else None
-        nodes = [planned.node for planned in session.graph.planned()]
-        return live_network(
-            self.flow.name, nodes, schedule=session.schedule, counts=session.books.counts, recorded=recorded
+        drawn = [planned.node for planned in session.graph.planned()]
+        nodes = live_network(
+            self.flow.name, drawn, schedule=session.schedule, counts=session.books.counts, recorded=recorded
         )
+        return live_cells(nodes, session, recorded) if cells else nodes
 
     @property
     def _now(self) -> Recorded:

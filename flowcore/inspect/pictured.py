@@ -44,10 +44,40 @@ class Picture:
 class Pictured:
     """Something with a graph."""
 
-    @property
+    __slots__ = ()
+
     @abstractmethod
+    def _network(self, *, cells: bool) -> nx.DiGraph[str]:
+        """Give the graph of nodes, or of cells."""
+
+    @property
     def graph(self) -> nx.DiGraph[str]:
-        """The nodes and edges as a networkx graph."""
+        """The nodes and edges as a networkx graph, of a run with how far each came; see :meth:`to_networkx`."""
+        return self._network(cells=False)
+
+    def to_networkx(self, *, cells: bool = False) -> nx.DiGraph[str]:
+        """Give a ``networkx.DiGraph`` with attributes that JSON takes.
+
+        What a node's attributes are is told in `flowcore.inspect.network`, those of runs in
+        `flowcore.inspect.run_network`, those of cells in `flowcore.inspect.cell_network`.
+
+        Parameters
+        ----------
+        cells : bool
+            A node for each cell, called by its id, instead of one for each node of the
+            flow. Cells whose axes have a length only in the run are one node together,
+            with the attribute ``cells`` None.
+
+        Examples
+        --------
+        >>> import math
+        >>> import flowcore as fc
+        >>> flow = fc.Flow("roots")
+        >>> root = flow.add(math.sqrt, fc.each(x=[1.0, 4.0]), name="root")
+        >>> list(flow.to_networkx()), list(flow.to_networkx(cells=True))
+        (['root'], ['root[x=1.0]', 'root[x=4.0]'])
+        """
+        return self._network(cells=cells)
 
     def draw(self, path: str | os.PathLike[str] | None = None) -> Picture:
         """Draw the nodes and what feeds what.

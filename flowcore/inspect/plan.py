@@ -2,13 +2,12 @@
 
 Owns :class:`Plan`. Seconds come from journals: what a cell of the node took when it was
 computed last. They are a forecast of everything that may have to run, as if no early
-cutoff came; the wall time is the larger of all work spread over the workers and the
-longest chain. Never runs anything.
+cutoff came; when it would end is found by the schedule itself, under a clock that is
+only counted (`plan/forecast.py`). Never runs anything.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, field
 
@@ -16,16 +15,20 @@ from flowcore.dataclass import dataclass
 from flowcore.declare.node import HIDDEN
 from flowcore.errors import UnknownNode, nearest, shorten
 from flowcore.inspect.html import heading, table
+from flowcore.inspect.loads import Loads
 from flowcore.inspect.past import Past
 from flowcore.inspect.reasons import LibraryChanged, PythonChanged, Reason, SchemaChanged
+from flowcore.inspect.speedup import WORKERS, Prospect, Speedup
 from flowcore.inspect.why import VERDICTS, Explainer, Why
+from flowcore.run.asked import Asked
 from flowcore.run.rehearsal import Rehearsal
 from flowcore.run.verdict import Verdict
+from flowcore.settings import Settings
 
 _SAMPLE = 100  # cells of a node whose reasons are looked at one by one
 _REASONS = 3  # of a node that are told
 _RULES = (SchemaChanged, PythonChanged, LibraryChanged)
-_LOOKED_AT = 20  # older runs, for what a cell takes
+_TASKS = ("compute", "io")
 _ROWS = 40  # of the table in a notebook
 _SHORT = 0.1  # seconds; less is not told apart
 
@@ -104,6 +107,12 @@ class Plan:
         Of all that may have to run, one cell after the other.
     wall_seconds : float
         With so many `workers`.
+    disk : int
+        Bytes that the results take which the store does not have yet, as far as their sizes are known.
+    memory : int
+        Bytes that cells need at once at most, as far as that was measured or declared.
+    unknown : tuple of str
+        Nodes that have to run, and of which nobody knows for how long: they count for nothing.
     """
 
     flow: str
@@ -112,11 +121,35 @@ class Plan:
     seconds: float = 0.0
     wall_seconds: float = 0.0
     workers: int = 1
+    disk: int = 0
+    memory: int = 0
+    unknown: tuple[str, ...] = ()
+    _prospect: Prospect = field(repr=False, compare=False, default=Prospect((), {}, {}))
     _cells: Cells = field(repr=False, compare=False, default=lambda _: [])
 
     def cells(self, node: str) -> list[CellPlan]:
         """Give the cells of a node, those along axes without a length left out."""
         return self._cells(node)
+
+    def speedup(self, workers: Sequence[int] = WORKERS) -> Speedup:
+        """Forecast the wall time for several numbers of workers.
+
+        Parameters
+        ----------
+        workers : sequence of int
+
+        Returns
+        -------
+        Speedup
+            For each number the seconds, how much faster than one worker that is, and what
+            binds: the work, or the longest chain of cells. To print it shows it.
+
+        Raises
+        ------
+        BadOption
+            If a number is less than 1.
+        """
+        return self._prospect.speedup(self.flow, workers)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -140,6 +173,7 @@ class Plan:
         return {
             "flow": self.flow, "counts": self.counts, "warnings": list(self.warnings), "nodes": rows,
             "seconds": self.seconds, "wall_seconds": self.wall_seconds, "workers": self.workers,
+            "disk": self.disk, "memory": self.memory, "unknown": list(self.unknown),
         }  # fmt: skip
 
     def _repr_html_(self) -> str:
@@ -156,38 +190,41 @@ class Plan:
         return f"; at most about {_duration(self.wall_seconds)} with {_counted(self.workers, 'worker')}"
 
 
-def plan_of(rehearsal: Rehearsal, past: Past, *, flow: str, workers: int) -> Plan:
+def plan_of(rehearsal: Rehearsal, past: Past, *, flow: str, asked: Asked, settings: Settings) -> Plan:
     """Make a table of a rehearsal."""
-    return _Planner(rehearsal, past).plan(flow, workers)
+    runner = settings.executor if isinstance(settings.executor, str) else "process"
+    planner = _Planner(rehearsal, past, Loads(rehearsal, past, runner=runner))
+    return planner.plan(flow, settings.workers, {node: asked.wants.get(node) for node in rehearsal.graph.targets})
 
 
 class _Planner:
     """Makes the rows of one plan."""
 
-    def __init__(self, rehearsal: Rehearsal, past: Past) -> None:
+    def __init__(self, rehearsal: Rehearsal, past: Past, loads: Loads) -> None:
         self._rehearsal = rehearsal
-        self._past = past
+        self._loads = loads
         self._explainer = Explainer(rehearsal, past)
         self._assumes: dict[int, tuple[str, ...]] = {}
         self._flow = ""
         self._rules: dict[str, tuple[int, float]] = {}  # what changed of the rules -> cells, seconds
 
-    def plan(self, flow: str, workers: int) -> Plan:
+    def plan(self, flow: str, workers: int, wanted: dict[int, Sequence[int] | None]) -> Plan:
         self._flow = flow
-        graph, rows, ends = self._rehearsal.graph, list[NodePlan](), dict[int, float]()
-        for number, planned in graph.nodes.items():
+        rows = list[NodePlan]()
+        for number, planned in self._rehearsal.graph.nodes.items():
             self._inherit(number)
-            row = self._row(number)
-            needed = max((ends[edge.source] for edge in planned.edges), default=0.0)
-            ends[number] = needed + ((row.each or 0.0) if row.runs or row.depends else 0.0)
             if planned.node.kind not in HIDDEN:
-                rows.append(row)
-        seconds = sum(row.seconds or 0.0 for row in rows)
+                rows.append(self._row(number))
         warnings = tuple(f"{what}: {_counted(cells, 'cell')} will run again, about {_duration(took)} of work"
                          for what, (cells, took) in self._rules.items())  # fmt: skip
+        unknown = tuple(row.node for row in rows if row.each is None and row.runs + row.depends and row.kind in _TASKS)
+        names = {number: planned.name for number, planned in self._rehearsal.graph.nodes.items()}
+        prospect = Prospect(self._loads.all(), wanted, names, unknown)
+        found = prospect.forecast(workers)
         return Plan(
-            flow=flow, rows=tuple(rows), warnings=warnings, seconds=seconds, workers=workers,
-            wall_seconds=max([seconds / workers, *ends.values()]), _cells=self._cells,
+            flow=flow, rows=tuple(rows), warnings=warnings, seconds=sum(row.seconds or 0.0 for row in rows),
+            workers=workers, wall_seconds=found.seconds, disk=found.disk, memory=found.memory, unknown=unknown,
+            _prospect=prospect, _cells=self._cells,
         )  # fmt: skip
 
     def _row(self, node: int) -> NodePlan:
@@ -196,7 +233,8 @@ class _Planner:
         runs = counts.get(Verdict.RUNS, 0) + counts.get(Verdict.REFUSED, 0)
         depends = counts.get(Verdict.DEPENDS, 0) + counts.get(Verdict.EQUAL, 0)
         cached, skipped = counts.get(Verdict.CACHED, 0), counts.get(Verdict.SKIPPED, 0)
-        each = self._each(node, run=bool(runs or depends)) if drawn.task is not None else None
+        measure = self._loads.measure(node)
+        each = measure.seconds if measure is not None else None
         seconds = (runs + counts.get(Verdict.DEPENDS, 0)) * each if each is not None else None
         reasons = tuple(self._reasons(node, runs, each)) if runs else ()
         if skips := list(rehearsal.skips.get(node, {}).values()):
@@ -226,16 +264,6 @@ class _Planner:
             last = next(iter(rehearsal.assumed[node].values()))
             own = [f"{rehearsal.graph[node].name} gives what it gave in run {last.run}"]
         self._assumes[node] = tuple(dict.fromkeys([*own, *above]))
-
-    def _each(self, node: int, *, run: bool) -> float | None:
-        """Give what a cell of the node took when it ran last; of one that is to `run`, as journals tell."""
-        older = self._past.nodes(self._rehearsal.graph[node].node) if run else iter(())
-        for recorded, number in itertools.islice(older, _LOOKED_AT):
-            ledger = recorded.ledgers[number]
-            if ledger.counts.done:
-                return ledger.seconds / ledger.counts.done
-        cached = self._rehearsal.counts(node).get(Verdict.CACHED, 0)
-        return self._rehearsal.seconds[node] / cached if cached else None
 
     def _reasons(self, node: int, runs: int, each: float | None) -> Iterator[str]:
         """Tell why cells run: what all share first, else the reasons of some of them, by how many have each."""

@@ -72,6 +72,7 @@ class Recorded:
         self.ledgers: dict[int, Ledger] = {}
         self.ended: Ended | None = None
         self.loops = Loops()
+        self.lengths: dict[int, dict[int, int]] = {}  # of the rows that cells gave, by node and cell
         self.lapses: list[Lapsed] = []  # attempts without a value, in the order in which they ended
         self.running = 0  # cells in flight, as last told
         self.parked = CellsParked()  # as last told
@@ -119,6 +120,10 @@ class Recorded:
         """Give a cell's label along each axis."""
         return tuple(label for label, _ in self._along(node, number))
 
+    def labelled(self, node: int, number: int) -> list[tuple[object, str]]:
+        """Give a cell's label along each axis, and what it is called."""
+        return list(self._along(node, number))
+
     def name(self, node: int, number: int) -> str:
         """Give a cell's readable id; one whose labels cannot be read is called by its number."""
         info = self.nodes[node]
@@ -147,6 +152,11 @@ class Recorded:
                 return "skipped"
             case Left():
                 return event.state
+        return self.rest
+
+    @property
+    def rest(self) -> str:
+        """Where cells stand that nothing is told of."""
         return "waiting" if self.ended is None and self.status == "running" else "not run"
 
     def key(self, node: int, number: int) -> bytes:
@@ -322,6 +332,7 @@ class Recorded:
         if rows.serial != self._rows:
             return  # one before it cannot be read: from here on, numbers could mean other cells
         self._rows += 1
+        self.lengths.setdefault(rows.node, {})[rows.number] = rows.length
         self._labels[rows.node, rows.number] = rows.labels
         self._stations.expand(rows.node, rows.number, rows.length)
 

@@ -2,8 +2,13 @@
 
 Node attributes besides those of `inspect/network.py`, all of them plain JSON: ``cells``
 (as many as are known), ``states`` (state to number of cells), ``state`` (the node in
-one word), ``seconds`` (inside the user's function, summed; None: not known) and
-``key`` (of a node with one cell, in hex; else None). The graph's ``run`` is the run's id.
+one word), ``seconds`` (inside the user's function, summed; None: not known), ``key`` (of a
+node with one cell, in hex; else None), ``bytes`` (of the values that its cells gave and
+that were kept), ``workers`` (the processes that carried them out), ``attempts`` and
+``reasons`` (why cells have no value, to how many). The graph's ``run`` is the run's id.
+
+With a node for each cell, they have ``state``, ``key``, ``seconds``, ``bytes``,
+``worker``, ``attempts`` and ``reason``; see `inspect/cell_facts.py`.
 """
 
 from __future__ import annotations
@@ -12,12 +17,16 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from flowcore.declare.node import HIDDEN, Node
+from flowcore.inspect.cell_facts import cell_facts, node_facts
+from flowcore.inspect.cell_network import cell_network
 from flowcore.inspect.network import node_network
 from flowcore.inspect.nodeinfo import NodeInfo
 from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.sheets import planned_sheets, recorded_sheets
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
 from flowcore.run.books import Counts
+from flowcore.run.session import Session
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -27,6 +36,7 @@ _NAMES = {
     State.LOST: "waiting", State.STARTED: "running", State.DONE: "done", State.SKIPPED: "skipped",
     State.FAILED: "failed", State.INTERRUPTED: "interrupted", State.BLOCKED: "blocked",
 }  # fmt: skip
+_SETTLED = ("done", "hit", "given", "failed", "skipped")  # a journal knows better
 _LOUDEST = (
     "running", "failed", "interrupted", "blocked", "waiting", "not run", "done", "hit", "given", "skipped", "not wanted"
 )  # fmt: skip
@@ -73,6 +83,30 @@ def recorded_network(recorded: Recorded) -> nx.DiGraph[str]:
     return graph
 
 
+def recorded_cells(recorded: Recorded) -> nx.DiGraph[str]:
+    """Give the graph of the cells of a run that its journal tells of."""
+    return cell_network(recorded_network(recorded), recorded_sheets(recorded), lambda node: cell_facts(recorded, node))
+
+
+def live_cells(nodes: nx.DiGraph[str], session: Session, recorded: Recorded | None) -> nx.DiGraph[str]:
+    """Give the graph of the cells of a run that this process holds, with the graph of its nodes."""
+    schedule = session.schedule
+
+    def facts(node: int) -> list[dict[str, Any]]:
+        told = cell_facts(recorded, node) if recorded is not None and node in recorded.ledgers else []
+        states = [_NAMES[State(state)] for state in schedule.states(node)]
+        return [
+            (told[n] | ({} if told[n]["state"] in _SETTLED else {"state": state}))
+            if n < len(told)
+            else {"state": state}
+            for n, state in enumerate(states)
+        ]
+
+    drawn = {number: info.drawn for number, info in recorded.nodes.items()} if recorded is not None else {}
+    sheets = planned_sheets(session.graph.planned(), session.space, session.labels.of, drawn)
+    return cell_network(nodes, sheets, facts)
+
+
 def states_of(schedule: Schedule, node: int, counts: Counts) -> dict[str, int]:
     """Count the cells of a node by state; those that the store answered apart from those that ran."""
     found: dict[str, int] = {}
@@ -92,6 +126,7 @@ def _mark(graph: nx.DiGraph[str], name: str, number: int, states: dict[str, int]
     known = recorded is not None and number in recorded.ledgers
     key = recorded.key(number, 0).hex() if recorded is not None and known and cells == 1 else ""
     if recorded is not None and known:
+        graph.nodes[name].update(node_facts(recorded, number))
         graph.nodes[name]["runner"] = recorded.nodes[number].runner  # where its cells were carried out in the end
     graph.graph["run"] = recorded.id if recorded is not None else None
     graph.nodes[name].update(

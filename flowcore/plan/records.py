@@ -155,6 +155,11 @@ def references(record: bytes) -> list[tuple[bytes, int, int]]:
     return collector.found
 
 
+def value_bytes(record: bytes) -> int:
+    """Give how many bytes a value takes: its record, and the files that it points to."""
+    return len(record) + sum(size for _, size, _ in references(record))
+
+
 class _Collector(Parser):
     """Reads a record for nothing but what it points to."""
 

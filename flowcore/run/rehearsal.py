@@ -87,6 +87,8 @@ class Rehearsal:
         By node and cell: what tasks said of cells that the store knows to be skipped.
     seconds : dict of int to float
         What the cached cells of a node took when they ran, together.
+    lengths : dict of int to (dict of int to int)
+        By node and cell: how many labels a value gives the axes over it.
     missed : dict of int to (dict of str to list of int)
         By node: reason to the cells that have to run for it.
     accepted : dict of int to list of int
@@ -110,6 +112,7 @@ class Rehearsal:
         self.assumed: dict[int, dict[int, LastTime]] = {}
         self.skips: dict[int, dict[int, str]] = {}
         self.seconds: dict[int, float] = {}
+        self.lengths: dict[int, dict[int, int]] = {}
         self.missed: dict[int, dict[str, list[int]]] = {}
         self.accepted: dict[int, list[int]] = {}
         self._asked = asked
@@ -376,6 +379,7 @@ class Rehearsal:
                 row = cast("list[tuple[bool, bytes, bytes]]", found)
                 whole = work.feeders[0].components([number], self.values)[0]
                 self.values.put_elements(node, number, identified(row, whole, classes))
+                self.lengths.setdefault(node, {})[number] = len(row)
                 self.schedule.expand(node, number, len(row))
             self._answered(node, [number], Verdict.READ)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import cProfile
 import json
+from pathlib import Path
 from typing import Any
 
 import networkx as nx
@@ -20,13 +22,19 @@ def load(path: str) -> list[float]:
 @fc.compute
 def scale(x: Any, rate: float = 1.0) -> float:
     """Scale."""
-    raise AssertionError
+    return x * rate  # type: ignore[no-any-return]
 
 
 @fc.compute
 def total(xs: Any, ys: Any = None) -> float:
     """Sum up."""
-    raise AssertionError
+    return sum(xs)  # type: ignore[no-any-return]
+
+
+@fc.compute
+def sizes(path: str) -> list[int]:
+    """Give as many numbers as there are letters."""
+    return list(range(len(path)))
 
 
 @pytest.fixture
@@ -94,3 +102,158 @@ def test_a_choice_and_an_item_are_nodes() -> None:
     ]
     assert nx.is_directed_acyclic_graph(graph)
     assert ["load", "load[0]", "choose"] == list(nx.topological_sort(graph))
+
+
+def json_of(graph: nx.DiGraph[str]) -> Any:
+    """Write a graph as JSON, and read it."""
+    return nx.node_link_graph(json.loads(json.dumps(nx.node_link_data(graph, edges="edges"))), edges="edges")
+
+
+def same(one: nx.DiGraph[str], other: nx.DiGraph[str]) -> bool:
+    """Tell whether two graphs have equal nodes, edges and attributes."""
+    return dict(one.nodes) == dict(other.nodes) and dict(one.edges) == dict(other.edges) and one.graph == other.graph
+
+
+def test_cells_are_nodes(flow: fc.Flow) -> None:
+    """Each by its id and with its labels; those of unknown number are one node of the flow's name."""
+    graph = flow.to_networkx(cells=True)
+
+    assert {
+        "load[path='a']": ({"path": "a"}, 1),
+        "load[path='b']": ({"path": "b"}, 1),
+        "scale": ({}, None),
+        "total[path='a']": ({"path": "a"}, 1),
+        "total[path='b']": ({"path": "b"}, 1),
+        "load_2": ({}, 1),
+        "last": ({}, 1),
+    } == {name: (data["labels"], data["cells"]) for name, data in graph.nodes(data=True)}
+    assert {
+        ("load[path='a']", "scale"), ("load[path='b']", "scale"),
+        ("scale", "total[path='a']"), ("load[path='a']", "total[path='a']"), ("load[path='b']", "total[path='b']"),
+        ("load_2", "last"), ("total[path='a']", "last"), ("total[path='b']", "last"),
+    } == set(graph.edges)  # fmt: skip
+    assert same(graph, json_of(graph))
+
+
+def test_cells_meet_by_name_and_gather() -> None:
+    """An axis that both have joins equal labels; one that is gathered joins all; another one multiplies."""
+    with fc.Flow() as flow:
+        one = load(fc.each(path=["a", "b"]))
+        both = scale(one, fc.each(rate=[1.0, float("nan")]))
+        total(fc.gather(both, over="rate"))
+    graph = flow.to_networkx(cells=True)
+
+    assert [("load[path='a']", "scale[path='a', rate=1.0]"), ("load[path='a']", "scale[path='a', rate=nan]")] == list(
+        graph.edges("load[path='a']")
+    )
+    assert ["scale[path='b', rate=1.0]", "scale[path='b', rate=nan]"] == list(graph.predecessors("total[path='b']"))
+    assert {"path": "b", "rate": "nan"} == graph.nodes["scale[path='b', rate=nan]"]["labels"]
+    assert same(graph, json_of(graph))
+
+
+def test_algorithms_of_networkx_work_on_cells(flow: fc.Flow) -> None:
+    """Orders, paths, components and measures."""
+    graph = flow.to_networkx(cells=True)
+
+    assert "last" == list(nx.topological_sort(graph))[-1]
+    assert 3 == nx.dag_longest_path_length(graph)
+    assert 1 == nx.number_weakly_connected_components(graph)
+    assert set(graph) == set(nx.pagerank(graph))
+
+
+def test_labels_that_are_cut_alike_stay_apart() -> None:
+    """Two cells whose ids would be equal are two nodes."""
+    with fc.Flow() as flow:
+        load(fc.each(path=["x" * 500 + "a", "x" * 500 + "b"]))
+
+    assert 2 == len(flow.to_networkx(cells=True))
+
+
+def test_a_hundred_thousand_cells_are_linear() -> None:
+    """Ten times as many cells take ten times as many calls of functions, and not a hundred times."""
+    many = fc.Flow()
+    many.add(scale, fc.each(x=list(range(100))), fc.each(rate=list(range(1000))))
+
+    def calls(rates: int) -> int:
+        with fc.Flow() as flow:
+            grid = scale(
+                load(fc.each(path=[f"p{i}" for i in range(100)])), fc.each(rate=list(map(float, range(rates))))
+            )
+            total(fc.gather(scale(grid, 2.0)))
+        profile = cProfile.Profile()
+        graph = profile.runcall(flow.to_networkx, cells=True)
+        assert 100 + 2 * 100 * rates + 1 == len(graph)
+        assert 3 * 100 * rates == graph.number_of_edges()
+        return sum(entry.callcount for entry in profile.getstats())
+
+    calls(1)  # imports networkx
+
+    assert 100_000 == len(many.to_networkx(cells=True))
+    assert calls(100) < 11 * calls(10)
+
+
+def test_a_run_tells_of_nodes_and_cells(tmp_path: Path) -> None:
+    """States, keys, seconds, bytes, workers, attempts and reasons; the same from the journal."""
+
+    @fc.compute(retries=1, backoff=0)
+    def halve(x: int) -> int:
+        if x == 3:
+            raise ValueError(f"{x} is odd")
+        if x == 1:
+            raise fc.Skip("too small")
+        return x // 2
+
+    with fc.Flow() as flow:
+        total(fc.gather(scale.options(cache=True)(halve(fc.each(x=[1, 2, 3])), 2.0)))
+    run = flow.start(store=tmp_path / "s", on_error="continue", executor="inline", progress=False)
+    with pytest.raises(fc.RunFailed):
+        run.wait()
+    node, cells = run.graph.nodes["halve"], run.to_networkx(cells=True)
+    recorded = fc.open_run(run.id, tmp_path / "s")
+
+    assert {"skipped": 1, "done": 1, "failed": 1} == node["states"]
+    assert {"too small": 1, "ValueError: 3 is odd": 1} == node["reasons"]
+    assert 4 == node["attempts"]
+    assert [("skipped", 1, "too small"), ("done", 1, None), ("failed", 2, "ValueError: 3 is odd")] == [
+        tuple(cells.nodes[f"halve[x={x}]"][name] for name in ("state", "attempts", "reason")) for x in (1, 2, 3)
+    ]
+    assert 64 == len(cells.nodes["halve[x=2]"]["key"])
+    assert cells.nodes["halve[x=2]"]["bytes"] > 0
+    assert same(cells, json_of(cells))
+    assert same(cells, recorded.to_networkx(cells=True))
+    assert same(run.graph, recorded.graph)
+
+
+def test_cells_along_a_value_are_nodes_of_the_run(tmp_path: Path) -> None:
+    """Of the run that knows them, with the labels that the value gave; edges come from what is iterated."""
+    with fc.Flow() as flow:
+        each = scale(fc.each(n=sizes(fc.each(path=["a", "bb"]))), 2)
+    run = flow.run(store=tmp_path / "s", executor="inline", progress=False)
+    expected = {
+        ("sizes[path='a']", "scale[path='a', n=0]"),
+        ("sizes[path='bb']", "scale[path='bb', n=0]"),
+        ("sizes[path='bb']", "scale[path='bb', n=1]"),
+    }
+
+    assert expected == set(run.to_networkx(cells=True).edges)
+    assert expected == set(fc.open_run(run.id, tmp_path / "s").to_networkx(cells=True).edges)
+    assert 3 == len(run[each])
+
+
+def test_what_a_cell_drew_leads_to_that_cell(tmp_path: Path) -> None:
+    """The cells of a flow that a task gave feed the one cell that has its value."""
+
+    @fc.compute
+    def grow(x: float) -> Any:
+        inner = fc.Flow("inner")
+        inner.result = inner.add(scale, x, 3.0, name="inside")
+        return inner
+
+    with fc.Flow() as flow:
+        grow(fc.each(x=[1.0, 2.0]))
+    run = flow.run(store=tmp_path / "s", executor="inline", progress=False)
+    edges = set(run.to_networkx(cells=True).edges)
+
+    assert {"grow[x=1.0]", "grow[x=2.0]"} == {target for _, target in edges}
+    assert 2 == len({source for source, _ in edges})
+    assert edges == set(fc.open_run(run.id, tmp_path / "s").to_networkx(cells=True).edges)

@@ -1,0 +1,314 @@
+"""When a run would end, on how many workers: the schedule of a run, driven by a clock that is only counted.
+
+Owns :func:`forecast`. What may run next is decided by the very :class:`Schedule` that
+decides in a run; here each cell "runs" for as long as its *load* says. So a forecast is
+as good as what is known of durations, and no rule of scheduling is written down twice.
+What starting workers, moving arrays and judging cells costs is not in it.
+
+Many cells of one node are taken in chunks, so that a million cells cost some thousands
+of steps; a chunk is less than a hundredth of what a worker gets of the node.
+Reads no clock and no disk.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from functools import cached_property
+
+from flowcore.dataclass import dataclass
+from flowcore.plan.cells import Span
+from flowcore.plan.schedule import Schedule
+from flowcore.plan.stations import Edge
+
+_CHUNKS = 128  # of a node's cells, that a slot gets at least
+_THREADS = 64  # cells of a lane of threads at once
+_LOOP = 4096  # coroutines at once
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """A node as a forecast sees it.
+
+    Attributes
+    ----------
+    node : int
+    spans, edges, priority
+        As in a schedule.
+    lane : str
+        What carries its cells out: ``process`` (as many at once as there are workers),
+        ``thread``, ``async``, ``inline``, or ``free`` for what takes no time.
+    seconds : float
+        Wall time of one cell.
+    own : dict of int to float
+        That of cells of which more is known.
+    cores : int
+        Workers that a cell takes up.
+    limit : tuple of (str, int), or None
+        How many cells may run at once, and the name that they are counted under.
+    settled : frozenset of int, or None
+        Cells that are answered at once, and take no time; None: all.
+    skipped : frozenset of int
+        Those of them that have no value.
+    side : int
+        The branch that a choice falls on.
+    lengths : dict of int to int
+        How many labels a cell gives the axes over its value.
+    length : int
+        That of cells not in `lengths`.
+    nbytes, peak : int
+        Size of a cell's value; memory that it needs while it runs.
+    kept : bool
+        Whether its value is written to the store.
+    """
+
+    node: int
+    spans: tuple[Span, ...] = ()
+    edges: tuple[Edge, ...] = ()
+    priority: float = 0
+    lane: str = "process"
+    seconds: float = 0.0
+    own: dict[int, float] = field(default_factory=dict)
+    cores: int = 1
+    limit: tuple[str, int] | None = None
+    settled: frozenset[int] | None = frozenset()
+    skipped: frozenset[int] = frozenset()
+    side: int = 0
+    lengths: dict[int, int] = field(default_factory=dict)
+    length: int = 1
+    nbytes: int = 0
+    peak: int = 0
+    kept: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What a run would come to.
+
+    Attributes
+    ----------
+    workers : int
+    seconds : float
+        Wall time.
+    work : float
+        Of all cells, one after the other.
+    process_work : float
+        Of those that workers carry out, each as often as it takes up cores.
+    path : tuple of int
+        Nodes of the cells, each of which waited for the one before, that end last.
+    path_seconds : float
+        What these take: no number of workers makes the run shorter.
+    disk : int
+        Bytes of results that it adds to the store.
+    memory : int
+        Bytes at once, at most, that running cells need and that values which are not kept take.
+    cells : int
+        How many run.
+    """
+
+    workers: int
+    seconds: float
+    work: float
+    process_work: float
+    path: tuple[int, ...]
+    path_seconds: float
+    disk: int
+    memory: int
+    cells: int
+
+
+def forecast(loads: Sequence[Load], targets: Mapping[int, Sequence[int] | None], *, workers: int) -> Forecast:
+    """Say when a run would end.
+
+    Parameters
+    ----------
+    loads : sequence of Load
+        Each after those that feed it.
+    targets : mapping of int to sequence of int, or None
+        Nodes that are wanted, and which cells; None: all.
+    workers : int
+        Processes, each of one core.
+
+    Examples
+    --------
+    >>> halves = Load(node=0, spans=(Span("x", 4),), seconds=3.0)
+    >>> forecast([halves], {0: None}, workers=2).seconds
+    6.0
+    """
+    return _Simulation(loads, targets, workers).run()
+
+
+class _Simulation:
+    """A run in which time is only counted."""
+
+    def __init__(self, loads: Sequence[Load], targets: Mapping[int, Sequence[int] | None], workers: int) -> None:
+        self._loads = {load.node: load for load in loads}
+        self._schedule = Schedule()
+        self._workers = workers
+        self._slots = {"process": workers, "thread": _THREADS, "async": _LOOP, "inline": 1, "free": _LOOP}
+        self._free = dict(self._slots)
+        self._running: dict[str, int] = {}  # cells under each limit
+        self._sharing: dict[str, list[int]] = {}  # nodes with it
+        self._ends: list[tuple[float, int, int, list[int], int]] = []  # time, serial, node, cells, slots of the lane
+        self._now = self._work = self._process_work = 0.0
+        self._serial = self._cells = self._disk = self._memory = self._most = 0
+        self._looked: dict[int, int] = {}  # ready cells of each node that are known to take time
+        self._choosers = {load.node for load in loads if any(edge.mode == "branch" for edge in load.edges)}
+        self._growing = {span.source for load in loads for span in load.spans if span.length is None}
+        for load in loads:
+            if load.limit is not None:
+                self._sharing.setdefault(load.limit[0], []).append(load.node)
+            self._schedule.add(load.node, load.spans, load.edges, priority=load.priority, lane=load.lane)
+        for node, numbers in targets.items():
+            self._schedule.want(node, numbers)
+
+    @cached_property
+    def _counts(self) -> dict[int, int]:
+        """How many cells of each node were known at the beginning."""
+        return {load.node: self._schedule.space(load.spans).count for load in self._loads.values()}
+
+    def run(self) -> Forecast:
+        """Let time pass until nothing is left."""
+        while True:
+            busy = True
+            while busy:
+                done = [self._fill(lane) for lane in self._schedule.lanes()]
+                busy = any(done)
+            if not self._ends:
+                break
+            self._now = self._ends[0][0]
+            while self._ends and self._ends[0][0] <= self._now:
+                self._end(*heapq.heappop(self._ends)[2:])
+        path, seconds = longest(list(self._loads.values()))
+        return Forecast(
+            workers=self._workers, seconds=self._now, work=self._work,
+            process_work=self._process_work, path=path, path_seconds=seconds,
+            disk=self._disk, memory=self._most, cells=self._cells,
+        )  # fmt: skip
+
+    def _fill(self, lane: str) -> bool:
+        """Start cells of a lane, or settle those that take no time; tell whether there was anything to do."""
+        found = self._schedule.ready(lane)
+        if found is None:
+            return False
+        node, ready = found
+        load = self._loads[node]
+        if load.settled is None or lane == "free" or (load.settled and ready != self._looked.get(node)):
+            return self._answer(load, ready)
+        return self._start(load, ready)
+
+    def _answer(self, load: Load, ready: int) -> bool:
+        """Settle the cells of a node that take no time; start the others."""
+        numbers = self._schedule.take(load.node, ready)
+        at_once = numbers if load.settled is None or load.lane == "free" else [n for n in numbers if n in load.settled]
+        rest = [] if at_once is numbers else sorted(set(numbers).difference(at_once))
+        if load.skipped:
+            gone = [n for n in at_once if n in load.skipped]
+            at_once = [n for n in at_once if n not in load.skipped]
+            self._schedule.skipped(load.node, gone)
+        self._done(load, at_once)
+        if rest:
+            self._schedule.again(load.node, rest)
+            self._looked[load.node] = len(rest)
+        return bool(numbers)
+
+    def _start(self, load: Load, ready: int) -> bool:
+        slots = self._slots[load.lane]
+        each = min(load.cores, slots) if load.lane == "process" else 1
+        room = self._free[load.lane] // each
+        if load.limit is not None and room:
+            room = min(room, load.limit[1] - self._running.get(load.limit[0], 0))
+            if not room:
+                self._schedule.pause(load.node)
+                return True  # another node may go
+        if not room:
+            return False
+        room = min(room, ready)
+        chunk = max(1, min(ready // room, self._counts[load.node] // (self._slots[load.lane] * _CHUNKS)))
+        numbers = self._schedule.take(load.node, room * chunk)
+        self._looked[load.node] = ready - len(numbers)
+        self._schedule.started(load.node, numbers)
+        self._free[load.lane] -= room * each
+        if load.limit is not None:
+            self._running[load.limit[0]] = self._running.get(load.limit[0], 0) + room
+        self._hold(room * load.peak)
+        took = [load.own.get(n, load.seconds) for n in numbers] if load.own else []
+        work = sum(took) if took else len(numbers) * load.seconds
+        self._work += work
+        self._process_work += work * each if load.lane == "process" else 0.0
+        self._cells += len(numbers)
+        if took and chunk == 1:
+            for number, seconds in zip(numbers, took, strict=True):
+                self._push(seconds, load, [number], 1)
+        else:
+            self._push(work / room, load, numbers, room)
+        return True
+
+    def _push(self, seconds: float, load: Load, numbers: list[int], room: int) -> None:
+        self._serial += 1
+        heapq.heappush(self._ends, (self._now + seconds, self._serial, load.node, numbers, room))
+
+    def _end(self, node: int, numbers: list[int], room: int) -> None:
+        load = self._loads[node]
+        each = min(load.cores, self._slots[load.lane]) if load.lane == "process" else 1
+        self._free[load.lane] += room * each
+        if load.limit is not None:
+            self._running[load.limit[0]] -= room
+            for other in self._sharing[load.limit[0]]:
+                self._schedule.pause(other, False)
+        self._memory -= room * load.peak
+        if load.kept:
+            self._disk += len(numbers) * load.nbytes
+        else:
+            self._hold(len(numbers) * load.nbytes)
+        self._done(load, numbers)
+        for other, number in self._schedule.released():
+            loaded = self._loads[other]
+            if not loaded.kept and loaded.settled is not None and number not in loaded.settled:
+                self._memory -= loaded.nbytes
+
+    def _done(self, load: Load, numbers: list[int]) -> None:
+        """Give cells their value, and what follows from it."""
+        schedule, node = self._schedule, load.node
+        if node in self._choosers:
+            undecided = [n for n in numbers if schedule.side(node, n) is None]
+            numbers = [n for n in numbers if schedule.side(node, n) is not None]
+            for number in undecided:
+                schedule.chose(node, number, load.side)
+        for number in numbers if node in self._growing else ():
+            schedule.expand(node, number, load.lengths.get(number, load.length))
+        if numbers:
+            schedule.done(node, numbers)
+
+    def _hold(self, nbytes: int) -> None:
+        self._memory += nbytes
+        self._most = max(self._most, self._memory)
+
+
+def longest(loads: Sequence[Load]) -> tuple[tuple[int, ...], float]:
+    """Give the chain of nodes, each fed by the one before, whose cells take longest, one cell of each.
+
+    Cells that are answered at once are in no chain, but for those of nodes some of whose cells run.
+    """
+    ends: dict[int, float] = {}
+    before: dict[int, int] = {}
+    seconds = {load.node: 0.0 if load.settled is None or load.lane == "free" else _longest(load) for load in loads}
+    for load in loads:
+        feeding = max((edge.source for edge in load.edges), key=ends.__getitem__, default=None)
+        ends[load.node] = seconds[load.node] + (ends[feeding] if feeding is not None else 0.0)
+        if feeding is not None:
+            before[load.node] = feeding
+    last = max(ends, key=ends.__getitem__, default=None)
+    chain: list[int] = []
+    node = last
+    while node is not None:
+        if seconds[node]:
+            chain.append(node)
+        node = before.get(node)
+    return tuple(reversed(chain)), ends[last] if last is not None else 0.0
+
+
+def _longest(load: Load) -> float:
+    """Give what the longest cell of a node takes, of those that run."""
+    return max((seconds for n, seconds in load.own.items() if n not in (load.settled or ())), default=load.seconds)

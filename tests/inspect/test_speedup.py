@@ -1,0 +1,114 @@
+"""Claims about forecasts of flows: wall time by what earlier runs took, and what more workers would bring."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+import flowcore as fc
+from flowcore.errors import BadOption
+from flowcore.result import Run
+
+NEAR = 0.1  # of what was measured
+TRIES = 4  # other work on the machine makes a run slower than its forecast, never faster
+
+
+@fc.compute
+def nap(x: int, seconds: float) -> int:
+    """Sleep in a worker."""
+    time.sleep(seconds)
+    return x
+
+
+@fc.io(limit=3)
+def wait(x: int, seconds: float) -> int:
+    """Sleep in a thread."""
+    time.sleep(seconds)
+    return x
+
+
+@fc.compute
+def total(xs: list[int]) -> int:
+    """Sum up."""
+    time.sleep(0.1)
+    return sum(xs)
+
+
+def naps() -> fc.Flow:
+    """Draw a flow whose cells sleep: some wait for others, some for a worker, some for a limit."""
+    with fc.Flow("naps") as flow:
+        loaded = wait(fc.each(x=list(range(6))), 0.15)
+        short = nap(loaded, 0.06)
+        flow.result = total(fc.gather(nap.options(version="2")(short, fc.each(seconds=[0.1, 0.2]))))
+    return flow
+
+
+def makespan(run: Run) -> float:
+    """Give the seconds from the beginning of the first cell to the end of the last one."""
+    attempts = run.timeline().attempts
+    return float(attempts.ends.max() - attempts.begins.min())
+
+
+def test_a_forecast_is_near_a_real_run(tmp_path: Path) -> None:
+    """Within 10 % of the time between the first and the last cell of a run of known sleeps.
+
+    Both come from the journal of the same run: its seconds a cell, and when its cells were. Load
+    on the machine can only part them, so the nearest of some runs counts.
+    """
+    with fc.Flow("warming up") as warm:
+        nap(fc.each(x=[0, 1]), 0.1)
+    warm.run(store=tmp_path / "warm", workers=2, progress=False)  # to start workers is in no forecast
+    off = []
+    for i in range(TRIES):
+        run = naps().run(store=tmp_path / str(i), workers=2, progress=False)
+        plan = naps().plan(store=tmp_path / str(i), workers=2, refresh=True)
+        off.append(plan.wall_seconds / makespan(run) - 1)
+        if abs(off[-1]) < NEAR:
+            break
+
+    assert min(map(abs, off)) < NEAR
+    assert plan.unknown == ()
+    assert plan.seconds == pytest.approx(6 * (0.15 + 0.06 + 0.3) + 0.1, rel=0.2)
+
+
+def test_speedup_names_what_binds(tmp_path: Path) -> None:
+    """The work while workers are few, the longest chain once they are many; more than that bring nothing."""
+    naps().run(store=tmp_path / "s", workers=2, progress=False)
+    table = naps().plan(store=tmp_path / "s", refresh=True).speedup([1, 2, 64, 128])
+    rows = table.rows
+
+    assert ("nap_2", "total") == table.path[-2:]
+    assert "work" == rows[0].binds
+    assert rows[2].seconds == rows[3].seconds >= table.path_seconds
+    assert [1.0] == [row.speedup for row in rows if row.workers == 1]
+    assert rows[0].seconds > rows[1].seconds > rows[2].seconds
+    assert f"it binds from {table.enough} workers on" in str(table)
+    assert "critical path: wait -&gt; nap" in table._repr_html_()
+    assert [1, 2, 64, 128] == [row["workers"] for row in table.to_dict()["rows"]]  # type: ignore[attr-defined]
+
+
+def test_what_nobody_knows_is_told(tmp_path: Path) -> None:
+    """A flow that never ran has no durations: its nodes are named, and no time is promised."""
+    plan = naps().plan(store=tmp_path / "s")
+
+    assert ("wait", "nap", "nap_2", "total") == plan.unknown
+    assert 0.0 == plan.wall_seconds
+    assert "nobody knows how long these take: wait, nap, nap_2, total" in str(plan.speedup([4]))
+
+
+def test_a_warm_flow_takes_no_time(tmp_path: Path) -> None:
+    """But for what is not cached, and runs again."""
+    naps().run(store=tmp_path / "s", workers=2, progress=False)
+    plan = naps().plan(store=tmp_path / "s", workers=2)
+
+    assert 0.25 < plan.wall_seconds < 0.4
+    assert ("wait",) == plan.speedup([2]).path
+
+
+@pytest.mark.parametrize("workers", [0, -1, 1.5, True])
+def test_no_workers_is_no_number(workers: object, tmp_path: Path) -> None:
+    """Less than one worker, or part of one, is refused."""
+    with pytest.raises(BadOption):
+        naps().plan(store=tmp_path / "s").speedup([1, workers])  # type: ignore[list-item]
