@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check format bench soak docs clean
+.PHONY: help demo test browser check format bench soak docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
@@ -16,6 +16,13 @@ demo: $(VENV)/installed-examples  ## run examples/landscape.py on two workers or
 
 test: $(VENV)/installed-test  ## all tests but the slow ones and the comparisons
 	$(BIN)/python -m pytest
+
+browser:  ## see to a Chromium for the tests of pages: they are skipped, and say so, where there is none
+	@for name in chromium chromium-browser google-chrome-stable google-chrome; do \
+		if command -v $$name >/dev/null; then exit 0; fi; done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else false; fi || echo "No Chromium is here and none can be installed: tests of pages will be skipped."
 
 check: $(VENV)/installed-dev  ## what needs no run: lint, format, types
 	$(BIN)/ruff check .

@@ -101,22 +101,20 @@ class CriticalPath(Sequence[Step]):
 
 
 def critical_rows(recorded: Recorded, attempts: Attempts, readiness: Readiness) -> list[int]:
-    """Give the attempts on the critical path, as places, the first one first."""
+    """Give the attempts on the critical path, as places, the first one first; lost ones of its cells are among them."""
     import numpy as np
 
     if not len(attempts):
         return []
-    ends = attempts.ends
-    last_rows = {(node, number): row for row, (node, number) in enumerate(
-        zip(attempts.node.tolist(), attempts.number.tolist(), strict=True)
-    )}  # fmt: skip
-    row = int(np.argmax(ends))
-    found = [row]
-    cell: tuple[int, int] | None = (int(attempts.node[row]), int(attempts.number[row]))
-    while cell is not None and cell[1] < recorded.space(cell[0]).count:
-        cell = readiness.binding(*cell)
-        if cell is not None and cell in last_rows:  # else it was not run: a choice, say, or an expansion
-            found.append(last_rows[cell])
+    rows_of: dict[tuple[int, int], list[int]] = {}
+    for row, at in enumerate(zip(attempts.node.tolist(), attempts.number.tolist(), strict=True)):
+        rows_of.setdefault(at, []).append(row)
+    last = int(np.argmax(attempts.ends))
+    cell: tuple[int, int] | None = (int(attempts.node[last]), int(attempts.number[last]))
+    found: list[int] = []
+    while cell is not None:
+        found += reversed(rows_of.get(cell, ()))  # none, if it was not run: a choice, say, or an expansion
+        cell = readiness.binding(*cell) if cell[1] < recorded.space(cell[0]).count else None
     return found[::-1]
 
 
@@ -144,17 +142,20 @@ def critical_path(recorded: Recorded, attempts: Attempts, readiness: Readiness) 
 
 
 def ready_of(attempts: Attempts, readiness: Readiness) -> Any:
-    """Give when the inputs of each attempt's cell were there."""
+    """Give when the inputs of each attempt's cell were there, and the attempts before it over."""
     import numpy as np
 
     ready = np.zeros(len(attempts))
-    for node in np.unique(attempts.node).tolist():
-        rows = np.flatnonzero(attempts.node == node)
-        known = readiness.ready.get(node)
-        if known is not None and len(known):
-            numbers = attempts.number[rows]
-            inside = numbers < len(known)
-            ready[rows[inside]] = known[numbers[inside]]
+    order = np.argsort(attempts.node, kind="stable")
+    nodes, first = np.unique(attempts.node[order], return_index=True)
+    for node, rows in zip(nodes.tolist(), np.split(order, first[1:]), strict=False):
+        known, numbers = readiness.ready.get(node, np.zeros(0)), attempts.number[rows]
+        inside = numbers < len(known)
+        ready[rows[inside]] = known[numbers[inside]]
+    for row in np.flatnonzero(attempts.how > 1).tolist():
+        later = (attempts.node == attempts.node[row]) & (attempts.number == attempts.number[row])
+        later[: row + 1] = False
+        ready[later] = np.maximum(ready[later], attempts.ends[row])
     return np.minimum(ready, attempts.begins)
 
 

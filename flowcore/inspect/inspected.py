@@ -6,10 +6,16 @@ imported by whoever looks.
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Protocol
 
+from flowcore.store.handout import hand_out
+
 if TYPE_CHECKING:
+    import networkx as nx
+
     from flowcore.inspect.critical import CriticalPath
+    from flowcore.inspect.failures import FailedCell
     from flowcore.inspect.recorded import Recorded
     from flowcore.inspect.timeline import Timeline
 
@@ -17,6 +23,10 @@ if TYPE_CHECKING:
 class _Read(Protocol):
     @property
     def seconds(self) -> float: ...
+    @property
+    def graph(self) -> nx.DiGraph[str]: ...
+    @property
+    def failures(self) -> tuple[FailedCell, ...]: ...
     @property
     def _now(self) -> Recorded: ...
 
@@ -50,3 +60,29 @@ class Inspected:
         from flowcore.inspect.timeline import Timeline
 
         return Timeline(self._now, self.seconds).critical_path
+
+    def report(self: _Read, path: str | PathLike[str]) -> str:
+        """Write the run as one page of HTML, to be looked at in any browser; give its path.
+
+        The graph, what each node was made of and gave, the timeline, what failed and why, and
+        where the time went. The page needs no network, and loads nothing. Of a run that goes
+        on it is as of now.
+
+        Parameters
+        ----------
+        path : path
+            Where to write it; what is there is replaced.
+
+        Examples
+        --------
+        >>> import flowcore as fc
+        >>> with fc.Flow("sums") as flow:
+        ...     total = flow.add(sum, [1, 2, 3], kind="compute", name="total")
+        >>> folder = getfixture("tmp_path")
+        >>> run = flow.run(store=folder / "store", executor="inline", progress=False)
+        >>> run.report(folder / "run.html").endswith("run.html")
+        True
+        """
+        from flowcore.inspect.report.page import page
+
+        return hand_out(path, page(self._now, seconds=self.seconds, graph=self.graph, failures=self.failures))

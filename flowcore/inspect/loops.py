@@ -22,12 +22,14 @@ class Loops:
     """What a journal tells of the loops of a run's cells."""
 
     steps: dict[tuple[int, int], Stepped] = field(default_factory=dict)  # by node and number: the last that was told
+    history: dict[tuple[int, int], list[Stepped]] = field(default_factory=dict)  # all that was told, in order
     keys: dict[tuple[int, int], bytes] = field(default_factory=dict)  # under which their states are saved
 
     def take(self, told: Claimed | Stepped) -> None:
         """Take in what was written."""
         if isinstance(told, Stepped):
             self.steps[told.node, told.number] = told
+            self.history.setdefault((told.node, told.number), []).append(told)
         else:
             self.keys.update(((told.node, n), key) for n, key in zip(told.numbers, told.keys, strict=True) if key)
 

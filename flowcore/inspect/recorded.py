@@ -110,6 +110,16 @@ class Recorded:
         began = self.facts.get("began")
         return began if isinstance(began, float) else run_began(self.id)
 
+    @property
+    def damaged(self) -> int:
+        """Bytes of the journal that cannot be read."""
+        return self._follower.damage.lost
+
+    def failed(self, node: int) -> list[int]:
+        """Give the cells of a node that failed, in order of failing."""
+        ledger = self.ledgers.get(node)
+        return [event.number for event in ledger.events if isinstance(event, CellFailed)] if ledger is not None else []
+
     # ---- cells -----------------------------------------------------------------------
 
     def space(self, node: int) -> Space:

@@ -17,7 +17,7 @@ from flowcore.events import Advanced, Event
 from flowcore.run.job import Metric
 from flowcore.store.cache import Cache
 
-_APART: Final = 5.0  # seconds between two records of a loop, at least
+_APART: Final = 1.0  # seconds between two records of a loop, at least
 _SHARE: Final = 0.01  # and this part of the time since its first
 _WEIGHT: Final = 0.3  # of the newest rate in what is expected
 

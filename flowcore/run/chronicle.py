@@ -7,11 +7,14 @@ never values (contract S11).
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from flowcore.declare.node import HIDDEN, Axis, Node, label_told
 from flowcore.plan.graph import Graph, Planned
+from flowcore.plan.keys import numpy_version
+from flowcore.plan.libraries import distribution
 from flowcore.plan.stations import State
 from flowcore.run.books import Books, CellFailure, Counts
 from flowcore.run.job import Failure
@@ -42,7 +45,7 @@ def tell_beginning(
     axes = {id(axis): axis for planned in graph.nodes.values() for axis in planned.node.axes}
     executor = settings.executor
     cache.run({
-        "flow": flow, "python": sys.version.split()[0],
+        "flow": flow, "python": sys.version.split()[0], "machine": _machine(),
         "workers": settings.workers, "seed": settings.seed, "on_error": settings.on_error,
         "executor": executor if isinstance(executor, str | None) else type(executor).__name__,
         "targets": list(graph.targets), "given": sorted(given), **about,
@@ -94,6 +97,16 @@ def _node(planned: Planned, axes: Sequence[int]) -> dict[str, object]:
         "task": f"{getattr(function, '__module__', None)}.{node.task.name}" if node.task is not None else None,
         "runner": node.runner, "from": [[name, source.number] for name, source in node.sources()],
         "after": [before.number for before in node.after], **({"over": over} if over else {}), **_needs(node),
+    }  # fmt: skip
+
+
+def _machine() -> dict[str, object]:
+    """Give what may matter to who compares two runs; looked up without importing anything for it."""
+    system = os.uname()
+    return {
+        "numpy": numpy_version(), "flowcore": distribution("flowcore"), "cores": os.cpu_count() or 0,
+        "system": f"{system.sysname} {system.release}", "processor": system.machine, "host": system.nodename,
+        "main": str(getattr(sys.modules.get("__main__"), "__file__", "") or ""),
     }  # fmt: skip
 
 

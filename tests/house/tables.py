@@ -133,6 +133,7 @@ WIDE_FUNCTIONS: dict[str, tuple[int, str]] = {}
 
 # Tests that need what a machine may not have. Each has a twin without that need, at the seam.
 EXCUSED: dict[str, tuple[str, str]] = {
+    "tests.browsing": (r"pytest\.skip", "a Chromium may not be there; what is on a page is tested without one as well"),
     "tests.plan.test_arrays": (r"pytest\.mark\.skipif", "longdouble has padding on some processors only"),
     "tests.store.test_directory": (r"pytest\.mark\.skipif", "permission bits mean nothing to root"),
     "tests.faults.test_crash": (r"pytest\.skip", "strace may not be there; an audit hook is, and sees the same calls"),
