@@ -97,7 +97,7 @@ class Staffed:
         self.first = self.bench.workers[0]
         spec = TaskSpec(id=1, name="task", function=("path", "module", "task"), timeout=TIMEOUT)
         count = len(self.attempts)
-        self.executor.start(Job(task=spec, node=0, attempts=self.attempts, numbers=[*range(count)], columns=[]))
+        self.executor.start(Job(task=spec, attempts=self.attempts, numbers=[*range(count)], columns=[]))
         self.first.slot.begin(self.attempts[0])
 
     def staff(self) -> None:

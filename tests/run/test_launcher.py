@@ -52,11 +52,11 @@ def test_launcher_has_one_thread_at_each_fork(launcher: LauncherProcess) -> None
     workers = [fork(launcher, token) for token in range(1, 4)]
     threads = [said[3] for _, said in workers]
     maps = Path(f"/proc/{launcher.pid}/maps").read_text()
+    for worker, _ in workers:
+        worker.close()
 
     assert [1, 1, 1] == threads
     assert "numpy" in maps
-    for worker, _ in workers:
-        worker.close()
 
 
 @pytest.mark.contract("W1")
