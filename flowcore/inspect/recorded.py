@@ -75,6 +75,7 @@ class Recorded:
         self.lengths: dict[int, dict[int, int]] = {}  # of the rows that cells gave, by node and cell
         self.lapses: list[Lapsed] = []  # attempts without a value, in the order in which they ended
         self.running = 0  # cells in flight, as last told
+        self.running_of: dict[int, int] = {}  # by node
         self.parked = CellsParked()  # as last told
         self._follower = Follower(store.layout.journal(run_id), disk=store.disk)
         self._axes: list[object] = []
@@ -292,6 +293,8 @@ class Recorded:
             case Beat():
                 running = told.facts.get("cells")
                 self.running = running if isinstance(running, int) else 0
+                by_node = told.facts.get("running")
+                self.running_of = dict(by_node) if isinstance(by_node, dict) else {}
                 self.parked = CellsParked(cells=sum(told.parked.values()), runs=tuple(told.parked))
             case Ended():
                 self.ended, self.parked = told, CellsParked()

@@ -30,10 +30,11 @@ def observers(progress: bool | Observer | None) -> list[Observer]:
         return [Echo()]
     if isinstance(progress, Observer):
         return [Echo(), progress]
-    return [Watch(_view(asked=progress is True))]
+    return [Watch(view_here(asked=progress is True))]
 
 
-def _view(*, asked: bool) -> View:
+def view_here(*, asked: bool) -> View:
+    """Give the view for where this process writes to."""
     if in_notebook():
         return Notebook(asked=asked)
     if sys.stderr is not None and sys.stderr.isatty():

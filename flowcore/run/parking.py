@@ -106,11 +106,12 @@ class Parking:
         return batch.at(left) if left else None
 
     def facts(self) -> dict[str, object]:
-        """Give what a beat says: how many cells are in flight, which for long, and how many wait for other runs."""
+        """Give what a beat says: how many cells are in flight, in all and by node, and what waits for other runs."""
         attempts, since = self._books.attempts, clock.monotonic() - _LONG
         long = (flight.key(attempt) for attempt, flight in attempts.items() if flight.began <= since)
         keys = b"".join(islice(filter(None, long), _NAMED))
-        more = {"computing": keys, "parked": self._books.awaited}
+        running = Counter(flight.batch.work.number for flight in attempts.values())
+        more = {"computing": keys, "parked": self._books.awaited, "running": dict(running)}
         return {"cells": len(attempts)} | {name: told for name, told in more.items() if told}
 
     def _count(self) -> None:
