@@ -30,13 +30,12 @@ import weakref
 from typing import Protocol
 
 from flowcore import clock
-from flowcore.run import proc
+from flowcore.run import girth, proc
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.launching import Ending, LauncherProcess, WorkerProcess
 from flowcore.run.wire import PROTOCOL
 
 _REPORT_SECONDS = 1.0  # how long a launcher that lives may take to report an exit status
-_GROWN = 1 << 30  # bytes; an idle worker that occupies more is not kept for the next run (W9)
 
 
 class Holder(Protocol):
@@ -96,7 +95,7 @@ class Pool:
             timer.cancel()
         self._late.clear()
         for worker in list(self.workers):
-            if worker.doomed or not worker.up or proc.resident(worker.pid) > _GROWN:
+            if worker.doomed or not worker.up or proc.resident(worker.pid) > girth.GROWN:
                 worker.kill("not kept for the next run")
                 self._drop(worker)
             else:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import msgpack
 
+from flowcore.plan.extension import ARRAY
 from flowcore.run.failure import describe
 from flowcore.run.job import Done, Failed, Interrupted, Job, Result, TaskSpec, Value
 from flowcore.run.slot import Slot
@@ -265,3 +266,28 @@ def say(text: str, times: int) -> None:
     for _ in range(times):
         print(text)  # noqa: T201 - what this cell is for
     print(text, file=sys.stderr)  # noqa: T201
+
+
+HOARD: list[bytearray] = []
+
+
+def hoard(n: int) -> int:
+    """Hold on to `n` bytes more, as a library that leaks does; give the process."""
+    HOARD.append(bytearray(b"x") * n)
+    return os.getpid()
+
+
+def make_array(size: int) -> msgpack.ExtType:
+    """Give a reference to an array of `size` bytes, whose digest begins with the number of this process."""
+    digest = os.getpid().to_bytes(4, "little") + os.urandom(28)
+    return msgpack.ExtType(ARRAY, msgpack.packb([digest, 0, size, "|u1", False, [size - 128]]))
+
+
+def read_by(array: msgpack.ExtType) -> int:
+    """Give the number of this process."""
+    return os.getpid()
+
+
+def read_both(one: msgpack.ExtType, other: msgpack.ExtType) -> int:
+    """Give the number of this process."""
+    return os.getpid()

@@ -20,13 +20,16 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import field, replace
+from dataclasses import replace
+from functools import partial
 
 from flowcore import clock
-from flowcore.dataclass import dataclass
+from flowcore.run import proc
 from flowcore.run.comparing import changed
+from flowcore.run.desks import Desk, Waiting
 from flowcore.run.hiring import Hiring
-from flowcore.run.inbox import Inbox, Timer
+from flowcore.run.holdings import inputs_of
+from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Failed, Interrupted, Job, Result, TaskSpec, TimedOut, unpack_result
 from flowcore.run.launching import Ending, WorkerProcess
 from flowcore.run.parcels import Pace, Parcel, attempts_of, narrowed, seconds_of, settle
@@ -34,25 +37,6 @@ from flowcore.run.pool import acquire, release
 from flowcore.run.surroundings import Surroundings
 
 WORKSHOP = "flowcore.run.workshop:open_workshop"
-
-
-@dataclass(slots=True, kw_only=True)
-class _Waiting:
-    """A job that no worker has yet."""
-
-    job: Job
-    alone: bool = False  # nothing else may be with its worker: somebody in it may be a killer
-
-
-@dataclass(slots=True, kw_only=True)
-class _Desk:
-    """What one worker has."""
-
-    seat: int = 0  # counted from 1, free again when it has gone: what timelines call the worker
-    parcels: list[Parcel] = field(default_factory=list)
-    warm: set[int] = field(default_factory=set)  # tasks whose first report, with its imports, is past
-    deadline: Timer | None = None
-    excused: bool = False  # we ended it ourselves, and no cell is to blame for that
 
 
 class ProcessExecutor:
@@ -84,8 +68,8 @@ class ProcessExecutor:
         self._inbox = inbox
         self._run: list[object] = ["run", surroundings.pack(), workshop]
         self._pace = Pace()
-        self._desks: dict[int, _Desk] = {}
-        self._backlog: deque[_Waiting] = deque()
+        self._desks: dict[int, Desk] = {}
+        self._backlog: deque[Waiting] = deque()
         self._serials = itertools.count(1)
         self._stopping = False
         self._closed = False
@@ -117,7 +101,7 @@ class ProcessExecutor:
         if self._stopping:
             self._inbox.post([Interrupted(attempts=list(job.attempts))])
             return
-        self._backlog.append(_Waiting(job=job))
+        self._backlog.append(Waiting(job=job))
         self._dispatch()
 
     def stop(self) -> None:
@@ -162,12 +146,7 @@ class ProcessExecutor:
 
     def _free(self, worker: WorkerProcess, *, short: bool) -> int:
         """Count the messages that `worker` could take now."""
-        if worker.doomed or worker.gone:
-            return 0
-        parcels = self._desk(worker).parcels
-        if not parcels:
-            return 2 if short and worker.up else 1
-        return 1 if short and len(parcels) == 1 and parcels[0].short else 0
+        return 0 if worker.doomed or worker.gone else self._desk(worker).free(up=worker.up, short=short)
 
     def _dispatch(self) -> None:
         while self._backlog and not self._hiring.broken:
@@ -177,9 +156,15 @@ class ProcessExecutor:
             if not fit:
                 return
             self._backlog.popleft()
-            self._hand(min(fit, key=lambda w: len(self._desk(w).parcels)), waiting)
+            least = min(len(self._desk(w).parcels) for w in fit)
+            self._hand(self._nearest([w for w in fit if len(self._desk(w).parcels) == least], waiting.job), waiting)
 
-    def _hand(self, worker: WorkerProcess, waiting: _Waiting) -> None:
+    def _nearest(self, workers: Sequence[WorkerProcess], job: Job) -> WorkerProcess:
+        """Choose, among equally free workers, the one that has made most of what a job reads."""
+        inputs = inputs_of(job.columns) if len(workers) > 1 else {}
+        return max(workers, key=lambda w: self._desk(w).holdings.share(inputs)) if inputs else workers[0]
+
+    def _hand(self, worker: WorkerProcess, waiting: Waiting) -> None:
         job, desk = waiting.job, self._desk(worker)
         task, cost = job.task, self._pace.cost(job.task.id)
         if not desk.parcels:
@@ -201,7 +186,7 @@ class ProcessExecutor:
             self._inbox.post([Interrupted(attempts=list(job.attempts))])
             return
         jobs = [job.part(i, i + 1) for i in range(len(job.attempts))] if singly else [job]
-        self._backlog.extendleft(_Waiting(job=part, alone=singly) for part in reversed(jobs))
+        self._backlog.extendleft(Waiting(job=part, alone=singly) for part in reversed(jobs))
 
     # What workers say (pool.Holder)
 
@@ -243,10 +228,18 @@ class ProcessExecutor:
             self._pace.learn(task, spent if task in desk.warm else seconds_of(results), cells)
             desk.warm.add(task)
         desk.parcels = [parcel for parcel in desk.parcels if parcel.open]
+        desk.made(posts)
+        self._mind_girth(worker, desk)
         self._inbox.post(posts)
         self._dispatch()
 
-    def _begin_again(self, desk: _Desk, attempts: Sequence[int]) -> None:
+    def _mind_girth(self, worker: WorkerProcess, desk: Desk) -> None:
+        """Have another worker take the place of one that has grown (W9)."""
+        idle, occupied = not desk.parcels, partial(proc.resident, worker.pid)
+        if desk.girth.look(clock.monotonic(), occupied, idle=idle, tasks=len(desk.warm)) == "replace":
+            self._dismiss(worker, "replaced: it has grown")
+
+    def _begin_again(self, desk: Desk, attempts: Sequence[int]) -> None:
         wanted = set(attempts)
         for parcel in desk.parcels:
             at = [i for i, attempt in enumerate(parcel.job.attempts) if attempt in wanted]
@@ -276,7 +269,7 @@ class ProcessExecutor:
 
     def gone(self, worker: WorkerProcess, ending: Ending) -> None:
         """A worker has ended: charge whom its slot names, hand out the rest, replace it."""
-        desk = self._desks.pop(worker.token, _Desk())
+        desk = self._desks.pop(worker.token, Desk())
         if desk.deadline is not None:
             desk.deadline.cancel()
         charged = desk.excused or self._charge(desk, ending)
@@ -295,7 +288,7 @@ class ProcessExecutor:
         self._hiring.staff()
         self._dispatch()
 
-    def _charge(self, desk: _Desk, ending: Ending) -> bool:
+    def _charge(self, desk: Desk, ending: Ending) -> bool:
         """Post the death of the attempt in the slot, unless its result has arrived."""
         for parcel in desk.parcels:
             if ending.attempt in parcel.open:
@@ -344,12 +337,12 @@ class ProcessExecutor:
 
     # Staff
 
-    def _desk(self, worker: WorkerProcess) -> _Desk:
+    def _desk(self, worker: WorkerProcess) -> Desk:
         desk = self._desks.get(worker.token)
         if desk is None:
             taken = {other.seat for other in self._desks.values()}
             seat = next(number for number in itertools.count(1) if number not in taken)
-            desk = self._desks[worker.token] = _Desk(seat=seat)
+            desk = self._desks[worker.token] = Desk(seat=seat)
         return desk
 
     def _take_over(self) -> None:
@@ -368,7 +361,7 @@ class ProcessExecutor:
         """A worker that was asked for will not come (pool.Holder)."""
         self._hiring.failed(reason, token)
 
-    def _drain_backlog(self) -> list[_Waiting]:
+    def _drain_backlog(self) -> list[Waiting]:
         drained = list(self._backlog)
         self._backlog.clear()
         return drained
