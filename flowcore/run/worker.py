@@ -10,6 +10,7 @@ Messages to a worker::
     ["run", surroundings, workshop]     what follows belongs to this run
     ["task", spec]                      a task, once
     ["batch", serial, job]              cells of it
+    ["rest"]                            the run is over: let go of what belongs to it
 
 and from it::
 
@@ -103,17 +104,23 @@ class Worker:
                     self._tasks[task.id] = task
                 case ["batch", serial, fields]:
                     self._take(serial, Job.unpack(fields, self._tasks))  # type: ignore[arg-type]
+                case ["rest"]:
+                    self._leave()
                 case _:
                     raise ValueError(f"no such message: {message[0]!r}")
 
-    def _enter(self, surroundings: Surroundings, workshop: str) -> None:
-        """Take on the surroundings of a run; forget the one before."""
-        self._runs += 1
+    def _leave(self) -> None:
+        """Let go of a run."""
         if self._workshop is not None:
             self._workshop.close()
             self._workshop = None
         self._tasks.clear()
         self._checked.clear()
+
+    def _enter(self, surroundings: Surroundings, workshop: str) -> None:
+        """Take on the surroundings of a run; forget the one before."""
+        self._runs += 1
+        self._leave()
         sys.path[:] = surroundings.sys_path
         proc.set_environ(dict(surroundings.environ))
         blas.cap_variables(self._cores)

@@ -58,7 +58,9 @@ class StoreWorkshop:
         return differing_module(task, self._codec)
 
     def close(self) -> None:
-        """Let go of the run: a worker's side of a store holds nothing open, but code that was looked at."""
+        """Let go of the run: a worker's side of a store holds nothing open, but arrays and code that was looked at."""
+        if self._codec.recent is not None:
+            self._codec.recent.clear()
         forget()
 
     def _tell(self, warning: FlowcoreWarning) -> None:

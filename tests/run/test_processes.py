@@ -337,3 +337,16 @@ def test_room_is_none_when_every_worker_has_its_share(tmp_path: Path) -> None:
         driving.all_end()
 
         assert [1, 1, 0, 0] == rooms
+
+
+def test_a_worker_that_is_kept_lets_go_of_the_run_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of its arrays and files: the next run may begin tomorrow."""
+    told = tmp_path / "told"
+    os.mkfifo(told)
+    monkeypatch.setenv("TOLD", str(told))
+    with drive(workers=1, workshop="open_tells_its_end") as driving:
+        driving.run(task("double"), [(1,)])
+        (worker,) = driving.workers
+        pid = worker.pid
+
+    assert str(pid) == told.read_text()

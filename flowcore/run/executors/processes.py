@@ -134,6 +134,9 @@ class ProcessExecutor:
             if desk.deadline is not None:
                 desk.deadline.cancel()
         self._hiring.close()
+        for worker in self._pool.workers:
+            if worker.fit:
+                self._pool.send(worker, ["rest"])
         release(self._pool)
 
     def take_back(self) -> list[Job]:
