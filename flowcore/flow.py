@@ -204,7 +204,9 @@ class Flow(Sapling, Pictured):
             See :class:`~flowcore.settings.Settings`.
         """
         run = self.start(*targets, **options)
-        run.wait()
+        from flowcore.result import finish  # `start` has loaded it
+
+        finish(run)
         return run
 
     @at_users_line

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import weakref
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ class Run(Pictured, Inspected):
         self.flow = flow
         self._session = session
         self._recorded: Recorded | None = None  # what the journal alone tells, once it is asked for
-        self._finalizer = weakref.finalize(self, session.release)
+        self._finalizer: weakref.finalize[..., Run] = weakref.finalize(self, _let_go, session)
 
     @property
     def id(self) -> str:
@@ -104,7 +105,7 @@ class Run(Pictured, Inspected):
             self._finalizer.detach()
             self._finalizer = weakref.finalize(self, self._session.store_run.release)
         if signals.count:
-            sys.stderr.write(f"{self.id} interrupted; run the flow again to go on from here.\n")
+            _tell_interrupted(self.id)
             raise KeyboardInterrupt
         if ended:
             if self._session.out_of_time:
@@ -357,5 +358,31 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
         graph, settings=settings, store=store, name=flow.name, asked=asked, observers=told, earlier=Earlier()
     )  # fmt: skip
     run = Run(flow, session)
-    session.start()
+    try:
+        session.start()
+    except KeyboardInterrupt:
+        run._finalizer()
+        raise
     return run
+
+
+def finish(run: Run) -> None:
+    """Wait for a run that its caller has not got yet, and that ends with an interrupt of any kind."""
+    try:
+        run.wait()
+    except KeyboardInterrupt:  # it may have come a moment before or after the handler was there; then the run goes on
+        run._finalizer()
+        raise
+
+
+def _let_go(session: Session) -> None:
+    """Release a run that nobody holds: the interpreter ends, say by a Ctrl-C where nobody waited for the run."""
+    ended = session.wait(0.0)
+    session.release()
+    if not ended:
+        _tell_interrupted(session.id)
+
+
+def _tell_interrupted(run: str) -> None:
+    with suppress(AttributeError, OSError, ValueError):  # there may be no such stream any more
+        sys.stderr.write(f"{run} interrupted; run the flow again to go on from here.\n")

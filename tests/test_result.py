@@ -20,6 +20,7 @@ import pytest
 import flowcore as fc
 from flowcore.grid import Grid
 from flowcore.run.printing import StandIn, stand_in, step_back
+from flowcore.run.signals import Signals
 from flowcore.store.output import CELL_LIMIT
 from tests import told
 
@@ -498,3 +499,35 @@ def test_pandas_gets_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     grid([(1,), (2,)], [5, 6], ("x",), {0}).to_pandas()
 
     assert ([6], ([(2,)], ["x"]), "node") == (given["values"], given["index"], given["name"])
+
+
+@pytest.mark.contract("F13", "P12")
+@pytest.mark.parametrize("moment", ["__enter__", "__exit__"])
+def test_a_signal_just_beside_the_wait_ends_the_run_too(
+    moment: str, store: Path, gate: threading.Event, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The handler is not there yet, or not any more: `run` says how to go on, and nothing runs behind it."""
+    real, began = getattr(Signals, moment), threading.Event()
+
+    def interrupted(self: Signals, *arguments: object) -> Any:
+        real(self, *arguments)
+        raise KeyboardInterrupt
+
+    def wait(x: int) -> int:
+        began.set()
+        gate.wait(60.0)
+        return x
+
+    def let_it_end(self: Signals, ended: Callable[[float], bool], timeout: float | None) -> bool:
+        del self, ended, timeout
+        return began.wait(60.0) and False
+
+    monkeypatch.setattr(Signals, "wait", let_it_end)
+    monkeypatch.setattr(Signals, moment, interrupted)
+    flow = fc.Flow("beside")
+    flow.add(wait, fc.each(x=range(100)), kind="io")
+    with pytest.raises(KeyboardInterrupt):
+        flow.run(store=store, progress=False)
+
+    assert 1 == capsys.readouterr().err.count("interrupted; run the flow again to go on from here")
+    assert ["interrupted"] == [run.status for run in fc.runs(store)]

@@ -90,6 +90,28 @@ def test_the_first_signal_lets_finish_what_runs(signum: signal.Signals, tmp_path
     check_first_signal(tmp_path, signum)
 
 
+@pytest.mark.contract("F13", "P12", "P7", "F37")
+def test_a_signal_where_nobody_waits_ends_the_run_as_well(tmp_path: Path) -> None:
+    """Between start and wait the script's own code is interrupted: the run ends with it, and says how to go on."""
+    with driver.shared_memory_as_before(), driver.start("interrupted", "store", "elsewhere", folder=tmp_path) as script:
+        done = script.meet("cell")
+        done.answer()
+        running(script, 2)
+        script.meet("elsewhere")
+        script.kill("main", signal.SIGINT)
+        for _ in ("stop", "cancel"):
+            script.meet("ending").answer()
+        status = script.died()
+        script.leaves_nobody()
+        output = script.output()
+    value, rest = resumed(tmp_path)
+
+    assert 0 != status, output
+    assert 1 == output.count("run the flow again to go on from here")
+    assert SQUARES == value
+    assert f"cell {done.facts['number']}" not in rest
+
+
 @pytest.mark.contract("F13", "P12", "P7")
 def test_the_second_signal_ends_what_runs(tmp_path: Path) -> None:
     """It does not wait for cells; they run again later, and finished ones do not."""

@@ -56,7 +56,9 @@ def simulate(folder: Path, workers: int, **variables: str) -> subprocess.Complet
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Give the digests of walks that nobody interrupts."""
-    return simulate(tmp_path_factory.mktemp("whole"), 2).stdout
+    done = simulate(tmp_path_factory.mktemp("whole"), 2)
+    assert 0 == done.returncode, done.stderr
+    return done.stdout
 
 
 @pytest.mark.contract("P7", "F1", "F34")

@@ -1,4 +1,4 @@
-"""Cells that each meet the driver while they run. Usage: interrupted.py STORE [quickly]."""
+"""Cells that each meet the driver while they run. Usage: interrupted.py STORE [elsewhere]."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ def main() -> None:
     inside.arm()
     inside.tell_ending()
     flow = squares()
+    if "elsewhere" in sys.argv:  # started, and not waited for yet
+        started = flow.start(store=sys.argv[1], workers=2, progress=False)
+        inside.mark("elsewhere")
+        started.wait()
     run = flow.run(store=sys.argv[1], workers=2, progress=False)
     inside.mark("result", value=run[flow.result])
 
