@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from flowcore.result import Run
 
 _GLANCE = 0.2  # seconds
+_PICTURED = 300  # nodes of a flow that a notebook shows as a picture
 
 R = TypeVar("R")
 
@@ -180,7 +181,10 @@ class Flow(Sapling, Pictured):
         return f"<Flow {self.name!r}: {count} node{'' if count == 1 else 's'}>"
 
     def _repr_html_(self) -> str:
-        return flow_html(self.name, self.nodes)
+        from flowcore.inspect.draw import picture  # most flows are not looked at
+
+        drawn = picture(self.graph, title="") if len(self.nodes) <= _PICTURED else ""
+        return flow_html(self.name, self.nodes, drawn)
 
     def _network(self, *, cells: bool) -> nx.DiGraph[str]:
         nodes = node_network(self.name, self.nodes)

@@ -81,8 +81,14 @@ def escaped(text: str, limit: int = _TEXT) -> str:
     return html.escape(shorten(text, limit))
 
 
-def flow_html(name: str, nodes: Sequence[Node]) -> str:
-    """Give a flow's nodes: kind, axes, cells, and what each needs."""
+def flow_html(name: str, nodes: Sequence[Node], picture: str = "") -> str:
+    """Give a flow's nodes: kind, axes, cells, and what each needs; below a picture, folded up.
+
+    Parameters
+    ----------
+    picture : str
+        An SVG, which stands here as it is.
+    """
     shown = [node for node in nodes if node.kind != "expand"]
     rows: list[list[Part]] = [
         [
@@ -95,7 +101,11 @@ def flow_html(name: str, nodes: Sequence[Node]) -> str:
     known = sum(count or 0 for count in counted)
     more = f"and {len(shown) - _ROWS} more nodes" if len(shown) > _ROWS else ""
     note = f"{_plural(len(shown), 'node')}, {_plural(known, 'cell')}{' or more' if None in counted else ''}"
-    return table(heading(name, note), ["node", "kind", "axes", ">cells", "needs"], rows, more=more)
+    headings = ["node", "kind", "axes", ">cells", "needs"]
+    if not picture:
+        return table(heading(name, note), headings, rows, more=more)
+    folded = f'<details style="opacity:.9"><summary>nodes</summary>{table("", headings, rows, more=more)}</details>'
+    return f'<div style="color:inherit">{heading(name, note)}{picture}{folded}</div>'
 
 
 def run_html(

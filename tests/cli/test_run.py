@@ -179,7 +179,11 @@ def test_names_do_not_steer_the_terminal(flowcore: Terminal) -> None:
         "import flowcore as fc\nwith fc.Flow('e\\x1b[2Jvil') as flow:\n"
         "    flow.add(len, '', name='no\\u202ede\\x1b]0;x\\x07')\n",
     )
-    seen = [flowcore("run", "evil.py", "-q"), flowcore("graph", "evil.py"), flowcore("graph", "evil.py", "--dot")]
+    seen = [
+        flowcore("run", "evil.py", "-q"),
+        flowcore("graph", "evil.py"),
+        flowcore("graph", "evil.py", "--format", "dot"),
+    ]
 
     assert [0, 0, 0] == [ran.code for ran in seen]
     assert not {"\x1b", "\x07", "\u202e"} & set("".join(ran.out + ran.err for ran in seen))

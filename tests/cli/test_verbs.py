@@ -161,16 +161,40 @@ def test_node_link_data_is_as_networkx_gives_it() -> None:
     assert nx.node_link_data(graph, edges="edges") == node_link(graph)
 
 
-def test_a_graph_for_graphviz(swept: Terminal) -> None:
-    """Names are quoted; edges carry the parameters that they feed."""
+def test_a_graph_for_other_programs(swept: Terminal) -> None:
+    """As DOT and Mermaid; names are quoted."""
     swept.write(
         "odd.py",
         "import flowcore as fc\nflow = fc.Flow('f')\nflow.add(abs, flow.add(len, '', name='a\"b'))\n",
     )
-    ran = swept("graph", "odd.py", "--dot")
+    ran = swept("graph", "odd.py", "--format", "dot")
 
     assert 'digraph "f" {' == ran.out.splitlines()[0]
     assert '"a\\"b" -> "abs"' in ran.out
+    assert 'n0["a#34;b"]' in swept("graph", "odd.py", "--format", "mermaid").out
+
+
+def test_a_graph_is_written_as_its_path_ends(swept: Terminal) -> None:
+    """A picture, and all other forms; the path is printed. With --cells, JSON has a node for each cell."""
+    endings = ("svg", "dot", "mmd", "json", "txt")
+    told = [swept("graph", "sweep.py", "--rates", "0.1,0.2", "-o", f"x.{end}").out for end in endings]
+    found = [(swept.folder / f"x.{end}").read_text().split(maxsplit=1)[0] for end in endings]
+    cells = swept("graph", "sweep.py", "--rates", "0.1,0.2", "--json", "--cells").json
+
+    assert [f"x.{end}\n" for end in endings] == told
+    assert ["<svg", "digraph", "flowchart", "{", "sweep:"] == found
+    assert "erode[rate=0.2]" in [node["id"] for node in cells["nodes"]]
+
+
+def test_a_form_that_is_none_is_refused(swept: Terminal) -> None:
+    """An ending or a form that nobody knows, two forms at once, a place that is not there: usage, and one sentence."""
+    asked = (["-o", "x.png"], ["--format", "sgv"], ["--json", "--format", "dot"], ["--cells"], ["-o", "no/x.svg"])
+    seen = [swept("graph", "sweep.py", "--rates", "0.1", *more) for more in asked]
+
+    assert [2] * 5 == [ran.code for ran in seen]
+    assert "end it in .svg" in seen[0].err
+    assert "Did you mean 'svg'" in seen[1].err
+    assert "no/x.svg cannot be written: No such file or directory." in seen[4].err
 
 
 def test_trees_of_any_depth_and_shape() -> None:

@@ -95,7 +95,7 @@ WAITING: dict[str, tuple[set[str], str]] = {
     "flowcore.optionfiles": ({"tomllib"}, "5 ms, and only a project that keeps options in a file has use for it"),
     "flowcore.flow": (
         {"flowcore.result", "flowcore.outlook", "flowcore.overrule", "flowcore.run.foresight"}
-        | {"flowcore.inspect.cell_network"},
+        | {"flowcore.inspect.cell_network", "flowcore.inspect.draw"},
         "a flow is drawn, and shown, without anything that runs or judges it, or looks at its cells",
     ),
     "flowcore.inspect.earlier": ({"flowcore.inspect.past"}, "older runs are read for few nodes of few flows"),
