@@ -57,6 +57,7 @@ class Box:
     share: float
     title: str
     stacked: bool
+    folded: bool
     width: float
     height: float
 
@@ -64,17 +65,19 @@ class Box:
 def box_of(node: str, facts: Facts, *, seconds: float) -> Box:
     """Make the box of a node, in a graph whose nodes took so many `seconds` in all."""
     kind = facts.get("kind", "") if facts.get("kind") in KINDS else "compute"
-    name = fitted(str(facts.get("name", node)), NAME, _MOST, bold=True)
+    name = fitted(f"{facts.get('name', node)}{' …' if facts.get('folded') else ''}", NAME, _MOST, bold=True)
     below = fitted(_size(facts), SMALL, _MOST)
     states = tuple(_states(facts))
     took = facts.get("seconds")
     time = duration(took) if took is not None and any(state == "done" for state, _ in states) else ""
     third = sum(SIGN + width(told, SMALL) + 8 for _, told in states) + (PIE + width(time, SMALL) + 6 if time else 0)
     widest = max(width(name, NAME, bold=True), width(below, SMALL), third, _LEAST - 2 * MARGIN)
+    stacked = bool(facts.get("axes") or facts.get("folded"))
     lines = 1 + bool(below) + bool(states)
     return Box(
         node=node, kind=kind, name=name, below=below, states=states, time=time,
-        share=took / seconds if took and seconds else 0.0, title=_title(node, facts), stacked=bool(facts.get("axes")),
+        share=took / seconds if took and seconds else 0.0, title=_title(node, facts), stacked=stacked,
+        folded=bool(facts.get("folded")),
         width=round(widest + 2 * (MARGIN + (_SLANT if kind != "compute" else 0))), height=LINE * lines + 15,
     )  # fmt: skip
 
@@ -82,16 +85,18 @@ def box_of(node: str, facts: Facts, *, seconds: float) -> Box:
 def _size(facts: Facts) -> str:
     """Say how many cells there are, and along which axes."""
     axes = facts.get("axes") or []
+    cells, nodes = facts.get("cells"), facts.get("folded")
+    if nodes:
+        return f"{nodes:,} nodes" + (f" · {cells:,} cells" if cells not in (None, nodes) else "")
     if not axes:
         return ""
-    cells = facts.get("cells")
     told = f"{cells:,} cell{'' if cells == 1 else 's'}" if cells is not None else "? cells"
     return f"{told} · {TIMES.join(map(str, axes))}"
 
 
 def _states(facts: Facts) -> list[tuple[str, str]]:
     found = {state: number for state, number in (facts.get("states") or {}).items() if number}
-    single = sum(found.values()) == 1
+    single = sum(found.values()) == 1 and not facts.get("folded")
     ordered = [state for state in STATES if state in found] + [state for state in found if state not in STATES]
     return [(state, TOLD.get(str(state), str(state)) if single else f"{found[state]:,}") for state in ordered]
 

@@ -15,6 +15,7 @@ from math import cos, pi, sin
 from typing import TYPE_CHECKING, Any
 
 from flowcore.inspect.boxes import LINE, MARGIN, NAME, PIE, SIGN, SMALL, Box, box_of
+from flowcore.inspect.folding import MANY, folded
 from flowcore.inspect.layout import Layout, layout
 from flowcore.inspect.lettering import fitted, plain, width
 from flowcore.inspect.palette import DARK_SIGNS, GREY, KINDS, KINDS_TOLD, STATES, STYLE, TOLD
@@ -31,7 +32,7 @@ _SLANT = 9.0
 _SHEETS = (6.0, 3.0)  # how far the sheets below a grid's stick out
 
 
-def picture(graph: nx.DiGraph[str], *, title: str | None = None, legend: bool = True) -> str:
+def picture(graph: nx.DiGraph[str], *, title: str | None = None, legend: bool = True, many: int = MANY) -> str:
     """Draw a graph as SVG.
 
     Parameters
@@ -42,6 +43,8 @@ def picture(graph: nx.DiGraph[str], *, title: str | None = None, legend: bool = 
         What stands above; by default the graph's name. An empty one is left out.
     legend : bool
         Whether what shapes and colours mean is told below.
+    many : int
+        So many nodes that are alike, or more, are drawn as one; see `folding.py`.
 
     Returns
     -------
@@ -60,6 +63,7 @@ def picture(graph: nx.DiGraph[str], *, title: str | None = None, legend: bool = 
     >>> picture(flow.graph).count("fc-node")
     2
     """
+    graph = folded(graph, many)
     total = sum(facts.get("seconds") or 0.0 for facts in graph.nodes.values())
     boxes = [box_of(node, facts, seconds=total) for node, facts in graph.nodes.items()]
     number = {box.node: i for i, box in enumerate(boxes)}
@@ -223,7 +227,7 @@ def _legend(boxes: Sequence[Box]) -> Iterator[tuple[float, str]]:
             f'<path class="fc-sheet" d="{shape}" stroke="{GREY}" transform="translate({out} {out - 11})"/>'
             for out in (4, 2, 0)
         )
-        yield _key(sheets, 32, "grid of cells")
+        yield _key(sheets, 32, "grid of cells, or nodes alike" if any(box.folded for box in boxes) else "grid of cells")
     for state in STATES:
         if state in states:
             yield _key(_sign(state, 7, -4), 18, TOLD.get(state, state))

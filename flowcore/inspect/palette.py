@@ -24,7 +24,7 @@ STATES: Final[dict[str, tuple[str, str]]] = {
     "failed": (VERMILION, "M-3-3L3 3M3-3L-3 3"),
     "running": (YELLOW, "M-2-3.4L3.6 0L-2 3.4Z"),
     "interrupted": (ORANGE, "M-1.8-3V3M1.8-3V3"),
-    "blocked": (PURPLE, "M-3.2 0H3.2M0-3.2V3.2M-2.3-2.3L2.3 2.3M2.3-2.3L-2.3 2.3"),
+    "blocked": (PURPLE, "M-3.1 0a3.1 3.1 0 1 0 6.2 0a3.1 3.1 0 1 0-6.2 0M-2.1 2.1L2.1-2.1"),
     "waiting": (GREY, "M-3 0h.01M0 0h.01M3 0h.01"),
     "not run": (GREY, "M-3 0H3"),
     "done": (GREEN, "M-3.4.4L-1 2.8L3.6-2.6"),

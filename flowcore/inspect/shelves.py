@@ -1,7 +1,7 @@
 """Parts of a picture that nothing joins, side by side and in rows.
 
-Owns one small packing: parts in their order, in rows about as long as the whole is to be
-wide. Takes sizes, gives places.
+Owns one small packing: the tall ones first, in rows about as long as the whole is to be
+wide, and none beside one that is much taller. Takes sizes, gives places.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from math import sqrt
 from typing import Protocol, TypeVar
 
 _BESIDE = 40.0
+_SHORT = 0.4  # of the height of a row's first, under which a part waits for the next row
 _WIDER = 2.0  # a picture is about so many times wider than high
 
 
@@ -30,8 +31,8 @@ def shelved(parts: Sequence[S], merge: Callable[[Sequence[tuple[S, tuple[float, 
     limit = max([sqrt(area * _WIDER), *(part.width for part in parts)])
     placed: list[tuple[S, tuple[float, float]]] = []
     left = top = tall = width = 0.0
-    for part in parts:
-        if left and left + part.width > limit:
+    for part in sorted(parts, key=lambda part: -part.height):  # stable
+        if left and (left + part.width > limit or part.height < _SHORT * tall):
             left, top, tall = 0.0, top + tall + _BESIDE, 0.0
         placed.append((part, (left, top)))
         width, tall = max(width, left + part.width), max(tall, part.height)
