@@ -470,20 +470,26 @@ class WorkerDied(FlowcoreError, RuntimeError):
     stderr: str = ""
     stack: str = ""
     step: int = 0  # the last that its loop over steps finished
+    memory: bool = False  # whether it died for want of memory, as far as can be told
+    limit: int = 0  # bytes of memory that processes there may have
 
     def lines(self) -> Iterator[str]:
         yield f"The worker running {self.cell} died: {self.cause} (attempt {self.attempt} of {self.attempts})."
         if self.step:
             yield f"Its loop had finished {self.step} steps."
         if self.peak:
-            yield f"Its peak memory was {self.peak / 2**20:.0f} MiB."
+            allowed = f" of the {self.limit / 2**20:.0f} MiB there are" if self.limit else ""
+            yield f"Its peak memory was {self.peak / 2**20:.0f} MiB{allowed}."
         if self.stack:
             yield "Python stack at its death:"
             yield from ("  " + line for line in self.stack.splitlines()[:12])
         if self.stderr:
             yield "Last lines of its stderr:"
             yield from ("  " + shorten(line) for line in self.stderr.splitlines()[-6:])
-        yield "Other cells went on. Make this one smaller, or mend what ended its process."
+        if self.memory:
+            yield "Other cells went on; its last attempt had nothing beside it. Make this one smaller."
+        else:
+            yield "Other cells went on. Make this one smaller, or mend what ended its process."
 
 
 @dataclass(kw_only=True, eq=False)

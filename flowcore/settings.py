@@ -24,6 +24,7 @@ from flowcore import clock
 from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption, FlowcoreError, nearest
 from flowcore.events import Observer
+from flowcore.machine import default_memory, default_workers
 from flowcore.optionfiles import FileOptions, nearest_options
 
 OnError = Literal["stop", "continue", "cancel"]
@@ -124,6 +125,7 @@ class RunOptions(TypedDict, total=False):
     trust: object
     resume: Resume | None
     walltime: float | str | None
+    memory: int | str | None
     progress: bool | Observer | None
 
 
@@ -160,6 +162,9 @@ class Settings:
         Seconds that this process has from the run's start on. Shortly before that the run stops
         as Ctrl-C stops it, so that loops save their states; by default the end that the
         batch system gives (``SLURM_JOB_END_TIME``).
+    memory : int or str, optional
+        Bytes that cells may have together; what does not fit beside the others waits. By default
+        80 % of what the machine, or the control group, gives.
     progress : bool or Observer, optional
         Whether to show progress, or who is told of it; None: as the terminal permits.
     origins : mapping
@@ -183,6 +188,7 @@ class Settings:
     trust: object = False
     resume: Resume = "own"
     walltime: float | None = None
+    memory: int = 0  # 0: as much as there is by default
     progress: bool | Observer | None = None
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -211,7 +217,7 @@ class Settings:
         file = nearest_options(directory)
         troubles: list[FlowcoreError] = [_unknown(name) for name in options if name not in _READERS]
         troubles += _unknown_outside(variables, file)
-        values: dict[str, object] = {"workers": default_workers}
+        values: dict[str, object] = {}
         origins: dict[str, str] = {}
         for name, reader in _READERS.items():
             value, origins[name] = _found(name, options, variables, file)
@@ -225,8 +231,9 @@ class Settings:
         raise_all(troubles, "options of a run that cannot be read")
         if origins["walltime"] == "default" and (left := _left_in_batch(variables)) is not None:
             values["walltime"], origins["walltime"] = left, _BATCH_END
-        if values["workers"] is default_workers:
-            values["workers"] = default_workers()
+        for name, default in (("workers", default_workers), ("memory", default_memory)):
+            if name not in values:
+                values[name] = default()
         return cls(origins=origins, **cast("RunOptions", values))  # type: ignore[arg-type]
 
 
@@ -295,23 +302,7 @@ def raise_all(troubles: Iterable[FlowcoreError], title: str) -> None:
         raise ExceptionGroup(title, found)
 
 
-def default_workers() -> int:
-    """Count the cores that this process may use: its affinity mask, and the cgroup's quota."""
-    available = getattr(os, "sched_getaffinity", None)
-    cores = len(available(0)) if available is not None else os.cpu_count() or 1
-    try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as quota:
-            allowed, period = quota.read().split()
-    except (OSError, ValueError):
-        return cores
-    if allowed == "max":
-        return cores
-    return max(1, min(cores, math.ceil(int(allowed) / int(period))))
-
-
 def _unknown(name: str) -> BadOption:
-    if name in ("memory",):
-        return BadOption(option=name, found="given", expected="available in this version")
     return BadOption(
         option=name, found="unknown", expected=f"one of {', '.join(_READERS)}", near=nearest(name, _READERS)
     )
@@ -360,6 +351,13 @@ def _walltime(name: str, value: object) -> object:
     return seconds(value, option=name)
 
 
+def _memory(name: str, value: object) -> object:
+    amount = size(value, option=name)
+    if amount == 0:
+        raise BadOption(option=name, found=repr(value), expected='more than nothing, such as "8 GiB"')
+    return amount
+
+
 def _left_in_batch(variables: Mapping[str, str]) -> float | None:
     """Give the seconds until the batch system ends this job; None if it does not say, or that is past."""
     end = variables.get(_BATCH_END, "")
@@ -378,8 +376,8 @@ def _progress(name: str, value: object) -> object:
 _READERS: dict[str, Callable[[str, object], object]] = {
     "workers": _workers, "store": _store, "executor": _as_is, "on_error": _on_error, "seed": whole,
     "given": _given, "refresh": _as_is, "trust": _as_is, "resume": _resume,
-    "walltime": _walltime, "progress": _progress,
+    "walltime": _walltime, "memory": _memory, "progress": _progress,
 }  # fmt: skip
-_FROM_OUTSIDE = frozenset({"workers", "store", "executor", "on_error", "seed", "walltime", "progress"})
+_FROM_OUTSIDE = frozenset({"workers", "store", "executor", "on_error", "seed", "walltime", "memory", "progress"})
 
 OPTION_NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "origins")

@@ -238,7 +238,7 @@ def test_paths_and_mappings() -> None:
 @pytest.mark.parametrize(
     "option",
     [{"workers": 0}, {"workers": "many"}, {"workers": True}, {"on_error": "panic"}, {"seed": -1}, {"seed": 1.5},
-     {"given": [1]},     {"progress": "maybe"}, {"memory": "1 GiB"}],
+     {"given": [1]},     {"progress": "maybe"}, {"memory": 0}, {"memory": "much"}],
     ids=str,
 )  # fmt: skip
 def test_bad_run_options(option: dict[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 Owns: :class:`TaskOptions`, and which values each option takes.
 Promises: all that is wrong with a decoration is told at once (contract E2); an option
-that would have no effect in this version is refused, never ignored.
+that would have no effect is refused, never ignored.
 """
 
 from __future__ import annotations
@@ -11,23 +11,25 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import Literal, TypeAlias, TypedDict
+from typing import Literal, TypeAlias, TypedDict, get_args
 
 from flowcore.dataclass import dataclass
 from flowcore.declare.tolerance import AllClose
 from flowcore.errors import BadOption, FlowcoreError, nearest
-from flowcore.settings import raise_all, seconds, whole
+from flowcore.settings import raise_all, seconds, size, whole
 
 Kind: TypeAlias = Literal["compute", "io"]
+Place: TypeAlias = Literal["driver", "worker"]
 Cache: TypeAlias = bool | Literal["required"] | float  # a float: answers while younger than so many seconds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """How many cells may run at once; tasks that give one `name` share the limit."""
+    """How many cells may run at once, or begin in a span of time; tasks that give one `name` share the limit."""
 
     count: int
     name: str = ""  # empty: this task's own
+    period: float = 0.0  # seconds in which so many may begin; 0: so many may run at once
 
 
 class GivenOptions(TypedDict, total=False):
@@ -48,7 +50,7 @@ class GivenOptions(TypedDict, total=False):
     runner: str | None
     extend: str | None
     same: AllClose | None
-    place: str | None
+    place: Place | None
     keep: object
 
 
@@ -77,7 +79,7 @@ class TaskOptions:
     runner: str | None = None  # None: by kind
     extend: str | None = None
     same: AllClose | None = None
-    place: str | None = None
+    place: Place | None = None
     keep: int | tuple[int, ...] | None = None
     given: frozenset[str] = frozenset()
 
@@ -95,8 +97,7 @@ def read_options(written: Mapping[str, object], *, base: TaskOptions, at: str) -
     Raises
     ------
     BadOption
-        For an unknown name, an unreadable value, or an option that is not available in
-        this version; several at once come as an ExceptionGroup.
+        For an unknown name or an unreadable value; several at once come as an ExceptionGroup.
     """
     troubles: list[FlowcoreError] = []
     values: dict[str, object] = {}
@@ -170,16 +171,32 @@ def _cores(name: str, value: object) -> int:
 def _limit(name: str, value: object) -> Limit | None:
     if value is None:
         return None
-    shared, colon, count = value.rpartition(":") if isinstance(value, str) else ("", "", value)
-    if isinstance(count, str) and count.endswith("/s"):
-        raise BadOption(option=name, found=repr(value), expected="available as a rate in this version: give a number")
+    shared, colon, amount = value.rpartition(":") if isinstance(value, str) else ("", "", value)
+    count, slash, unit = amount.partition("/") if isinstance(amount, str) else (amount, "", "")
     try:
-        if bool(colon) != bool(shared):
+        period = seconds(f"1{unit.strip()}", option=name) if unit.strip().isalpha() else 0.0
+        if bool(colon) != bool(shared) or bool(slash) != bool(period):
             raise BadOption(option=name, found="", expected="")
-        return Limit(count=whole(name, count, least=1), name=shared)
+        return Limit(count=whole(name, count, least=1), name=shared, period=period)
     except BadOption as trouble:
-        trouble.found, trouble.expected = repr(value), 'a whole number above zero, or a shared one such as "db:4"'
+        trouble.found, trouble.expected = (
+            repr(value),
+            ('a whole number above zero, a shared one such as "db:4", or a rate such as "10/s", "100/min", "db:10/s"'),
+        )
         raise
+
+
+def _memory(name: str, value: object) -> int | None:
+    amount = None if value is None else size(value, option=name)
+    if amount == 0:
+        raise BadOption(option=name, found=repr(value), expected="more than nothing, or None")
+    return amount
+
+
+def _place(name: str, value: object) -> str | None:
+    if value is None or value in get_args(Place):
+        return value  # type: ignore[return-value]
+    raise BadOption(option=name, found=repr(value), expected='"driver" or "worker"')
 
 
 def _same(name: str, value: object) -> AllClose | None:
@@ -205,21 +222,10 @@ def _keep(name: str, value: object) -> int | tuple[int, ...] | None:
     return whole_steps[0] if isinstance(value, int) else tuple(sorted(whole_steps))
 
 
-def _absent(unset: object) -> Callable[[str, object], object]:
-    """Make the reader of an option that has no effect in this version."""
-
-    def reader(name: str, value: object) -> object:
-        if type(value) is type(unset) and value == unset:
-            return unset
-        raise BadOption(option=name, found=repr(value), expected=f"available in this version: only {unset!r} is")
-
-    return reader
-
-
 _READERS: dict[str, Callable[[str, object], object]] = {
     "cache": _cache, "version": _text, "tracks": _tracks, "ignore": _ignore, "retries": whole, "backoff": _backoff,
-    "timeout": _timeout, "cores": _cores, "memory": _absent(None), "gpus": _absent(0), "limit": _limit,
-    "priority": _priority, "runner": _text, "extend": _text, "same": _same, "place": _absent(None),
+    "timeout": _timeout, "cores": _cores, "memory": _memory, "gpus": whole, "limit": _limit,
+    "priority": _priority, "runner": _text, "extend": _text, "same": _same, "place": _place,
     "keep": _keep,
 }  # fmt: skip
 

@@ -190,7 +190,9 @@ def runner_of(options: TaskOptions, *, is_async: bool) -> str:
         return options.runner
     if options.kind == "compute":
         return "process"
-    return "async" if is_async else "thread"
+    if is_async:
+        return "async"
+    return "worker" if options.place == "worker" else "thread"
 
 
 def task_of(
@@ -217,6 +219,7 @@ def _check(task: Task[..., Any], at: str) -> None:
         what = "an async function" if task.is_async else "a plain function"
         raise BadOption(option="runner", found=f"{runner!r} for {what}", expected="one that can run it", at=at)
     _check_extend(task, at)
+    _check_place(task, at)
     for name in task.declared.ignore:
         if not name.startswith("global:") and not task.form.takes(name):
             expected = f"a parameter of {task.name}() or global:NAME"
@@ -240,6 +243,18 @@ def _check_extend(task: Task[..., Any], at: str) -> None:
             raise BadOption(option=option, found=repr(value), expected=expected, at=at)
     if keep is not None and extend is None:
         raise BadOption(option="keep", found=repr(keep), expected="together with extend=", at=at)
+
+
+def _check_place(task: Task[..., Any], at: str) -> None:
+    """Refuse a place, and devices, for what cannot have them."""
+    declared = task.declared
+    placed = {"driver": "thread", "worker": "worker"}.get(declared.place or "")
+    if placed is not None and (declared.kind != "io" or task.runner != placed):
+        expected = "on a plain io function: where the others run is said by runner= and executor="
+        raise BadOption(option="place", found=repr(declared.place), expected=expected, at=at)
+    if declared.gpus and task.runner in ("thread", "async", "worker"):
+        expected = "for cells in processes, which see their own devices alone"
+        raise BadOption(option="gpus", found=f"{declared.gpus} for runner={task.runner!r}", expected=expected, at=at)
 
 
 class Decorator(Protocol):

@@ -12,16 +12,20 @@ from flowcore.plan.graph import Graph
 from flowcore.plan.records import references
 from flowcore.plan.schedule import Schedule
 from flowcore.run.arguments import Told
+from flowcore.run.asked import Asked
 from flowcore.run.claims import ClaimSource
 from flowcore.run.flight import Flight
+from flowcore.run.gate import Gate
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Component, Failure, Record
 from flowcore.run.sourcing import Sourcing
 from flowcore.run.userclasses import current_classes
 from flowcore.run.values import Values
 from flowcore.run.work import Work
+from flowcore.settings import Settings
 from flowcore.store.cache import Cache, Hit, Miss, Trace
-from flowcore.store.durations import Durations
+from flowcore.store.directory import StoreRun
+from flowcore.store.durations import Durations, task_identity
 from flowcore.store.neighbours import Neighbours
 from flowcore.store.spool import Spool
 from flowcore.store.times import Times
@@ -50,11 +54,12 @@ class Tries:
     crashed: int = 0
     lost: int = 0
     timed_out: int = 0
+    lacked: int = 0  # memory
 
     @property
     def total(self) -> int:
         """All attempts that have ended without a value."""
-        return self.raised + self.crashed + self.lost + self.timed_out
+        return self.raised + self.crashed + self.lost + self.timed_out + self.lacked
 
 
 @dataclass(slots=True)
@@ -104,12 +109,12 @@ class Books:
     run_id: str
     sourcing: Sourcing
     durations: Durations
+    gate: Gate
     began: float = 0.0  # clock.monotonic: what times in the journal count from
     neighbours: Neighbours | None = None  # other live runs that cells may wait for; None: they may not
     refresh: dict[int, frozenset[int] | None] = field(default_factory=dict)  # cells whose older results do not count
     works: dict[int, Work] = field(default_factory=dict)
     attempts: dict[int, Flight] = field(default_factory=dict)  # those that have not ended
-    running: dict[object, int] = field(default_factory=dict)  # cells in flight of each task with a limit, by its name
     tries: dict[Cell, Tries] = field(default_factory=dict)  # only of cells that came to nothing once
     computing: dict[bytes, Cell] = field(default_factory=dict)  # key -> the cell that is being computed
     awaited: dict[str, int] = field(default_factory=dict)  # other live run -> cells that wait for it
@@ -146,6 +151,11 @@ class Books:
         """Let a cell have the value of another one that is done."""
         self._count_spooled(self.values.record(*origin))
         self.values.share(node, number, origin)
+
+    def lacked(self, cell: Cell, peak: int) -> None:
+        """Note that a cell lacked memory: it is to run alone, and others of its task need as much as it had."""
+        self.gate.alone.add(cell)
+        self.durations.learn(task_identity(self.graph[cell[0]].node), 0, 0.0, [peak])
 
     def hold(self, records: Iterable[Record]) -> None:
         """Keep what these refer to in the spool until the run ends: every cell of a node may ask for it."""
@@ -243,3 +253,33 @@ class Books:
             if not self._spooled[digest]:
                 del self._spooled[digest]
                 self.spool.discard(digest)
+
+
+def open_books(
+    graph: Graph, *, settings: Settings, kept: StoreRun, asked: Asked, began: float, nested: bool, gpus: int
+) -> Books:
+    """Give the books of a run that begins.
+
+    Parameters
+    ----------
+    graph : Graph
+    settings : Settings
+    kept : StoreRun
+        The run's part of its store.
+    asked : Asked
+    began : float
+        clock.monotonic of its beginning.
+    nested : bool
+        Whether it runs inside a cell of another one.
+    gpus : int
+        Devices that cells may compute on.
+    """
+    inbox, attempts = Inbox(), dict[int, Flight]()
+    gate = Gate(settings=settings, graph=graph, inbox=inbox, durations=kept.durations, gpus=gpus, busy=attempts.__len__)
+    return Books(
+        graph=graph, schedule=Schedule(), values=Values(), cache=kept.cache, spool=kept.spool, inbox=inbox,
+        run_id=kept.id, began=began, attempts=attempts, durations=kept.durations, gate=gate,
+        neighbours=None if nested else kept.neighbours,  # so no two runs wait for each other (J8)
+        sourcing=Sourcing(kept.sources), checking=asked.checking,
+        refresh={n: None if cells is None else frozenset(cells) for n, cells in asked.refresh.items()},
+    )  # fmt: skip

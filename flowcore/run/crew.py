@@ -40,6 +40,8 @@ class Crew:
     surroundings: Callable[[], Surroundings]
     hear: Callable[[Printed], None]  # takes what a cell printed, on the engine's thread
     checkpoints: Checkpoints | None  # None: states of cells are not kept
+    devices: tuple[str, ...]  # that cells may compute on
+    usual: Callable[[int], float]  # from a task's id to the seconds that its cells took in earlier runs
     echo: bool  # nobody shows what cells print
     named: Callable[[int], str]  # readable id of an attempt's cell, empty if it has ended; on the engine's thread
     _standing: bool = False  # whether stand-ins for the standard streams are in place for our sake
@@ -48,6 +50,8 @@ class Crew:
     def lane(self, runner: str) -> str:
         """Give the lane that cells of a runner go to under this run's settings."""
         chosen = self.settings.executor
+        if runner == "worker":  # io that goes where the executor's workers are, and stays here if there are none
+            runner = "process" if chosen not in (None, "inline", "process") else "thread"
         if runner != "process" or chosen is None:
             return runner
         return chosen if isinstance(chosen, str) else "brought"
@@ -105,8 +109,9 @@ class Crew:
         match lane:
             case "process":
                 return ProcessExecutor(
-                    workers=self.settings.workers, inbox=self.inbox, surroundings=self.surroundings()
-                )
+                    workers=self.settings.workers, inbox=self.inbox, surroundings=self.surroundings(),
+                    devices=self.devices, usual=self.usual,
+                )  # fmt: skip
             case "thread":
                 return ThreadExecutor(**self._here())
             case "async":

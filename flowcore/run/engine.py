@@ -25,6 +25,7 @@ from flowcore import clock
 from flowcore.errors import FlowcoreError, FlowcoreWarning, MissingFile, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
+from flowcore.plan.order import later
 from flowcore.plan.records import combine
 from flowcore.plan.stations import BROKEN
 from flowcore.run.blame import fed, spared
@@ -32,6 +33,7 @@ from flowcore.run.books import Books
 from flowcore.run.choice import RESULT, chosen, side_of, truth
 from flowcore.run.columns import joined
 from flowcore.run.crew import Crew
+from flowcore.run.devices import check_devices
 from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
 from flowcore.run.grown import Grown
@@ -165,7 +167,7 @@ class Engine:
         schedule = self._books.schedule
         while self._ending is None:
             judged = [self._judge(lane) for lane in schedule.lanes()]
-            started = [self._start(lane) for lane in self._backlog.lanes()]
+            started = [self._start(lane) for lane in later(self._backlog.lanes())]
             if not any(judged) and not any(started):
                 return
 
@@ -177,7 +179,7 @@ class Engine:
             for i, attempt in enumerate(job.attempts):
                 flight = self._books.attempts[attempt]
                 tries = self._books.tries.get((flight.batch.work.number, job.numbers[i]))
-                if tries is not None and tries.crashed:
+                if tries is not None and (tries.crashed or tries.lacked):
                     self._landing.take(Died(attempt=attempt, cause=f"no worker can be had: {reason}", final=True))
                 elif self._ending is not None:
                     self._landing.take(Interrupted(attempts=[attempt]))
@@ -239,6 +241,7 @@ class Engine:
             return work
         planned = self._books.graph[node]
         try:
+            check_devices(planned.node, self._books.gate.gpus)  # of one that grew in mid-run
             work = prepare(planned, self._surround)
         except NotPicklable as error:  # from deep below, where nodes are not known
             error.node, error.at = planned.name, planned.node.site
@@ -295,8 +298,10 @@ class Engine:
             )
 
     def _wait(self, batch: Batch) -> None:
-        node = batch.work.number
-        self._backlog.add(batch.work.lane, self._books.schedule.rank(node), batch)
+        node, gate = batch.work.number, self._books.gate
+        gate.wait(node, len(batch.numbers))
+        for part in gate.parted(batch) if gate.alone else (batch,):
+            self._backlog.add(batch.work.lane, self._books.schedule.rank(node), part)
 
     def _supply(self, node: int, numbers: Sequence[int]) -> None:
         """Cells whose value the user gave."""
@@ -335,16 +340,17 @@ class Engine:
         started = False
         for node in self._backlog.nodes(lane):
             while self._backlog.waiting(node):
-                work = self._backlog.front(node).work
-                free = self._free(work)
-                room = min(free, executor.room(work.task, self._backlog.waiting(node))) if free else 0
+                front = self._backlog.front(node)
+                self._books.gate.meet(front.work)
+                most = executor.room(front.work.task, self._backlog.waiting(node))
+                if most <= 0:
+                    return started  # the executor is full, for whatever comes
+                room = self._books.gate.room(front.work, front.numbers, most)
                 if room <= 0:
-                    if free:
-                        return started  # the executor is full, for whatever comes
                     break
-                batch = fed(
-                    self._backlog.take(lane, node, room, share=share), self._books, self._landing.release_parked
-                )
+                taken = self._backlog.take(lane, node, room, share=share)
+                self._books.gate.wait(node, -len(taken.numbers))
+                batch = fed(taken, self._books, self._landing.release_parked)
                 batch = self._parking.sift(batch) if batch is not None else None
                 if batch is not None and not (self._books.remade and self._outdated(batch)):
                     executor.start(self._job(batch))
@@ -352,11 +358,6 @@ class Engine:
                 if self._backlog.waiting(node) < _AHEAD // 2:
                     self._books.schedule.pause(node, False)
         return started
-
-    def _free(self, work: Work) -> int:
-        """Tell how many more cells a task's limit lets run."""
-        limit = work.planned.node.options.limit
-        return max(0, limit.count - self._books.running.get(work.limit_name, 0)) if limit is not None else _AHEAD
 
     def _outdated(self, batch: Batch) -> bool:
         """Tell whether inputs were made again and differ since these cells were keyed; then they are keyed anew."""
@@ -373,9 +374,8 @@ class Engine:
         first = next(self._ids)
         attempts = [first, *itertools.islice(self._ids, len(numbers) - 1)]
         flight = Flight(batch=batch, first=first, began=clock.monotonic())
+        books.gate.enter(work, flight)
         books.attempts.update(dict.fromkeys(attempts, flight))
-        if work.planned.node.options.limit is not None:
-            books.running[work.limit_name] = books.running.get(work.limit_name, 0) + len(numbers)
         books.count(work.number).started += len(numbers)
         books.schedule.started(work.number, numbers)
         supplies = {k: source.column(numbers, batch.keys, books.values) for k, source in work.supplies.items()}

@@ -274,6 +274,7 @@ class Died:
     stderr: str = ""
     stack: str = ""
     step: int = 0  # the last that a loop over steps finished; 0: none
+    memory: bool = False  # for want of memory; never packed
     final: bool = False  # there is nobody left to try it again; never packed
     began: float = 0.0  # as above
     worker: int = 0

@@ -17,7 +17,7 @@ from flowcore.run.advance import Progressed
 from flowcore.run.arguments import arguments_told
 from flowcore.run.blame import condemn
 from flowcore.run.books import Books, Cell, CellFailure, Tries
-from flowcore.run.budgets import charged
+from flowcore.run.budgets import charged, lacked_memory
 from flowcore.run.chronicle import failure_facts
 from flowcore.run.doubles import Doubles
 from flowcore.run.flight import Flight, kept_under
@@ -157,6 +157,7 @@ class Landing:
         if not vouched:
             return
         records = [done.records[i] for i in places]
+        books.gate.weigh(work, records)
         own = [done.components[i] for i in places]
         classes: list[list[tuple[str, bytes]]] = []
         if done.classes or work.task.mode == "item":
@@ -280,8 +281,11 @@ class Landing:
         if isinstance(result, Failed) and result.input is not None and condemn(result, work, cell[1], self.books):
             self.release_parked(flight.key(result.attempt))
             return
-        error, budget, used = charged(result, tries, work, cell=self.name(*cell))
+        beside = bool(self.books.attempts)
+        error, budget, used = charged(result, tries, work, cell=self.name(*cell), beside=beside)
         final = isinstance(result, Died) and result.final
+        if lacked_memory(result):
+            self.books.lacked(cell, result.peak if isinstance(result, Died) else 0)
         if used <= budget and not self.stopping and not final:
             self._again(cell, work, tries, crashed=isinstance(result, Died))
             return
@@ -392,7 +396,5 @@ class Landing:
 
     def _leave(self, flight: Flight, count: int) -> None:
         """So many attempts of a flight have ended."""
-        work = flight.batch.work
-        self.books.count(work.number).started -= count
-        if work.planned.node.options.limit is not None:
-            self.books.running[work.limit_name] -= count
+        self.books.count(flight.batch.work.number).started -= count
+        self.books.gate.leave(flight, count)

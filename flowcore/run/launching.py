@@ -13,6 +13,7 @@ import select
 import subprocess
 from collections.abc import Iterable
 
+from flowcore import machine
 from flowcore.dataclass import dataclass
 from flowcore.run import proc
 from flowcore.run.slot import Slot, slot_file
@@ -41,6 +42,32 @@ class Ending:
     stack: str  # what faulthandler wrote
     step: int = 0  # the last that a loop over steps finished; 0: none
     started: float = 0.0  # clock.monotonic of when the attempt began
+    memory: bool = False  # whether it was for want of memory, as far as can be told
+
+
+class _Kills:
+    """How often the kernel had ended a process for want of memory, when this was last looked at."""
+
+    def __init__(self) -> None:
+        self._seen = -1
+
+    def look(self) -> None:
+        """Look, if nobody has yet."""
+        if self._seen < 0:
+            self._seen = machine.out_of_memory_kills()
+
+    def more(self) -> bool:
+        """Tell whether it has since."""
+        before, self._seen = self._seen, machine.out_of_memory_kills()
+        return self._seen > before
+
+
+_kills = _Kills()
+
+
+def _lacked_memory(peak: int) -> bool:
+    """Tell whether a worker that SIGKILL ended, with this peak, lacked memory, as far as can be told."""
+    return _kills.more() or peak > machine.memory_limit() // 2
 
 
 class LauncherProcess:
@@ -127,6 +154,8 @@ class WorkerProcess:
         Tasks it was sent in this run.
     doomed : str
         Why we ended it; empty while we have not.
+    devices, shown : tuple of str
+        Devices that its process was given for good, and those it was told of in this run.
     gone : bool
         It has ended and its descriptors are closed.
     """
@@ -141,6 +170,9 @@ class WorkerProcess:
         self.tasks: set[int] = set()
         self.doomed = ""
         self.gone = False
+        self.devices: tuple[str, ...] = ()  # that it was given; its process may hold on to them
+        self.shown: tuple[str, ...] = ()  # the devices that it was told of in this run
+        _kills.look()
         self.status: int | None = None
         self.peak = 0
         self.far: tuple[int, ...] = ()  # its own descriptors, ours until it has them
@@ -178,10 +210,11 @@ class WorkerProcess:
 
     def ending(self) -> Ending:
         """Say how it ended; before :meth:`close`."""
+        memory = not self.doomed and proc.was_killed(self.status) and _lacked_memory(self.peak)
         return Ending(
             attempt=self.slot.attempt,
-            batch=self.slot.batch, cause=self.doomed or proc.describe(self.status, self.peak), peak=self.peak,
-            stderr=proc.tail(self._log), stack=self.slot.text, step=self.slot.step,
+            batch=self.slot.batch, cause=self.doomed or proc.describe(self.status, memory=memory), peak=self.peak,
+            stderr=proc.tail(self._log), stack=self.slot.text, step=self.slot.step, memory=memory,
             started=self.slot.started,
         )  # fmt: skip
 

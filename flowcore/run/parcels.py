@@ -18,6 +18,7 @@ from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Metric, Print
 MESSAGE_SECONDS = 0.020  # of work, aimed at in one message
 LONG_SECONDS = 0.050  # a cell that takes longer goes singly, to an idle worker
 MOST_CELLS = 4096  # in one message
+_TRUSTED = 8  # cells that count as measured where an earlier run has measured them: the code may have changed since
 _GROWTH = 8  # a message holds at most so many times the cells of its task measured before
 
 
@@ -127,6 +128,12 @@ class Pace:
     def __init__(self) -> None:
         self._cost: dict[int, float] = {}
         self._seen: dict[int, int] = {}
+
+    def expect(self, task: int, seconds: float) -> None:
+        """Cells of `task` took so many `seconds` each in earlier runs; 0: nobody knows. For a first message."""
+        if seconds > 0.0:
+            self._cost[task] = seconds
+            self._seen[task] = _TRUSTED
 
     def learn(self, task: int, seconds: float, cells: int) -> None:
         """`cells` cells of `task` took `seconds` altogether."""

@@ -34,6 +34,7 @@ from flowcore.run.context import Context, SlotLike, current
 from flowcore.run.failure import describe
 from flowcore.run.grown import Grown
 from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec, Value
+from flowcore.run.meter import Meter
 from flowcore.run.pages import Pages
 from flowcore.run.seat import Around
 from flowcore.run.supply import Supplied
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[Result], None]
 Tell = Callable[[Value], None]
+_MEASURED = 0.005  # seconds; a cell that is expected to take less is not measured for memory
 
 
 @dataclass(slots=True)
@@ -57,6 +59,7 @@ class Workplace:
     pages: Pages | None = None
     calls: dict[int, Call] = field(default_factory=dict)
     checkpoints: Checkpoints | None = None  # None: states of cells are not kept here
+    meter: Meter | None = None  # None: cells share their process's memory with others, so it is not measured
     here: bool = False  # whether the engine is in this process
     nursery: Nursery | None = None  # made when a task first returns a flow
 
@@ -110,6 +113,7 @@ def _warn(report: Report, warning: FlowcoreWarning) -> None:
 def perform(job: Job, place: Workplace, report: Report, tell: Tell | None = None) -> None:
     """Run the cells of a job in order; report each exactly once, a plain value to `tell` if that is given."""
     slot, pages, recent = place.slot, place.pages, place.codec.recent
+    meter = place.meter if not 0.0 < job.seconds < _MEASURED else None
     context = Context(job.name(0), 0, 0, slot, depth=job.task.depth, cores=job.task.cores, pages=pages)
     token = current.set(context)
     try:
@@ -121,9 +125,14 @@ def perform(job: Job, place: Workplace, report: Report, tell: Tell | None = None
             if job.supplies:
                 context.supplied = place.supplied(job, i, report)
             slot.begin(attempt)
+            if meter is not None:
+                meter.begin()
             result = perform_cell(job, i, place)
             if recent is not None:
                 recent.settle()
+            if meter is not None and isinstance(result, Done | Value):
+                result = result if isinstance(result, Done) else result.done()
+                result.peaks.append(meter.peak())
             if pages is not None:
                 pages.flush(attempt)
             if context.supplied is not None:

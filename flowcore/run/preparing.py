@@ -95,7 +95,7 @@ def _recipe(planned: Planned, surround: Surround, encoder: Encoder, parts: list[
 def _alone(node: Node) -> bool:
     """Tell whether something in a node's options, or what its cells ask for, is counted or kept node by node."""
     options = node.options
-    return bool(options.tracks or options.limit or options.same or options.extend) or has_checkpoint(node.task)
+    return bool(options.tracks or options.same or options.extend) or has_checkpoint(node.task)
 
 
 def _make(
@@ -175,7 +175,7 @@ def _task(
         positional=tuple(part for _, part in parts[:count]), keywords=tuple(parts[count:]),
         keep=keep, code=code.digest if code is not None and comparable else b"",
         modules=modules, ignore=options.ignore, tracks=tracks,
-        timeout=options.timeout, cores=options.cores, depth=surround.depth, injected=injected,
+        timeout=options.timeout, cores=options.cores, gpus=options.gpus, depth=surround.depth, injected=injected,
         same=options.same.plain if options.same is not None and keep != Keep.PASS_ON else None,
     )  # fmt: skip
 

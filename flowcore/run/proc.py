@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import resource
 import select
 import signal
 import subprocess
@@ -31,6 +32,10 @@ CAPS = (
 )
 """Variables by which numerical libraries learn how many threads to start."""
 
+DEVICES = "CUDA_VISIBLE_DEVICES"
+"""The variable by which libraries learn which devices they may use."""
+
+_PATIENCE = 20.0  # seconds that another program may take for its answer
 _LINUX = sys.platform == "linux"
 _WHOLE_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 
@@ -57,6 +62,17 @@ def start_interpreter(
         cwd="/",
         env=environ,
     )
+
+
+def answer_of(command: Sequence[str]) -> str:
+    """Give what a program writes; empty if it is not there, fails, or takes too long."""
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_PATIENCE, check=True, text=True
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return ""
+    return done.stdout
 
 
 def _same_interpreter() -> list[str]:
@@ -168,8 +184,8 @@ def reap(process: int) -> tuple[int, int]:
     return status, usage.ru_maxrss * (1024 if _LINUX else 1)
 
 
-def describe(status: int | None, peak: int = 0) -> str:
-    """Say what a wait status means: "signal 9 (SIGKILL)", "exit code 3"."""
+def describe(status: int | None, *, memory: bool = False) -> str:
+    """Say what a wait status means: "signal 9 (SIGKILL)", "exit code 3"; `memory`: for want of it."""
     if status is None:
         return "unknown: its launcher had died and could not report"
     code = os.waitstatus_to_exitcode(status)
@@ -181,18 +197,8 @@ def describe(status: int | None, peak: int = 0) -> str:
         name = signal.Signals(-code).name
     except ValueError:
         name = "unknown signal"
-    likely = ", probably out of memory" if -code == KILL and peak > memory_limit() // 2 else ""
+    likely = ", probably out of memory" if memory else ""
     return f"signal {-code} ({name}){likely}"
-
-
-def memory_limit() -> int:
-    """Give the bytes of memory that processes here may use: the control group's, else the machine's."""
-    machine = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:
-            return min(machine, int(file.read()))
-    except (OSError, ValueError):
-        return machine
 
 
 def resident(process: int) -> int:
@@ -278,6 +284,46 @@ def set_environ(wanted: Mapping[str, str]) -> None:
     for name, value in wanted.items():
         if os.environ.get(name) != value:
             os.environ[name] = value
+
+
+def open_peak() -> int:
+    """Open what takes back this process's memory at its highest; -1 where there is no such thing."""
+    try:
+        return os.open("/proc/self/clear_refs", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return -1
+
+
+def forget_peak(file: int) -> bool:
+    """Take back this process's memory at its highest; False if that cannot be done."""
+    try:
+        return file >= 0 and os.pwrite(file, b"5", 0) == 1
+    except OSError:
+        return False
+
+
+def close_peak(file: int) -> None:
+    """Close what :func:`open_peak` gave."""
+    if file >= 0:
+        os.close(file)
+
+
+def peak() -> int:
+    """Give this process's memory at its highest, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if _LINUX else 1)
+
+
+def was_killed(status: int | None) -> bool:
+    """Tell whether a wait status is that of a process which SIGKILL ended."""
+    return status is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) == KILL
+
+
+def set_variable(name: str, value: str | None) -> None:
+    """Set a variable of this process's environment; None: remove it."""
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value
 
 
 def anonymous_file(name: str, *, size: int = 0) -> int:

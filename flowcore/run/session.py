@@ -22,17 +22,17 @@ from flowcore.plan.code import forget
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.records import combine
-from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
 from flowcore.resuming import ResumeMismatch
 from flowcore.run.advance import Advances
 from flowcore.run.asked import Asked
-from flowcore.run.books import Books, CellFailure
+from flowcore.run.books import CellFailure, open_books
 from flowcore.run.chronicle import tell_beginning, tell_end
 from flowcore.run.crew import Crew
+from flowcore.run.devices import devices_for
 from flowcore.run.engine import GRACE_TO_SAVE, Engine, Given
 from flowcore.run.growth import Growths
-from flowcore.run.inbox import Inbox, Timer
+from flowcore.run.inbox import Timer
 from flowcore.run.job import Printed as PrintedResult
 from flowcore.run.job import Warned
 from flowcore.run.labels import Labels
@@ -40,12 +40,11 @@ from flowcore.run.landing import Landing
 from flowcore.run.nesting import nesting
 from flowcore.run.requests import cell_namer
 from flowcore.run.sameness import Sameness
-from flowcore.run.sourcing import Sourcing
 from flowcore.run.surroundings import Surroundings
 from flowcore.run.telling import Teller
 from flowcore.run.trust import Trust
 from flowcore.run.userclasses import classes_of_main
-from flowcore.run.values import Classes, Values
+from flowcore.run.values import Classes
 from flowcore.run.warned import arrived
 from flowcore.run.written import Surround
 from flowcore.settings import Settings
@@ -98,6 +97,7 @@ class Session:
     ) -> None:
         forget()  # globals are looked at anew in each run (contract K6)
         depth, cores = nesting(name)
+        devices = devices_for(graph)
         self.graph = graph
         self.settings = settings = replace(settings, workers=min(settings.workers, cores or settings.workers))
         self.name = name
@@ -120,19 +120,15 @@ class Session:
             kept=self.store_run.blobs if self.store_run.writable else None, passed=self.store_run.spool,
             files=self.store_run.files, pickles=store.allow_pickle,
         )  # fmt: skip
-        self.schedule = Schedule()
-        self.values = Values()
-        self.books = Books(
-            graph=graph, schedule=self.schedule, values=self.values, cache=self.store_run.cache,
-            spool=self.store_run.spool, inbox=Inbox(), run_id=self.id, began=self.began,
-            neighbours=None if depth else self.store_run.neighbours,  # so no two runs wait for each other (J8)
-            sourcing=Sourcing(self.store_run.sources), durations=self.store_run.durations,
-            checking=asked.checking,
-            refresh={n: None if cells is None else frozenset(cells) for n, cells in asked.refresh.items()},
+        self.books = open_books(
+            graph, settings=settings, kept=self.store_run, asked=asked, began=self.began, nested=depth > 0,
+            gpus=len(devices),
         )  # fmt: skip
+        self.schedule, self.values = self.books.schedule, self.books.values
         self.labels = Labels(graph, self.space, self.values, self.codec)
         self._crew = Crew(
             settings=settings, inbox=self.books.inbox, codec=self.codec, surroundings=self._surroundings,
+            devices=devices, usual=self.books.gate.usual,
             checkpoints=self.store_run.checkpoints if self.store_run.writable else None,
             hear=self._hear, echo=not self._teller.listening, named=self._named,
         )  # fmt: skip

@@ -91,12 +91,6 @@ class Work:
         cache = self.recipe.options.cache
         return None if isinstance(cache, bool | str) else float(cache)
 
-    @property
-    def limit_name(self) -> object:
-        """What the cells in flight are counted under, where there is a limit."""
-        limit = self.recipe.options.limit
-        return (limit.name or self.number) if limit is not None else None
-
     def lacking(self, numbers: Sequence[int], lost: Callable[[int, int], bool]) -> list[int]:
         """Give the cells that are handed a gather from which failed cells are left out."""
         gathers = [feed for feed in self.feeders if isinstance(feed, FromGather)]

@@ -11,6 +11,7 @@ Messages to a worker::
     ["task", spec]                      a task, once
     ["batch", serial, job]              cells of it
     ["rest"]                            the run is over: let go of what belongs to it
+    ["devices", names]                  that its cells see from now on; empty: those of the run
 
 and from it::
 
@@ -89,6 +90,7 @@ class Worker:
         self._checked: set[int] = set()
         self._cores = 1
         self._runs = 0
+        self._devices: str | None = None  # as the run's environment names them
         self._workshop: Workshop | None = None
         self.outbox = Outbox(channel.send, slot)
 
@@ -106,6 +108,8 @@ class Worker:
                     self._take(serial, Job.unpack(fields, self._tasks))  # type: ignore[arg-type]
                 case ["rest"]:
                     self._leave()
+                case ["devices", str(names)]:
+                    proc.set_variable(proc.DEVICES, names or self._devices)
                 case _:
                     raise ValueError(f"no such message: {message[0]!r}")
 
@@ -123,6 +127,7 @@ class Worker:
         self._leave()
         sys.path[:] = surroundings.sys_path
         proc.set_environ(dict(surroundings.environ))
+        self._devices = dict(surroundings.environ).get(proc.DEVICES)
         blas.cap_variables(self._cores)
         if surroundings.cwd:
             proc.change_directory(surroundings.cwd)

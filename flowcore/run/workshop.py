@@ -12,6 +12,7 @@ from flowcore.errors import FlowcoreWarning
 from flowcore.plan.code import fingerprint, forget
 from flowcore.run.comparing import differing_module
 from flowcore.run.job import Job, Result, TaskSpec, Value
+from flowcore.run.meter import Meter
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import Slot
 from flowcore.run.surroundings import Surroundings
@@ -39,9 +40,11 @@ class StoreWorkshop:
         )
         if surroundings.classes:
             self._codec.load_classes(surroundings.classes)
+        self._meter = Meter()
         self._place = Workplace(
-            codec=self._codec, slot=slot, checkpoints=attached.checkpoints if surroundings.writable else None
-        )
+            codec=self._codec, slot=slot, checkpoints=attached.checkpoints if surroundings.writable else None,
+            meter=self._meter,
+        )  # fmt: skip
 
     def perform(self, job: Job, report: Callable[[Result], None], tell: Callable[[Value], None]) -> None:
         """Run the cells of `job` in order; `report` the outcome of each as it ends, or `tell` its plain value."""
@@ -61,6 +64,7 @@ class StoreWorkshop:
         """Let go of the run: a worker's side of a store holds nothing open, but arrays and code that was looked at."""
         if self._codec.recent is not None:
             self._codec.recent.clear()
+        self._meter.close()
         forget()
 
     def _tell(self, warning: FlowcoreWarning) -> None:

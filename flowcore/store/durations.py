@@ -100,6 +100,19 @@ class Durations:
             self._known = read_durations(self._disk, self._layout)
         return self._known.get(task)
 
+    def seconds(self, task: str) -> float:
+        """Give what a cell of this task takes, as far as is known by now; 0: not known."""
+        cells, total, _ = self._sums.get(task, (0, 0.0, 0))
+        if cells:
+            return total / cells
+        known = self.of(task)
+        return known.seconds if known is not None else 0.0
+
+    def peak(self, task: str) -> int:
+        """Give the bytes of memory that a cell of this task had at its highest; 0: not known."""
+        known = self.of(task)
+        return max(self._sums.get(task, (0, 0.0, 0))[2], known.peak if known is not None else 0)
+
     def learn(self, task: str, cells: int, seconds: float, peaks: Sequence[int] = ()) -> None:
         """Note that cells of this task took so many seconds together, and what memory each had, where it is known."""
         before = self._sums.get(task, (0, 0.0, 0))
@@ -110,7 +123,7 @@ class Durations:
         learned = {
             task: Cost(cells=cells, seconds=seconds / cells, peak=peak).over(self.of(task))
             for task, (cells, seconds, peak) in self._sums.items()
-            if cells and 0 < len(task) <= _LONGEST
+            if cells > 0 and 0 < len(task) <= _LONGEST
         }
         known = self._known or {}
         if not self._writable or all(task in known and not cost.differs(known[task]) for task, cost in learned.items()):

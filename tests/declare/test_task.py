@@ -8,6 +8,7 @@ import inspect
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -145,7 +146,9 @@ def test_options_are_read() -> None:
         ({"limit": "db:4"}, Limit(count=4, name="db")), ({"ignore": "x"}, ("x",)),
         ({"ignore": ["global:N"]}, ("global:N",)),
         ({"tracks": len}, (len,)), ({"priority": 2}, 2), ({"cores": 2}, 2), ({"timeout": None}, None),
-        ({"runner": "thread"}, "thread"), ({"memory": None}, None), ({"gpus": 0}, 0),
+        ({"runner": "thread"}, "thread"), ({"memory": None}, None), ({"gpus": 0}, 0), ({"gpus": 2}, 2),
+        ({"memory": "4 GiB"}, 4 << 30), ({"limit": "10/s"}, Limit(count=10, period=1.0)),
+        ({"limit": "db:100/min"}, Limit(count=100, name="db", period=60.0)), ({"place": None}, None),
     ],
 )  # fmt: skip
 def test_each_option_has_its_forms(written: dict[str, Any], read: object) -> None:
@@ -167,7 +170,9 @@ def test_the_typed_options_are_the_record() -> None:
     "written",
     [
         {"retries": -1}, {"retries": True}, {"retries": 1.5}, {"backoff": "soon"}, {"timeout": 0}, {"timeout": -1},
-        {"cores": 0}, {"limit": 0}, {"limit": "db:"}, {"limit": ":3"}, {"limit": "10/s"}, {"version": 2},
+        {"cores": 0}, {"limit": 0}, {"limit": "db:"}, {"limit": ":3"}, {"limit": "10/"}, {"limit": "/s"},
+        {"limit": "10/2s"},
+        {"limit": "0/s"}, {"limit": "10/fortnight"}, {"memory": 0}, {"memory": "much"}, {"gpus": -1}, {"version": 2},
         {"cache": "maybe"}, {"cache": None}, {"priority": "high"}, {"runner": ""}, {"ignore": 3}, {"ignore": "y"},
         {"runner": "async"},
     ],
@@ -184,14 +189,27 @@ def test_an_unreadable_option_is_refused(written: dict[str, Any]) -> None:
 
 @pytest.mark.contract("E2")
 @pytest.mark.parametrize(
-    "written",
-    [{"gpus": 1}, {"place": "driver"}, {"memory": "4 GiB"}],
-    ids=str,
-)
-def test_an_option_without_effect_is_refused(written: dict[str, Any]) -> None:
-    """What this version cannot do is never ignored in silence."""
-    with pytest.raises(fc.BadOption, match="available in this version"):
-        fc.compute(**written)
+    ("decorate", "written"),
+    [
+        (fc.compute, {"place": "driver"}), (fc.compute, {"place": "worker"}), (fc.io, {"place": "cluster"}),
+        (fc.compute, {"place": "worker", "runner": "thread"}), (fc.io, {"place": "worker", "runner": "thread"}),
+        (fc.io, {"gpus": 1}), (fc.compute, {"gpus": 1, "runner": "thread"}),
+    ],
+)  # fmt: skip
+def test_an_option_without_effect_is_refused(decorate: Callable[..., Any], written: dict[str, Any]) -> None:
+    """What could do nothing there is never ignored in silence."""
+    with pytest.raises(fc.BadOption) as caught:
+        decorate(**written)(lambda x: x)
+
+    assert caught.value.option in written
+    assert "test_task.py:" in caught.value.at
+
+
+@pytest.mark.contract("E2")
+def test_a_coroutine_has_no_place_but_the_driver() -> None:
+    """The event loop is where coroutines run, on the driver."""
+    with pytest.raises(fc.BadOption, match="place"):
+        fetch.options(place="worker")
 
 
 def lengthened(n: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> int:

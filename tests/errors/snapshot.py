@@ -20,10 +20,10 @@ _SITE = re.compile(r"(?P<file>[\w./-]*/(?P<name>[\w-]+\.py)):(?P<line>\d+)")
 _FRAME = re.compile(r'File "(?P<file>[\w./-]*/(?P<name>[\w-]+\.py))", line (?P<line>\d+)')
 _UNSTEADY = (
     (re.compile(r"\d{8}T\d{6}-[0-9a-f]{16}"), "RUN"),
-    (re.compile(r"peak memory was \d+ MiB"), "peak memory was N MiB"),
+    (re.compile(r"peak memory was \d+ MiB( of the \d+ MiB there are)?"), "peak memory was N MiB of M"),
     (re.compile(r"(0x)[0-9a-f]{6,}"), "0xADDRESS"),
     (re.compile(r"uid \d+|user \d+"), "user N"),
-    (re.compile(r"peak = \d+"), "peak = N"),
+    (re.compile(r"(peak|limit) = \d+"), r"\1 = N"),
     (re.compile(r"age = [\d.e-]+"), "age = N"),
     (re.compile(r"(?<=/corrupt/)[0-9a-f]{64}\.[0-9a-f]{32}"), "NAME"),
 )

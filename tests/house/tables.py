@@ -19,6 +19,7 @@ FLOORS = (
         "flowcore.resuming",
         "flowcore.growing",
         "flowcore.notices",
+        "flowcore.machine",
     },
     {"flowcore.declare"},
     {"flowcore.plan"},
@@ -190,7 +191,7 @@ FILES = Seam(
         "flowcore.optionfiles": ("open", "reads a project's flowcore.toml or pyproject.toml, which no store owns"),
         "flowcore.cli.conduct": (r"os\.open", "the null device takes what a closed pipe no longer does"),
         "flowcore.cli.doctor": (r"tempfile\.\w+", "what is tried out is tried in a directory of its own"),
-        "flowcore.settings": ("open", "/sys/fs/cgroup/cpu.max: the quota is asked of the kernel, not of a disk"),
+        "flowcore.machine": ("open", "/sys/fs/cgroup: quotas are asked of the kernel, not of a disk"),
         "flowcore.run.proc": (
             r"open|os\.(open|listdir)|tempfile\.TemporaryFile",
             "/proc, and unnamed files that die with their process: stderr of a worker, and the slot",
@@ -227,8 +228,12 @@ ENVIRONMENT = Seam(
     names=re.compile(r"os\.(environb?|getenvb?|putenv|unsetenv)(\.\w+)?"),
     allowed={
         "flowcore.plan.tracking": (r"os\.environ\.get", "variables that a task names in `tracks=` enter its key (K23)"),
+        "flowcore.run.devices": (r"os\.environ\.get", "which devices this process may use (CUDA_VISIBLE_DEVICES)"),
         "flowcore.run.blas": (r"os\.environ(\.get)?", "the thread caps of libraries that are not loaded yet"),
-        "flowcore.run.proc": (r"os\.environ(\.get)?", "gives a new process its environment, and a worker its run's"),
+        "flowcore.run.proc": (
+            r"os\.environ(\.get|\.pop)?",
+            "a new process's environment, and a worker's",
+        ),
         "flowcore.run.surroundings": (r"os\.environ\.items", "a run carries the environment as at its start"),
     },
 )

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -28,12 +28,12 @@ from flowcore.run import proc
 from flowcore.run.comparing import changed
 from flowcore.run.desks import Desk, Waiting
 from flowcore.run.hiring import Hiring
-from flowcore.run.holdings import inputs_of
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Failed, Interrupted, Job, Result, TaskSpec, TimedOut, unpack_result
 from flowcore.run.launching import Ending, WorkerProcess
 from flowcore.run.parcels import Pace, Parcel, attempts_of, narrowed, seconds_of, settle
 from flowcore.run.pool import acquire, release
+from flowcore.run.seating import Seating
 from flowcore.run.surroundings import Surroundings
 
 WORKSHOP = "flowcore.run.workshop:open_workshop"
@@ -54,6 +54,10 @@ class ProcessExecutor:
         What the run carries to its workers.
     workshop : str
         "module:function" that workers open to perform cells; imported there.
+    devices : sequence of str
+        That cells may compute on.
+    usual : callable
+        Gives the seconds that cells of a task, by its id, took in earlier runs; 0: not known.
 
     Attributes
     ----------
@@ -63,7 +67,10 @@ class ProcessExecutor:
 
     name = "process"
 
-    def __init__(self, *, workers: int, inbox: Inbox, surroundings: Surroundings, workshop: str = WORKSHOP) -> None:
+    def __init__(
+        self, *, workers: int, inbox: Inbox, surroundings: Surroundings, workshop: str = WORKSHOP,
+        devices: Sequence[str] = (), usual: Callable[[int], float] = lambda _: 0.0,
+    ) -> None:  # fmt: skip
         self._wanted = max(1, workers)
         self._inbox = inbox
         self._run: list[object] = ["run", surroundings.pack(), workshop]
@@ -71,9 +78,11 @@ class ProcessExecutor:
         self._desks: dict[int, Desk] = {}
         self._backlog: deque[Waiting] = deque()
         self._serials = itertools.count(1)
+        self._usual = usual
         self._stopping = False
         self._closed = False
         self._pool = acquire()
+        self._seating = Seating(self._pool.workers, self._desk, cores=self._wanted, devices=devices)
         self._hiring = Hiring(self._pool, inbox, self._wanted)
         self._pool.attach(inbox, self)
         if surroundings.spool:
@@ -92,8 +101,10 @@ class ProcessExecutor:
         """Tell how many cells of `task` to hand over now, of `ready` that could go; 0: none."""
         if self._stopping or self._closed or self._hiring.broken or ready <= 0:
             return 0
+        if self._pace.cost(task.id) is None:
+            self._pace.expect(task.id, self._usual(task.id))
         short = self._pace.short(task.id)
-        free = sum(self._free(worker, short=short) for worker in self._pool.workers) - len(self._backlog)
+        free = self._seating.free(task, self._backlog, short=short)
         return self._pace.cells(task.id, ready, self._wanted) if free > 0 else 0
 
     def start(self, job: Job) -> None:
@@ -147,31 +158,27 @@ class ProcessExecutor:
 
     # Handing out
 
-    def _free(self, worker: WorkerProcess, *, short: bool) -> int:
-        """Count the messages that `worker` could take now."""
-        return 0 if worker.doomed or worker.gone else self._desk(worker).free(up=worker.up, short=short)
-
     def _dispatch(self) -> None:
         while self._backlog and not self._hiring.broken:
             waiting = self._backlog[0]
             short = not waiting.alone and self._pace.short(waiting.job.task.id)
-            fit = [w for w in self._pool.workers if w.fit and self._free(w, short=short)]
-            if not fit:
+            worker, replaced = self._seating.choose(waiting.job, short=short)
+            for other in replaced:
+                self._dismiss(other, "replaced: it has other devices")
+            if worker is None:
                 return
             self._backlog.popleft()
-            least = min(len(self._desk(w).parcels) for w in fit)
-            self._hand(self._nearest([w for w in fit if len(self._desk(w).parcels) == least], waiting.job), waiting)
-
-    def _nearest(self, workers: Sequence[WorkerProcess], job: Job) -> WorkerProcess:
-        """Choose, among equally free workers, the one that has made most of what a job reads."""
-        inputs = inputs_of(job.columns) if len(workers) > 1 else {}
-        return max(workers, key=lambda w: self._desk(w).holdings.share(inputs)) if inputs else workers[0]
+            self._hand(worker, waiting)
 
     def _hand(self, worker: WorkerProcess, waiting: Waiting) -> None:
         job, desk = waiting.job, self._desk(worker)
         task, cost = job.task, self._pace.cost(job.task.id)
         if not desk.parcels:
             worker.slot.go_on()  # a signal that was not ours may have set the flag (W10)
+        devices = worker.devices if task.gpus else ()
+        if worker.shown != devices:
+            worker.shown = devices
+            self._pool.send(worker, ["devices", ",".join(devices)])
         if task.id not in worker.tasks:
             worker.tasks.add(task.id)
             self._pool.send(worker, ["task", task.pack()])
@@ -299,6 +306,7 @@ class ProcessExecutor:
                 died = Died(
                     attempt=ending.attempt, cause=ending.cause, peak=ending.peak, stderr=ending.stderr,
                     stack=ending.stack, step=ending.step, began=ending.started, worker=desk.seat,
+                    memory=ending.memory,
                 )  # fmt: skip
                 self._inbox.post([died])
                 return True
@@ -355,6 +363,7 @@ class ProcessExecutor:
 
     def _join(self, worker: WorkerProcess) -> None:
         worker.runs += 1
+        worker.shown = ()
         worker.tasks.clear()
         worker.slot.go_on()
         worker.slot.batch = -1
