@@ -23,6 +23,7 @@ VERBS = {
     "runs": ("", "list the runs of a store, live and finished"),
     "show": ("RUN [CELL]", "tell what a run did, or what a cell gave and printed"),
     "watch": ("[RUN]", "follow a run, live or over, of any process"),
+    "ui": ("", "serve a page that follows the runs of a store, to this machine alone"),
     "debug": ("RUN CELL", "call a cell again in this process, under Python's debugger"),
     "diff": ("RUN_A RUN_B", "tell which cells differ between two runs, and by how much"),
     "cache": ("VERB", "look at a store of results, check it, make room in it"),

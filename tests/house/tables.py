@@ -39,6 +39,7 @@ FLOORS = (
         "flowcore.outlook",
     }
     | {"flowcore.flow", "flowcore.flowfunction"},
+    {"flowcore.ui"},
     {"flowcore.testing"},
     {"flowcore.cli", "flowcore.__main__"},
     {"flowcore"},  # the shop-window: nobody imports it
