@@ -1,5 +1,13 @@
 """How the pages are built: `make docs`."""
 
+import shutil
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+import inspecting  # noqa: E402 - what stands beside this file
+
 project = "flowcore"
 author = "flowcore developers"
 copyright = f"2026, {author}"
@@ -14,3 +22,10 @@ html_title = "flowcore"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
 nitpicky = True
+
+
+def setup(app: object) -> None:
+    """Have the pictures made that pages show."""
+    pictures = HERE / "_build" / "pictures"
+    shutil.rmtree(pictures, ignore_errors=True)
+    inspecting.make(pictures)

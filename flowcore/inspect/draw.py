@@ -92,10 +92,11 @@ def _svg(
     if title:
         yield f'<text class="fc-name" x="{_n(_EDGE)}" y="{_n(_EDGE + 8)}">{_text(title)}</text>'
     yield f'<g transform="translate({_n((wide - placed.width) / 2)} {_n(head)})">'
-    yield from (_frame(path[-1], place) for path, place in placed.frames)
+    yield from (_frame(place) for _, place in placed.frames)
     names = [box.node for box in boxes]
     for (source, target), points in placed.routes.items():
         yield _edge(names[source], names[target], points, graph.edges[names[source], names[target]])
+    yield from (_caption(path[-1], place) for path, place in placed.frames)
     yield from (_box(box, place) for box, place in zip(boxes, placed.boxes, strict=True))
     yield "</g>"
     for i, row in enumerate(rows):
@@ -203,12 +204,19 @@ def _curve(points: Sequence[Point]) -> Iterator[str]:
             yield f"C{_n(a)} {_n(b + half)} {_n(x)} {_n(y - half)} {_n(x)} {_n(y)}"
 
 
-def _frame(name: str, place: Place) -> str:
+def _frame(place: Place) -> str:
+    return (
+        f'<rect class="fc-frame" x="{_n(place.left)}" y="{_n(place.top)}" width="{_n(place.width)}" '
+        f'height="{_n(place.height)}" rx="9"/>'
+    )
+
+
+def _caption(name: str, place: Place) -> str:
+    """Write the name of a group, over the lines that come into its frame."""
     told = fitted(name, SMALL, place.width - 24)
     return (
-        f'<g><title>{_lines(plain(name, 400))}</title><rect class="fc-frame" x="{_n(place.left)}" '
-        f'y="{_n(place.top)}" width="{_n(place.width)}" height="{_n(place.height)}" rx="9"/>'
-        f'<text class="fc-soft" x="{_n(place.left + 12)}" y="{_n(place.top + 16)}">{_text(told)}</text></g>'
+        f'<text class="fc-soft fc-caption" x="{_n(place.left + 12)}" y="{_n(place.top + 16)}">{_text(told)}'
+        f"<title>{_lines(plain(name, 400))}</title></text>"
     )
 
 

@@ -48,6 +48,7 @@ font-family:"Helvetica Neue",Arial,"Liberation Sans",sans-serif;max-width:100%;h
 .fc-picture text{fill:var(--fc-ink);font-size:11px}
 .fc-picture .fc-name{font-size:13px;font-weight:600}
 .fc-picture .fc-soft{fill:var(--fc-soft)}
+.fc-picture .fc-caption{paint-order:stroke;stroke:var(--fc-paper);stroke-width:4px;stroke-linejoin:round}
 .fc-picture .fc-edge{fill:none;stroke:var(--fc-line);stroke-width:1.4}
 .fc-picture .fc-after{stroke-dasharray:4 4}
 .fc-picture .fc-tip{fill:var(--fc-line);stroke:none}

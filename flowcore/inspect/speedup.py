@@ -16,12 +16,13 @@ from math import ceil
 from flowcore.dataclass import dataclass
 from flowcore.declare.site import user_site
 from flowcore.errors import BadOption, shorten
-from flowcore.inspect.html import heading, table
+from flowcore.inspect.html import escaped, heading, table
 from flowcore.inspect.times import duration
-from flowcore.plan.forecast import Forecast, Load, forecast
+from flowcore.plan.forecast import Forecast, Load, critical_path, forecast
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128)
 _CLOSE = 1.25  # times a bound, within which it is what binds
+_LONGEST = 400  # characters of a note
 _CHAIN = 6  # nodes of the longest chain that are named
 
 
@@ -93,7 +94,8 @@ class Speedup:
             for row in self.rows
         ]
         headings = [">workers", ">wall time", ">speedup", ">efficiency", "binds"]
-        return table(heading(self.flow, "forecast by workers"), headings, rows, more="; ".join(self._notes))
+        notes = "".join(f'<div style="opacity:.7">{escaped(note, _LONGEST)}</div>' for note in self._notes)
+        return f"<div>{table(heading(self.flow, 'forecast by workers'), headings, rows)}{notes}</div>"
 
     @property
     def _notes(self) -> Iterator[str]:
@@ -142,18 +144,18 @@ class Prospect:
         for count in workers:
             if type(count) is not int or count < 1:
                 raise BadOption(option="workers", found=repr(count), expected="whole numbers from 1 on", at=user_site())
+        chain, longest = critical_path(self._loads, self._wanted)
         alone = self.forecast(1)
-        compute = alone.process_work
         return Speedup(
-            flow=flow, rows=tuple(self._row(count, alone, compute) for count in workers),
-            path=tuple(self._names[node] for node in alone.path), path_seconds=alone.path_seconds,
-            enough=max(1, ceil(compute / alone.path_seconds)) if alone.path_seconds else 1, unknown=self.unknown,
+            flow=flow, rows=tuple(self._row(count, alone, longest) for count in workers),
+            path=tuple(self._names[node] for node in chain), path_seconds=longest,
+            enough=max(1, ceil(alone.process_work / longest)) if longest else 1, unknown=self.unknown,
         )  # fmt: skip
 
-    def _row(self, workers: int, alone: Forecast, compute: float) -> SpeedupRow:
-        found = self.forecast(workers)
-        bound = max(compute / workers, found.path_seconds)
-        binds = "work" if compute / workers >= found.path_seconds else "critical path"
+    def _row(self, workers: int, alone: Forecast, longest: float) -> SpeedupRow:
+        found, compute = self.forecast(workers), alone.process_work
+        bound = max(compute / workers, longest)
+        binds = "work" if compute / workers >= longest else "critical path"
         return SpeedupRow(
             workers=workers, seconds=found.seconds, speedup=alone.seconds / found.seconds if found.seconds else 1.0,
             efficiency=compute / (workers * found.seconds) if found.seconds else 0.0,

@@ -25,6 +25,7 @@ from flowcore.plan.stations import Edge
 _CHUNKS = 128  # of a node's cells, that a slot gets at least
 _THREADS = 64  # cells of a lane of threads at once
 _LOOP = 4096  # coroutines at once
+_ENOUGH = 1 << 40  # workers: more than there are cells
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,10 +96,6 @@ class Forecast:
         Of all cells, one after the other.
     process_work : float
         Of those that workers carry out, each as often as it takes up cores.
-    path : tuple of int
-        Nodes of the cells, each of which waited for the one before, that end last.
-    path_seconds : float
-        What these take: no number of workers makes the run shorter.
     disk : int
         Bytes of results that it adds to the store.
     memory : int
@@ -111,8 +108,6 @@ class Forecast:
     seconds: float
     work: float
     process_work: float
-    path: tuple[int, ...]
-    path_seconds: float
     disk: int
     memory: int
     cells: int
@@ -148,6 +143,7 @@ class _Simulation:
         self._workers = workers
         self._slots = {"process": workers, "thread": _THREADS, "async": _LOOP, "inline": 1, "free": _LOOP}
         self._free = dict(self._slots)
+        self._began: dict[float, dict[int, float]] = {}  # by end: node to when its cell began
         self._running: dict[str, int] = {}  # cells under each limit
         self._sharing: dict[str, list[int]] = {}  # nodes with it
         self._ends: list[tuple[float, int, int, list[int], int]] = []  # time, serial, node, cells, slots of the lane
@@ -180,12 +176,33 @@ class _Simulation:
             self._now = self._ends[0][0]
             while self._ends and self._ends[0][0] <= self._now:
                 self._end(*heapq.heappop(self._ends)[2:])
-        path, seconds = longest(list(self._loads.values()))
         return Forecast(
             workers=self._workers, seconds=self._now, work=self._work,
-            process_work=self._process_work, path=path, path_seconds=seconds,
+            process_work=self._process_work,
             disk=self._disk, memory=self._most, cells=self._cells,
         )  # fmt: skip
+
+    def chain(self, end: float) -> tuple[int, ...]:
+        """Go back from the cell that ends then to one that began at once, each time to one that ended in between."""
+        chain: list[int] = []
+        while end > 0 and end in self._began:
+            ended = self._began[end]
+            feeding = self._feeding(chain[-1]) if chain else ()
+            node = next((one for one in feeding if one in ended), min(ended))
+            chain.append(node)
+            end = ended[node] if ended[node] < end else 0.0
+        return tuple(reversed(chain))
+
+    def _feeding(self, node: int) -> Sequence[int]:
+        """Give the nodes that feed a node, the nearest first."""
+        found: dict[int, None] = {}
+        waiting = [node]
+        for one in waiting:  # grows as it is walked
+            for edge in self._loads[one].edges:
+                if edge.source not in found:
+                    found[edge.source] = None
+                    waiting.append(edge.source)
+        return list(found)
 
     def _fill(self, lane: str) -> bool:
         """Start cells of a lane, or settle those that take no time; tell whether there was anything to do."""
@@ -247,7 +264,9 @@ class _Simulation:
 
     def _push(self, seconds: float, load: Load, numbers: list[int], room: int) -> None:
         self._serial += 1
-        heapq.heappush(self._ends, (self._now + seconds, self._serial, load.node, numbers, room))
+        end = self._now + seconds
+        self._began.setdefault(end, {}).setdefault(load.node, self._now)
+        heapq.heappush(self._ends, (end, self._serial, load.node, numbers, room))
 
     def _end(self, node: int, numbers: list[int], room: int) -> None:
         load = self._loads[node]
@@ -286,29 +305,12 @@ class _Simulation:
         self._most = max(self._most, self._memory)
 
 
-def longest(loads: Sequence[Load]) -> tuple[tuple[int, ...], float]:
-    """Give the chain of nodes, each fed by the one before, whose cells take longest, one cell of each.
+def critical_path(loads: Sequence[Load], targets: Mapping[int, Sequence[int] | None]) -> tuple[tuple[int, ...], float]:
+    """Give the nodes of the chain of cells that ends last, and when, with as many workers as there are cells.
 
-    Cells that are answered at once are in no chain, but for those of nodes some of whose cells run.
+    Each cell of the chain began when the one before it ended: as that fed it, or gave free
+    what both are limited by. No number of workers makes a run shorter.
     """
-    ends: dict[int, float] = {}
-    before: dict[int, int] = {}
-    seconds = {load.node: 0.0 if load.settled is None or load.lane == "free" else _longest(load) for load in loads}
-    for load in loads:
-        feeding = max((edge.source for edge in load.edges), key=ends.__getitem__, default=None)
-        ends[load.node] = seconds[load.node] + (ends[feeding] if feeding is not None else 0.0)
-        if feeding is not None:
-            before[load.node] = feeding
-    last = max(ends, key=ends.__getitem__, default=None)
-    chain: list[int] = []
-    node = last
-    while node is not None:
-        if seconds[node]:
-            chain.append(node)
-        node = before.get(node)
-    return tuple(reversed(chain)), ends[last] if last is not None else 0.0
-
-
-def _longest(load: Load) -> float:
-    """Give what the longest cell of a node takes, of those that run."""
-    return max((seconds for n, seconds in load.own.items() if n not in (load.settled or ())), default=load.seconds)
+    simulation = _Simulation(loads, targets, _ENOUGH)
+    seconds = simulation.run().seconds
+    return simulation.chain(seconds), seconds

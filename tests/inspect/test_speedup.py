@@ -85,7 +85,7 @@ def test_speedup_names_what_binds(tmp_path: Path) -> None:
     assert [1.0] == [row.speedup for row in rows if row.workers == 1]
     assert rows[0].seconds > rows[1].seconds > rows[2].seconds
     assert f"it binds from {table.enough} workers on" in str(table)
-    assert "critical path: wait -&gt; nap" in table._repr_html_()
+    assert "wait -&gt; nap -&gt; nap_2 -&gt; total" in table._repr_html_()
     assert [1, 2, 64, 128] == [row["workers"] for row in table.to_dict()["rows"]]  # type: ignore[attr-defined]
 
 
@@ -104,7 +104,7 @@ def test_a_warm_flow_takes_no_time(tmp_path: Path) -> None:
     plan = naps().plan(store=tmp_path / "s", workers=2)
 
     assert 0.25 < plan.wall_seconds < 0.4
-    assert ("wait",) == plan.speedup([2]).path
+    assert ("wait", "wait") == plan.speedup([2]).path  # the second where the limit let it
 
 
 @pytest.mark.parametrize("workers", [0, -1, 1.5, True])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowcore.plan.cells import Span
-from flowcore.plan.forecast import Forecast, Load, forecast, longest
+from flowcore.plan.forecast import Forecast, Load, critical_path, forecast
 from flowcore.plan.stations import Edge
 
 X = Span("x", 4)
@@ -36,14 +36,14 @@ def flows(draw: st.DrawFn) -> list[Load]:
 @given(flows(), st.integers(1, 5))
 def test_a_forecast_keeps_the_bounds_of_list_scheduling(loads: list[Load], workers: int) -> None:
     """Never less than the work shared evenly, nor than the longest chain; never more than both together."""
-    found = run(*loads, workers=workers)
+    found, (_, longest) = run(*loads, workers=workers), critical_path(loads, dict.fromkeys(range(len(loads))))
     cells = sum(3 if load.spans else 1 for load in loads)
     work = sum(load.seconds * (3 if load.spans else 1) for load in loads)
 
     assert (cells, work) == (found.cells, pytest.approx(found.work))
-    assert found.seconds >= max(work / workers, found.path_seconds) - 1e-9
-    assert found.seconds <= work / workers + found.path_seconds * (1 - 1 / workers) + 1e-9
-    assert found.path_seconds <= run(*loads, workers=1).seconds
+    assert found.seconds >= max(work / workers, longest) - 1e-9
+    assert found.seconds <= work / workers + longest * (1 - 1 / workers) + 1e-9
+    assert longest <= run(*loads, workers=1).seconds + 1e-9
 
 
 def test_cells_start_as_soon_as_their_own_inputs_are_there() -> None:
@@ -74,7 +74,7 @@ def test_a_cell_takes_its_own_time_where_that_is_known() -> None:
     """One long cell among short ones keeps its worker, and the others go on beside it."""
     load = Load(node=0, spans=(X,), seconds=1.0, own={0: 3.0})
 
-    assert (3.0, 6.0, 3.0) == ((found := run(load)).seconds, found.work, found.path_seconds)
+    assert (3.0, 6.0) == ((found := run(load)).seconds, found.work)
 
 
 def test_limits_and_cores_hold_cells_back() -> None:
@@ -116,14 +116,25 @@ def test_only_what_is_wanted_runs() -> None:
 
 
 def test_the_longest_chain_is_named() -> None:
-    """By its nodes, from the first; cells that are answered are not in it."""
+    """By its nodes, from the first; cells that are answered are not in it, and what takes no time is passed through."""
     loads = [
-        Load(node=0, seconds=5.0, settled=None), Load(node=1, edges=(Edge(0),), seconds=2.0),
-        Load(node=2, seconds=1.0), Load(node=3, edges=(Edge(1), Edge(2)), seconds=1.0),
+        Load(node=0, seconds=5.0, settled=None), Load(node=1, spans=(X,), edges=(Edge(0),), seconds=2.0, own={3: 4.0}),
+        Load(node=2, seconds=1.0), Load(node=3, edges=(Edge(1), Edge(2)), lane="free", settled=None),
+        Load(node=4, edges=(Edge(3),), seconds=1.0),
     ]  # fmt: skip
 
-    assert ((1, 3), 3.0) == longest(loads)
-    assert ((), 0.0) == longest([])
+    assert ((1, 4), 5.0) == critical_path(loads, {4: None})
+    assert ((), 0.0) == critical_path([], {})
+
+
+def test_a_chain_goes_by_cells_and_not_by_nodes() -> None:
+    """The longest cells of two nodes are no chain if neither feeds the other."""
+    loads = [
+        Load(node=0, spans=(X,), seconds=1.0, own={0: 9.0}),
+        Load(node=1, spans=(X,), edges=(Edge(0),), seconds=1.0, own={1: 5.0}),
+    ]
+
+    assert ((0, 1), 10.0) == critical_path(loads, {1: None})
 
 
 def test_many_cells_are_taken_together() -> None:
