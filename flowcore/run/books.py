@@ -87,6 +87,7 @@ class Growing:
     stem: str  # what its nodes are named by, but for the step
     step: int  # the so-manieth of cells that grew, each drawn by the one before
     prefix: str  # stem and step
+    group: tuple[str, ...]  # that its nodes are in
     above: Growing | None  # who drew the node of this cell
     below: list[Growing] = field(default_factory=list)  # cells that it drew and that grew as well
     parked: list[bytes] = field(default_factory=list)  # keys that cells which it drew wait for

@@ -95,7 +95,7 @@ class Growths:
             flow = DrawnFlow.unpack(grown.flow)
             planned = self._planting.nodes(
                 flow, first=growing.first, prefix=growing.prefix,
-                group=(*work.planned.node.group, growing.prefix), owner=DrawnBy(growing.prefix, work.planned.node),
+                group=growing.group, owner=DrawnBy(growing.prefix, work.planned.node),
             )  # fmt: skip
             for one in planned:
                 self._ready(one, cell[0])
@@ -148,12 +148,16 @@ class Growths:
         one grows, they are steps of one loop, and counted: ``refine~2``, ``refine~3``.
         """
         name, above = self._landing.name(*cell), self._books.drawn.get(cell[0])
-        stem, step = name, 1
         if above is not None and _goes_on(work.planned.node, above):
-            stem, step = above.stem, above.step + 1
-        elif len(name) > _LONG:
+            step, outer = above.step + 1, above.group[:-1]
+            prefix = self._unused(f"{above.stem}~{step}")
+            return {"stem": above.stem, "step": step, "prefix": prefix, "group": (*outer, prefix)}
+        stem, outer = name, work.planned.node.group
+        if len(name) > _LONG:
             stem = f"{name[: _LONG // 2]}...{combine('name', [name.encode('utf-8', 'surrogatepass')]).hex()[2:14]}"
-        return {"stem": stem, "step": step, "prefix": self._unused(stem if step == 1 else f"{stem}~{step}")}
+            outer = outer[: _LONG // 20]
+        prefix = self._unused(stem)
+        return {"stem": stem, "step": 1, "prefix": prefix, "group": (*outer, prefix)}
 
     def _unused(self, prefix: str) -> str:
         """Give a prefix that no name begins with: a cell whose value was lost may have grown before."""
