@@ -33,7 +33,7 @@ class Flat:
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list."""
-        return [getattr(self, field.name) for field in fields(self)]  # type: ignore[arg-type]
+        return [getattr(self, name) for name in _names(type(self))]
 
     @classmethod
     def unpack(cls, packed: Sequence[Any]) -> Self:
@@ -44,8 +44,17 @@ class Flat:
         ValueError
             If it is no such list.
         """
-        names = [field.name for field in fields(cls)]  # type: ignore[arg-type]
-        return cls(**dict(zip(names, packed, strict=True)))
+        return cls(**dict(zip(_names(cls), packed, strict=True)))
+
+
+_NAMES: dict[type, tuple[str, ...]] = {}
+
+
+def _names(kind: type) -> tuple[str, ...]:
+    known = _NAMES.get(kind)
+    if known is None:
+        known = _NAMES[kind] = tuple(field.name for field in fields(kind))
+    return known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from flowcore.declare.node import Node
-from flowcore.declare.sapling import DrawnBy
 from flowcore.doubts import NotReproducible
 from flowcore.errors import FlowcoreError, NotKeyable, NotStorable
 from flowcore.growing import EndlessGrowth
@@ -31,7 +30,7 @@ from flowcore.run.books import Books, Cell, Growing
 from flowcore.run.chronicle import tell_drawn
 from flowcore.run.failure import describe
 from flowcore.run.flight import Flight
-from flowcore.run.grown import DrawnFlow, Grown
+from flowcore.run.grown import DrawnFlow, DrawnNode, Grown
 from flowcore.run.job import Failure, Keep
 from flowcore.run.landing import Landing
 from flowcore.run.planting import Planting
@@ -93,29 +92,26 @@ class Growths:
         )  # fmt: skip
         try:
             flow = DrawnFlow.unpack(grown.flow)
-            planned = self._planting.nodes(
-                flow, first=growing.first, prefix=growing.prefix,
-                group=growing.group, owner=DrawnBy(growing.prefix, work.planned.node),
-            )  # fmt: skip
+            drawn = [DrawnNode.unpack(packed) for packed in flow.nodes]
+            planned = self._planting.nodes(flow, drawn, growing)
             for one in planned:
                 self._ready(one, cell[0])
-            self._prepare(growing, flow, planned, grown.live)
+            self._prepare(growing, flow, [(drawn[one.number - growing.first], one) for one in planned], grown.live)
         except _UNREADABLE as error:  # nothing that flowcore has packed; the cell is to blame, not the run
             self._fail(growing, describe(error))
             return
         self._grow(growing, [one.name for one in planned])
 
     def _prepare(
-        self, growing: Growing, flow: DrawnFlow, planned: Sequence[Planned],
+        self, growing: Growing, flow: DrawnFlow, nodes: Sequence[tuple[DrawnNode, Planned]],
         live: Sequence[Callable[..., object] | None],
     ) -> None:  # fmt: skip
         """Make the drawn nodes ready: what there was to look at has been looked at where they were drawn."""
-        books, first = self._books, growing.first
+        books, planned = self._books, [one for _, one in nodes]
         books.axes += tell_drawn(books.cache, planned, books.axes, by=growing.cell, codec=self.surround.codec)
         refreshed = books.fresh(growing.cell[0], [growing.cell[1]]) == [True]
-        for one in planned:
-            place = one.number - first
-            work = self._planting.work(flow, place, one, live[place] if live else None)
+        for drawn, one in nodes:
+            work = self._planting.work(flow, drawn, one, live[one.number - growing.first] if live else None)
             books.works[one.number] = work
             books.drawn[one.number] = growing
             books.hold(work.held)

@@ -14,9 +14,9 @@ from typing import Any, cast
 
 from flowcore.declare import fit
 from flowcore.declare.checkpoint import CHECKPOINT
-from flowcore.declare.node import Along, Argument, Axis, Element, Gathered, Literal, Node, NodeKind, Owner, Plain, Tree
+from flowcore.declare.node import Along, Argument, Axis, Element, Gathered, Literal, Node, NodeKind, Plain, Tree
 from flowcore.declare.options import TaskOptions
-from flowcore.declare.sapling import FarTask
+from flowcore.declare.sapling import DrawnBy, FarTask
 from flowcore.plan.code import Fingerprint
 from flowcore.plan.encode import BadRecord, decode
 from flowcore.plan.graph import Planned, Ready, lower, ordered
@@ -50,16 +50,17 @@ class Planting:
         self._surround = surround
         self._recipes: dict[bytes, Recipe] = {}
 
-    def nodes(self, flow: DrawnFlow, *, first: int, prefix: str, group: tuple[str, ...], owner: Owner) -> list[Planned]:
-        """Give the nodes of a flow, numbered from `first` on.
+    def nodes(self, flow: DrawnFlow, drawn: Sequence[DrawnNode], growing: Growing) -> list[Planned]:
+        """Give the nodes of a flow, `drawn`, as nodes of the run.
 
         Raises
         ------
         BadRecord, ValueError, LookupError, TypeError
             If it is no flow that `Nursery` has packed.
         """
-        drawn = [DrawnNode.unpack(packed) for packed in flow.nodes]
         axes = [DrawnAxis.unpack(packed) for packed in flow.axes]
+        first, prefix, group = growing.first, growing.prefix, growing.group
+        owner = DrawnBy(prefix, growing.work.planned.node)
         made: list[Node] = []
         known: list[Axis | None] = [None] * len(axes)
         for number, one in enumerate(drawn):
@@ -79,9 +80,8 @@ class Planting:
             node.after = tuple(made[before] for before in one.after)
         return [lower(node) for node in ordered(made)]
 
-    def work(self, flow: DrawnFlow, place: int, planned: Planned, live: Callable[..., object] | None) -> Work:
+    def work(self, flow: DrawnFlow, one: DrawnNode, planned: Planned, live: Callable[..., object] | None) -> Work:
         """Give a node made ready; what feeds it, and it itself, is part of the run's schedule."""
-        one = DrawnNode.unpack(flow.nodes[place])
         if one.recipe < 0:
             task = TaskSpec(id=new_task(), name=planned.name)
             recipe = Recipe(owner=None, options=_PLAIN, shared=False, lane="engine", task=task, keep=Keep.PASS_ON)
