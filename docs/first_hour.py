@@ -2,7 +2,8 @@
 
 A block ```` ```python study.py ```` is a file, ```` ```diff study.py ```` an edit of one,
 and in ```` ```console ```` what follows a line with ``$`` is what that command wrote.
-``python docs/first_hour.py`` brings the page up to date; a test holds that it is.
+``python docs/first_hour.py`` brings the page up to date, ``python docs/first_hour.py NAME`` another one like it;
+a test holds that it is.
 """
 
 from __future__ import annotations
@@ -69,4 +70,6 @@ def _typed(command: str, place: Path) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(regenerated(PAGE.read_text()))
+    for name in sys.argv[1:] or [PAGE.name]:
+        path = PAGE.with_name(name)
+        path.write_text(regenerated(path.read_text()))

@@ -23,6 +23,7 @@ from flowcore.plan.graph import Planned, Ready, lower, ordered
 from flowcore.plan.keys import SharedKeys
 from flowcore.plan.streams import RNG
 from flowcore.plan.tracking import watch
+from flowcore.run.books import Growing
 from flowcore.run.claims import claim_source
 from flowcore.run.grown import DrawnAxis, DrawnFlow, DrawnNode, DrawnRecipe, Form
 from flowcore.run.inputs import Feeder, FromAxis, FromCall, feeder
