@@ -57,4 +57,4 @@ if __name__ == "__main__":
     with fc.Flow() as whole:
         whole.result = loop(0, 0, depth) if what == "loop" else recursion(0, depth)
     run = whole.run(store=FOLDER / "store", workers=1, progress=False)
-    print(run[whole.result])
+    sys.stdout.write(f"{run[whole.result]}\n")
