@@ -296,7 +296,7 @@ class Explainer:
         """Give what differs between components of an older run and those of now."""
         work = self.rehearsal.works[node]
         sketches = old[0].ledgers[old[1]].sketches | work.sketches
-        functions = work.functions()
+        functions = work.recipe.functions()
 
         def diff(before: bytes, after: bytes) -> str:
             store = self.rehearsal.store

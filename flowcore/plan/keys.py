@@ -43,11 +43,11 @@ class NodeKeys:
         Names of the components that each cell has for itself, in order.
     """
 
-    __slots__ = ("_common", "_varying", "own", "prefix")
+    __slots__ = ("_common", "own", "prefix", "varying")
 
     def __init__(self, *, common: Mapping[str, bytes], own: Sequence[str]) -> None:
         self._common: Mapping[str, bytes] = dict(common)
-        self._varying: Mapping[str, bytes] = {}
+        self.varying: Mapping[str, bytes] = {}  # those of the common ones that kin have for themselves
         self.own = tuple(own)
         hashed = [[name, common[name]] for name in sorted(common) if not name.startswith(NOTE)]
         self.prefix = _digest(pack([hashed, list(self.own)]))
@@ -58,13 +58,13 @@ class NodeKeys:
     ) -> NodeKeys:
         """Give the keys of a node that has some components for itself, whose prefix is known."""
         keys = cls.__new__(cls)
-        keys.prefix, keys._common, keys._varying, keys.own = prefix, common, varying, own
+        keys.prefix, keys._common, keys.varying, keys.own = prefix, common, varying, own
         return keys
 
     @property
     def common(self) -> dict[str, bytes]:
         """The components that all cells of the node share, by name."""
-        return {**self._common, **self._varying}
+        return {**self._common, **self.varying}
 
     def keys(self, columns: Sequence[Sequence[bytes]]) -> list[bytes]:
         """Give the key of each cell, 32 bytes.

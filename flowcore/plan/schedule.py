@@ -180,6 +180,10 @@ class Schedule:
         """Take up to `limit` ready cells of a node, to be started, parked or settled by the caller."""
         return self._stations[node].take(limit)
 
+    def take_first(self, lane: str, limit: int) -> list[tuple[int, list[int]]]:
+        """As `take`, of whatever nodes of a lane go next; by node."""
+        return self._lanes.take(lane, limit)
+
     def started(self, node: int, numbers: Numbers) -> None:
         """These cells, taken before, are now being computed."""
         self._stations[node].mark(numbers, State.STARTED)

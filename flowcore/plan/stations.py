@@ -343,6 +343,15 @@ class Lanes:
             station.queued = False
         return None
 
+    def take(self, lane: str, limit: int) -> list[tuple[int, list[int]]]:
+        """Take up to `limit` ready cells, by node, in the order in which nodes go."""
+        taken: list[tuple[int, list[int]]] = []
+        while limit > 0 and (station := self.first(lane)) is not None:
+            numbers = station.take(limit)
+            taken.append((station.number, numbers))
+            limit -= len(numbers)
+        return taken
+
     def pause(self, station: Station, paused: bool) -> None:
         """Pass a station over, or no longer."""
         station.paused = paused

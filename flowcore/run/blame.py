@@ -16,6 +16,7 @@ from typing import TypeAlias
 from flowcore.errors import FlowcoreError, NotPicklable
 from flowcore.plan.stations import BROKEN, State
 from flowcore.run.books import Books, Cell
+from flowcore.run.equals import release_parked
 from flowcore.run.flight import Batch
 from flowcore.run.inputs import FromGather
 from flowcore.run.job import Failed
@@ -63,22 +64,23 @@ def spared(node: int, numbers: Sequence[int], books: Books, fail_all: Fail) -> l
     return [n for n in numbers if n not in guilty]
 
 
-def fed(batch: Batch, books: Books, release_parked: Callable[[bytes], None]) -> Batch | None:
+def fed(batch: Batch, books: Books) -> Batch | None:
     """Let those cells of a batch wait that were judged with a value that was condemned since; give the others."""
     if not books.condemned:
         return batch
-    work, hungry = batch.work, set()
-    for i, number in enumerate(batch.numbers):
+    hungry = set()
+    for i, (node, number) in enumerate(zip(batch.nodes, batch.numbers, strict=True)):
+        work = books.works[node]
         needed, left_out = (_maker(work, number, books, tolerant=tolerant) for tolerant in (False, True))
         maker = needed or left_out
         if maker is not None and (needed or books.schedule.state(*maker) not in BROKEN):
-            _hold(work.number, number, maker, books)
+            _hold(node, number, maker, books)
         elif left_out is not None and batch.keys[i]:
-            books.schedule.again(work.number, [number])  # keyed with what is left out now: such a result is not kept
+            books.schedule.again(node, [number])  # keyed with what is left out now: such a result is not kept
         else:
             continue
         hungry.add(i)
-        release_parked(batch.keys[i])
+        release_parked(books, batch.keys[i])
     left = [i for i in range(len(batch.numbers)) if i not in hungry]
     return batch if not hungry else batch.at(left) if left else None
 

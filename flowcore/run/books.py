@@ -14,7 +14,7 @@ from flowcore.plan.schedule import Schedule
 from flowcore.run.arguments import Told
 from flowcore.run.asked import Asked
 from flowcore.run.claims import ClaimSource
-from flowcore.run.flight import Flight
+from flowcore.run.flight import Flight, stretches
 from flowcore.run.gate import Gate
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Component, Failure, Record
@@ -175,10 +175,11 @@ class Books:
         for record in records:
             self._discard([digest for digest, _, place in references(record) if place == SPOOLED])
 
-    def keep(self, trace: Trace) -> None:
+    def keep(self, *traces: Trace) -> None:
         """Remember cells that gave a value, or were skipped; whoever drew one that is not kept is not kept either."""
-        if not self.cache.record(trace) and trace.node in self.drawn:
-            self.drawn[trace.node].cached = False
+        for node in self.cache.record(*traces):
+            if node in self.drawn:
+                self.drawn[node].cached = False
 
     def kept(self, key: bytes) -> bool:
         """Tell whether a record answers a key."""
@@ -197,21 +198,22 @@ class Books:
                 self._spooled[digest] = self._spooled.get(digest, 0) + 1
 
     def put_all(
-        self, node: int, numbers: Sequence[int], records: Sequence[Record], components: Sequence[bytes],
+        self, nodes: Sequence[int], numbers: Sequence[int], records: Sequence[Record], components: Sequence[bytes],
         classes: Sequence[Sequence[tuple[str, bytes]]],
     ) -> None:  # fmt: skip
-        """Take up the values of cells of one node; `classes` is empty where none met a user class."""
+        """Take up the values of cells; `classes` is empty where none met a user class."""
         if classes or any(map(_POINTING.__le__, map(len, records))):
             for i, number in enumerate(numbers):
-                self.put(node, number, records[i], components[i], classes[i] if classes else ())
-        else:
-            self.values.put_plain(node, numbers, records, components)
+                self.put(nodes[i], number, records[i], components[i], classes[i] if classes else ())
+            return
+        for node, first, last in stretches(nodes):
+            self.values.put_plain(node, numbers[first:last], records[first:last], components[first:last])
 
-    def put_hits(self, node: int, numbers: Sequence[int], hits: Sequence[Hit]) -> None:
+    def put_hits(self, nodes: Sequence[int], numbers: Sequence[int], hits: Sequence[Hit]) -> None:
         """Take up values that the store gave."""
         met = any(hit.classes for hit in hits)
         self.put_all(
-            node, numbers, [hit.record for hit in hits], [hit.component for hit in hits],
+            nodes, numbers, [hit.record for hit in hits], [hit.component for hit in hits],
             [current_classes(hit.classes) for hit in hits] if met else (),
         )  # fmt: skip
 
@@ -223,12 +225,12 @@ class Books:
             records=values.records(node, numbers), seconds=[0.0] * len(numbers),
         ))  # fmt: skip
 
-    def fresh(self, node: int, numbers: Sequence[int]) -> list[bool] | None:
+    def fresh(self, nodes: Sequence[int], numbers: Sequence[int]) -> list[bool] | None:
         """Tell for each cell whether only what this run has recorded may answer; None: for none of them."""
-        if node not in self.refresh:
+        if not self.refresh or self.refresh.keys().isdisjoint(nodes):
             return None
-        cells = self.refresh[node]
-        return [cells is None or n in cells for n in numbers]
+        asked = [self.refresh.get(node, frozenset()) for node in nodes]
+        return [cells is None or number in cells for cells, number in zip(asked, numbers, strict=True)]
 
     def release(self) -> None:
         """Let go of values that nobody will use any more and that no store keeps."""

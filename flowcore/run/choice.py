@@ -6,15 +6,22 @@ condition that can only be unpickled, or that has no single truth, fails the cel
 
 from __future__ import annotations
 
-from flowcore.plan.encode import decode
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from flowcore.errors import MissingFile
+from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, decode
 from flowcore.plan.graph import Constant, Container, Place, Ready, Shape
-from flowcore.plan.records import component_of, join_dict, join_list, join_tuple
+from flowcore.plan.records import combine, component_of, join_dict, join_list, join_tuple
 from flowcore.plan.schedule import Schedule
-from flowcore.run.job import Component, Record
+from flowcore.run.books import Books
+from flowcore.run.failure import describe
+from flowcore.run.job import Component, Failure, Record
 from flowcore.run.values import Classes, Values
 from flowcore.run.work import Work
 from flowcore.store.codecs import Codec
 
+Fail: TypeAlias = Callable[[int, Sequence[int], Failure], None]
 BRANCHES = ("a", "b", "result")
 RESULT = 2  # in place of a side: of a node that has the value of one branch, come what may
 
@@ -61,6 +68,28 @@ def _origins(work: Work, shape: Shape, number: int) -> list[tuple[int, int]]:
         elif isinstance(part, Container):
             waiting.extend(item for _, item in part.items)
     return found
+
+
+def choose(work: Work, number: int, books: Books, codec: Codec, fail: Fail) -> None:
+    """A choice whose condition is known falls on a branch; one whose branch is done has its value."""
+    node = work.number
+    side = side_of(work, number, books.schedule)
+    try:
+        if side is None:
+            books.schedule.chose(node, number, 0 if truth(work, number, books.values, codec) else 1)
+            return
+        record, component, classes = chosen(work, number, side, books.values, codec)
+    except (ValueGone, BadRecord, NoEncoding, MissingFile, TypeError, ValueError) as error:
+        fail(node, [number], describe(error))
+        return
+    derived = combine("chosen", [books.run_id.encode(), str(node).encode(), str(number).encode()])
+    if not component:
+        books.values.nameless.add((node, number))
+    books.put(node, number, record, component or derived, classes)
+    if side != RESULT:  # that is the value of the cell that grew, and written down as such
+        books.note(node, [number])
+    books.count(node).done += 1
+    books.schedule.done(node, [number])
 
 
 def _record(shape: Shape, work: Work, number: int, values: Values, codec: Codec) -> Record:

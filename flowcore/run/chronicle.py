@@ -18,6 +18,7 @@ from flowcore.plan.libraries import distribution
 from flowcore.plan.stations import State
 from flowcore.run.books import Books, CellFailure, Counts
 from flowcore.run.job import Failure
+from flowcore.run.work import Work
 from flowcore.settings import Settings
 from flowcore.store.cache import Cache
 from flowcore.store.codecs import Codec
@@ -67,6 +68,27 @@ def tell_drawn(cache: Cache, drawn: Sequence[Planned], first_axis: int, *, by: t
         facts = _node(planned, [places[id(axis)] for axis in planned.node.axes])
         cache.node(planned.number, facts | {"drawn": list(by)})
     return len(axes)
+
+
+def tell_ready(cache: Cache, works: Iterable[Work], told: set[int]) -> None:
+    """Write down nodes that were made ready: by recipe, and those with large constants one by one.
+
+    `told` has the recipes that were written down, by their tasks.
+    """
+    kin: dict[int, list[Work]] = {}
+    for work in works:
+        if work.recipe.shared and not work.sketches:
+            kin.setdefault(work.task.id, []).append(work)
+        else:
+            cache.node(work.number, work.facts())
+    for task, alike in kin.items():
+        recipe = alike[0].recipe
+        if task not in told:
+            told.add(task)
+            cache.recipe(task, recipe.facts())
+        names = recipe.keys.varying if recipe.keys is not None else ()
+        columns = list(zip(*(work.keys.varying.values() for work in alike if work.keys is not None), strict=True))
+        cache.cast(task, [work.number for work in alike], names, columns)
 
 
 def tell_end(cache: Cache, books: Books) -> dict[str, int]:

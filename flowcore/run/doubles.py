@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from flowcore.doubts import TwoValues
 from flowcore.notices import notice
 from flowcore.run.books import Books
+from flowcore.run.flight import Batch, stretches
 from flowcore.run.work import Work
 
 
@@ -44,6 +45,13 @@ class Doubles:
         if node in books.refresh:  # who refreshes what meets the world expects that it has changed
             return books.graph[node].node.kind == "compute"
         return recorded or books.remade or node in books.vanished
+
+    def look(self, batch: Batch, keys: Sequence[bytes], components: Sequence[bytes]) -> None:
+        """Look at values of cells of several nodes that are about to be recorded."""
+        for node, first, last in stretches(batch.nodes):
+            if self.expected(node):
+                work = self._books.works[node]
+                self.landed(work, batch.numbers[first:last], keys[first:last], components[first:last])
 
     def landed(self, work: Work, numbers: Sequence[int], keys: Sequence[bytes], components: Sequence[bytes]) -> None:
         """Look at values that are about to be recorded."""

@@ -22,24 +22,26 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from flowcore import clock
-from flowcore.errors import FlowcoreError, FlowcoreWarning, MissingFile, NotPicklable
+from flowcore.errors import FlowcoreError, FlowcoreWarning, NotPicklable
 from flowcore.notices import notice
-from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, find_class
+from flowcore.plan.encode import NoEncoding
 from flowcore.plan.order import later
-from flowcore.plan.records import combine
 from flowcore.plan.stations import BROKEN
 from flowcore.run.blame import fed, spared
 from flowcore.run.books import Books
-from flowcore.run.choice import RESULT, chosen, side_of, truth
+from flowcore.run.choice import choose
+from flowcore.run.chronicle import tell_ready
 from flowcore.run.columns import joined
 from flowcore.run.crew import Crew
 from flowcore.run.devices import check_devices
+from flowcore.run.equals import release_parked
 from flowcore.run.failure import describe
-from flowcore.run.flight import Backlog, Batch, Flight
+from flowcore.run.flight import Backlog, Batch, Flight, stretches
 from flowcore.run.grown import Grown
 from flowcore.run.growth import Growths
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record
 from flowcore.run.landing import Landing
+from flowcore.run.loading import columns, keyed, modules, names, supplied, unkeyed
 from flowcore.run.parking import BEATS, Parking
 from flowcore.run.preparing import prepare
 from flowcore.run.repeats import Repeats
@@ -47,7 +49,7 @@ from flowcore.run.skips import answer_skips
 from flowcore.run.trust import Trust
 from flowcore.run.values import Classes
 from flowcore.run.work import Work
-from flowcore.store.cache import VALUE_GONE, Hit, Miss
+from flowcore.store.cache import VALUE_GONE, Answer, Hit, Miss
 from flowcore.store.trace import NO_KEY
 
 _BATCH = 512  # cells keyed and judged together
@@ -92,11 +94,13 @@ class Engine:
         self._given = given
         self._trust = trust
         self._tick = tick
-        self._parking = Parking(books, landing, growths)
+        self._parking = Parking(books, growths)
         self._beats = 0
         self._backlog = Backlog()
         self._repeats = Repeats(landing.name)
         self._ids = itertools.count(1)
+        self._ready: list[Work] = []  # made ready, and not written down yet
+        self._told: set[int] = set()  # recipes that are, by their tasks
         self._ending: Ending | None = None
         self._late = False  # whether the grace is over for all but those that still have to save
 
@@ -125,8 +129,10 @@ class Engine:
                 self._tick()
                 if self._over():
                     return
-                for result in joined(books.inbox.wait()):
-                    self._growths.take(result) if isinstance(result, Grown) else self._landing.take(result)
+                results = joined(books.inbox.wait())
+                self._landing.take(*(result for result in results if not isinstance(result, Grown)))
+                for grown in [result for result in results if isinstance(result, Grown)]:
+                    self._growths.take(grown)
                 if self._late and not self._saving():
                     self.end("cancel")
                 for lane in self._crew.broken():
@@ -154,8 +160,8 @@ class Engine:
 
     def _saving(self) -> bool:
         """Tell whether a cell that keeps its state is still on its way to the end of a step."""
-        flights = {id(flight): flight for flight in self._books.attempts.values()}
-        return any(flight.batch.work.claims is not None for flight in flights.values())
+        nodes = {flight.batch.nodes[0] for flight in self._books.attempts.values() if not flight.batch.recipe.shared}
+        return any(self._books.works[node].claims is not None for node in nodes)
 
     def _over(self) -> bool:
         if self._books.attempts:
@@ -178,7 +184,7 @@ class Engine:
         for job in jobs:
             for i, attempt in enumerate(job.attempts):
                 flight = self._books.attempts[attempt]
-                tries = self._books.tries.get((flight.batch.work.number, job.numbers[i]))
+                tries = self._books.tries.get(flight.cell(attempt))
                 if tries is not None and (tries.crashed or tries.lacked):
                     self._landing.take(Died(attempt=attempt, cause=f"no worker can be had: {reason}", final=True))
                 elif self._ending is not None:
@@ -195,41 +201,43 @@ class Engine:
     # ---- judging ---------------------------------------------------------------------
 
     def _judge(self, lane: str) -> bool:
-        """Take up one batch of ready cells of a lane; False if there is none, or enough are waiting."""
-        schedule = self._books.schedule
-        found = schedule.ready(lane)
-        if found is None:
-            return False
-        node, _ = found
-        if self._backlog.waiting(node) >= _AHEAD:
-            schedule.pause(node)
-            return True
-        numbers = schedule.take(node, _BATCH)
-        if self._books.condemned and not (numbers := spared(node, numbers, self._books, self._landing.fail_all)):
-            return True
-        if self._books.growths and not (numbers := self._growths.settle(node, numbers)):
-            return True
+        """Take up ready cells of a lane; False if there are none, or enough are waiting."""
+        taken = self._books.schedule.take_first(lane, _BATCH)
+        kin: dict[int, list[tuple[Work, list[int]]]] = {}
+        for node, numbers in taken:
+            found = self._take_up(node, numbers)
+            if found is not None:
+                kin.setdefault(found[0].task.id, []).append(found)
+        if self._ready:
+            tell_ready(self._books.cache, self._ready, self._told)
+            self._ready.clear()
+        for cells in kin.values():
+            self._answer(keyed(cells, self._books.values))
+        return bool(taken)
+
+    def _take_up(self, node: int, numbers: list[int]) -> tuple[Work, list[int]] | None:
+        """See to cells that the store is not asked for; give the others, with their node made ready."""
+        if self._books.condemned:
+            numbers = spared(node, numbers, self._books, self._landing.fail_all)
+        if self._books.growths:
+            numbers = self._growths.settle(node, numbers)
         if node in self._given:
             self._supply(node, numbers)
-            return True
-        work = self._work(node, numbers)
+            return None
+        work = self._work(node, numbers) if numbers else None
         if work is None:
-            return True
+            return None
         if work.draws:
             self._repeats.look(work, numbers, self._books.values)
         if work.lane == "engine":
             for number in numbers:
-                self._choose(work, number)
-        elif work.keys is None:
-            self._wait(Batch(work=work, numbers=numbers, keys=[b""] * len(numbers), own=[]))
-        else:
-            lacking = work.lacking(numbers, self._failed)
-            if lacking:  # what is made without the failed cells is never kept
-                self._wait(Batch(work=work, numbers=lacking, keys=[b""] * len(lacking), own=[]))
-                numbers = [n for n in numbers if n not in set(lacking)]
-            if numbers:
-                self._answer(work, numbers)
-        return True
+                choose(work, number, self._books, self._surround.codec, self._landing.fail_all)
+            return None
+        lacking = set(numbers if work.keys is None else work.lacking(numbers, self._failed))
+        if lacking:  # what is made without the failed cells is never kept
+            self._wait(unkeyed(work, [n for n in numbers if n in lacking]))
+            numbers = [n for n in numbers if n not in lacking]
+        return (work, numbers) if numbers else None
 
     def _failed(self, node: int, number: int) -> bool:
         return self._books.schedule.state(node, number) in BROKEN
@@ -259,49 +267,64 @@ class Engine:
             return None
         self._books.hold((*work.held, *work.task.buffers))
         self._books.works[node] = work
-        self._books.cache.node(node, work.facts())
+        self._ready.append(work)
         return work
 
-    def _answer(self, work: Work, numbers: list[int]) -> None:
-        """Key cells; hits are done, equal ones park, the rest has to run."""
-        books, node = self._books, work.number
-        keys, own = work.keyed(numbers, books.values)
-        fresh = books.fresh(node, numbers)
-        answers = books.cache.judge(keys, younger_than=work.answers_for, fresh=fresh)
-        if node in self._trust and fresh is None:
-            self._trust.judge(work, numbers, keys, own, answers, books.cache)
-        found = [answer for answer in answers if isinstance(answer, Hit)]
-        hits = [i for i, answer in enumerate(answers) if isinstance(answer, Hit)]
+    def _answer(self, batch: Batch) -> None:
+        """Ask for keyed cells; hits are done, equal ones park, the rest has to run."""
+        books, recipe = self._books, batch.recipe
+        fresh = books.fresh(batch.nodes, batch.numbers)
+        answers = books.cache.judge(batch.keys, younger_than=recipe.answers_for, fresh=fresh)
+        self._vouch(batch, answers)
+        found = {i: answer for i, answer in enumerate(answers) if isinstance(answer, Hit)}
         misses = [i for i, answer in enumerate(answers) if isinstance(answer, Miss)]
-        if len(hits) + len(misses) < len(answers):
-            answer_skips(books, node, numbers, keys, answers)
-        if any(answer is VALUE_GONE for answer in answers):
-            books.vanished.add(node)
-        if hits:
-            books.put_hits(node, [numbers[i] for i in hits], found)
-            books.count(node).hit += len(hits)
-            books.cache.hits(node, [numbers[i] for i in hits], [keys[i] for i in hits])
-            if work.claims is not None and not work.claims.stays:
-                for i in hits:  # whoever made it may have been killed before it could remove them
-                    books.cache.settled(keys[i])
-            books.schedule.done(node, [numbers[i] for i in hits])
-        if misses and work.keep == Keep.REQUIRED and (refusal := books.cache.refusal()) is not None:
+        if len(found) + len(misses) < len(answers):
+            answer_skips(books, batch, answers)
+        books.vanished.update(batch.nodes[i] for i in misses if answers[i] is VALUE_GONE)
+        if found:
+            self._found(batch.at(list(found)) if len(found) < len(answers) else batch, list(found.values()))
+        if misses and recipe.keep == Keep.REQUIRED and (refusal := books.cache.refusal()) is not None:
             refusal.did = 'These cells did not run: their task says cache="required".'
-            self._landing.fail_all(node, [numbers[i] for i in misses], refusal)
+            for i in misses:
+                self._landing.fail_all(batch.nodes[i], [batch.numbers[i]], refusal)
             return
-        misses = self._parking.leaders(node, numbers, keys, misses)
+        misses = self._parking.leaders(batch, misses)
         if misses:
-            books.sourcing.tell(work)
-            picked = [column if len(column) == 1 else [column[i] for i in misses] for column in own]
-            self._wait(
-                Batch(work=work, numbers=[numbers[i] for i in misses], keys=[keys[i] for i in misses], own=picked)
-            )
+            books.sourcing.tell(recipe)
+            self._wait(batch.at(misses) if len(misses) < len(answers) else batch)
+
+    def _vouch(self, batch: Batch, answers: list[Answer]) -> None:
+        """Let what older code gave answer where the user trusts it."""
+        for node, first, last in stretches(batch.nodes):
+            if node in self._trust and node not in self._books.refresh:
+                keys, found = batch.keys[first:last], answers[first:last]
+                own = [column if len(column) == 1 else column[first:last] for column in batch.own]
+                self._trust.judge(
+                    self._books.works[node], batch.numbers[first:last], keys, own, found, self._books.cache
+                )
+                batch.keys[first:last], answers[first:last] = keys, found
+
+    def _found(self, batch: Batch, hits: list[Hit]) -> None:
+        """Take up cells that the store answers."""
+        books = self._books
+        books.put_hits(batch.nodes, batch.numbers, hits)
+        books.cache.hits(batch.nodes, batch.numbers, batch.keys)
+        claims = None if batch.recipe.shared else books.works[batch.nodes[0]].claims
+        if claims is not None and not claims.stays:
+            for key in batch.keys:  # whoever made it may have been killed before it could remove them
+                books.cache.settled(key)
+        for node, first, last in stretches(batch.nodes):
+            books.count(node).hit += last - first
+            books.schedule.done(node, batch.numbers[first:last])
 
     def _wait(self, batch: Batch) -> None:
-        node, gate = batch.work.number, self._books.gate
-        gate.wait(node, len(batch.numbers))
+        schedule, gate = self._books.schedule, self._books.gate
+        gate.wait(batch.nodes)
         for part in gate.parted(batch) if gate.alone else (batch,):
-            self._backlog.add(batch.work.lane, self._books.schedule.rank(node), part)
+            self._backlog.add(schedule.rank(part.nodes[0]), part)
+        for node, first, last in stretches(batch.nodes):
+            if last - first > 1 and self._backlog.waiting(node) >= _AHEAD:
+                schedule.pause(node)
 
     def _supply(self, node: int, numbers: Sequence[int]) -> None:
         """Cells whose value the user gave."""
@@ -310,27 +333,6 @@ class Engine:
         self._books.note(node, numbers)
         self._books.schedule.done(node, numbers)
 
-    def _choose(self, work: Work, number: int) -> None:
-        """A choice whose condition is known falls on a branch; one whose branch is done has its value."""
-        books, node, codec = self._books, work.number, self._surround.codec
-        side = side_of(work, number, books.schedule)
-        try:
-            if side is None:
-                books.schedule.chose(node, number, 0 if truth(work, number, books.values, codec) else 1)
-                return
-            record, component, classes = chosen(work, number, side, books.values, codec)
-        except (ValueGone, BadRecord, NoEncoding, MissingFile, TypeError, ValueError) as error:
-            self._landing.fail_all(node, [number], describe(error))
-            return
-        derived = combine("chosen", [books.run_id.encode(), str(node).encode(), str(number).encode()])
-        if not component:
-            books.values.nameless.add((node, number))
-        books.put(node, number, record, component or derived, classes)
-        if side != RESULT:  # that is the value of the cell that grew, and written down as such
-            books.note(node, [number])
-        books.count(node).done += 1
-        books.schedule.done(node, [number])
-
     # ---- starting --------------------------------------------------------------------
 
     def _start(self, lane: str) -> bool:
@@ -338,59 +340,60 @@ class Engine:
         executor = self._crew.get(lane)
         share = self._parking.look()
         started = False
-        for node in self._backlog.nodes(lane):
-            while self._backlog.waiting(node):
-                front = self._backlog.front(node)
-                self._books.gate.meet(front.work)
-                most = executor.room(front.work.task, self._backlog.waiting(node))
+        for queue in self._backlog.queues(lane):
+            while queue.cells:
+                front = queue.front
+                work = self._books.works[front.nodes[0]]
+                self._books.gate.meet(work)
+                most = executor.room(work.task, queue.cells)
                 if most <= 0:
                     return started  # the executor is full, for whatever comes
-                room = self._books.gate.room(front.work, front.numbers, most)
+                room = self._books.gate.room(work, front, most)
                 if room <= 0:
                     break
-                taken = self._backlog.take(lane, node, room, share=share)
-                self._books.gate.wait(node, -len(taken.numbers))
-                batch = fed(taken, self._books, self._landing.release_parked)
+                taken = self._backlog.take(queue, room, share=share)
+                self._books.gate.wait(taken.nodes, -1)
+                batch = fed(taken, self._books)
                 batch = self._parking.sift(batch) if batch is not None else None
                 if batch is not None and not (self._books.remade and self._outdated(batch)):
                     executor.start(self._job(batch))
                 started = True
-                if self._backlog.waiting(node) < _AHEAD // 2:
-                    self._books.schedule.pause(node, False)
+                for node, _, _ in stretches(taken.nodes):
+                    if self._backlog.waiting(node) < _AHEAD // 2:
+                        self._books.schedule.pause(node, False)
         return started
 
     def _outdated(self, batch: Batch) -> bool:
         """Tell whether inputs were made again and differ since these cells were keyed; then they are keyed anew."""
-        work, books = batch.work, self._books
-        if work.keys is None or work.own_components(batch.numbers, books.values) == batch.own:
+        books, recipe = self._books, batch.recipe
+        cells = [(books.works[node], batch.numbers[first:last]) for node, first, last in stretches(batch.nodes)]
+        if recipe.keys is None or not all(batch.keys) or keyed(cells, books.values).keys == batch.keys:
             return False
         for key in batch.keys:
-            self._landing.release_parked(key)
-        books.schedule.again(work.number, batch.numbers)
+            release_parked(books, key)
+        for work, numbers in cells:
+            books.schedule.again(work.number, numbers)
         return True
 
     def _job(self, batch: Batch) -> Job:
-        books, work, numbers = self._books, batch.work, batch.numbers
+        books, recipe, numbers = self._books, batch.recipe, batch.numbers
         first = next(self._ids)
         attempts = [first, *itertools.islice(self._ids, len(numbers) - 1)]
         flight = Flight(batch=batch, first=first, began=clock.monotonic())
-        books.gate.enter(work, flight)
+        books.gate.enter(flight)
         books.attempts.update(dict.fromkeys(attempts, flight))
-        books.count(work.number).started += len(numbers)
-        books.schedule.started(work.number, numbers)
-        supplies = {k: source.column(numbers, batch.keys, books.values) for k, source in work.supplies.items()}
-        if work.claims is not None:
-            taken = work.claims.taken
-            books.cache.checkpoints(work.number, numbers, [taken.get(number, NO_KEY) for number in numbers])
+        cells = [(books.works[node], slice(begin, end)) for node, begin, end in stretches(batch.nodes)]
+        for work, at in cells:
+            books.count(work.number).started += at.stop - at.start
+            books.schedule.started(work.number, numbers[at])
+        supplies = supplied(cells, batch, books.values)
+        only = cells[0][0]  # where the recipe is not shared
+        if only.claims is not None:
+            taken = only.claims.taken
+            books.cache.checkpoints(only.number, numbers, [taken.get(number, NO_KEY) for number in numbers])
         return Job(
-            task=work.task, attempts=attempts, numbers=numbers, names=[work.planned.name],
-            columns=work.columns(numbers, books.values), seconds=books.seconds.get(work.task.id, 0.0),
-            modules=self._modules(work),
-            supplies=supplies, canon=self._landing.sameness.column(work, numbers),
+            task=recipe.task, attempts=attempts, numbers=numbers, names=names(cells),
+            columns=columns(cells, batch, books.values), seconds=books.seconds.get(recipe.task.id, 0.0),
+            modules=modules(only, books.values),
+            supplies=supplies, canon=self._landing.sameness.column(only, numbers) if not recipe.shared else [],
         )  # fmt: skip
-
-    def _modules(self, work: Work) -> tuple[str, ...]:
-        """Give the modules of user classes that may be met: only those that are imported here."""
-        names = self._books.values.class_names.union(work.classes)
-        kinds = [kind for kind in map(find_class, names) if kind is not None]
-        return tuple(sorted({kind.__module__ for kind in kinds} - {"__main__"}))

@@ -1,29 +1,34 @@
 """Cells on their way: judged and waiting for an executor, or handed to one.
 
-Columns throughout: a batch and a flight hold cells of one node; a cell is its place in
-them. Only the engine's thread touches these.
+Columns throughout: a batch and a flight hold cells of one recipe, of one node or of
+several; a cell is its place in them. Only the engine's thread touches these.
 """
 
 from __future__ import annotations
 
 import heapq
-from collections import deque
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
+from flowcore.plan.stations import Rank
 from flowcore.run.job import Component, Done
-from flowcore.run.work import Work
+from flowcore.run.recipe import Recipe
+
+Stretch = tuple[int, int, int]  # a node, and the first and the end of its cells in a column
 
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """Cells of one node that have to run, with their keys."""
+    """Cells of one recipe that have to run, with their keys."""
 
-    work: Work
+    recipe: Recipe
+    nodes: list[int]  # one a cell, and so are all columns
     numbers: list[int]
     keys: list[bytes]  # empty bytes: not keyed
     own: list[list[Component]]  # a column a parameter; one entry where all share it
+    alone: bool = False  # one cell, that is to run beside nobody
 
     def split(self, count: int, first: int = 0) -> tuple[Batch, Batch]:
         """Give `count` cells from the `first` on, and the rest."""
@@ -36,13 +41,17 @@ class Batch:
         """Give the cells at these places."""
         own = [column if len(column) == 1 else [column[i] for i in places] for column in self.own]
         return Batch(
-            work=self.work, numbers=[self.numbers[i] for i in places], keys=[self.keys[i] for i in places], own=own
-        )
+            recipe=self.recipe, nodes=[self.nodes[i] for i in places], numbers=[self.numbers[i] for i in places],
+            keys=[self.keys[i] for i in places], own=own,
+        )  # fmt: skip
 
     def _part(self, first: int, last: int) -> Batch:
         whole = len(self.numbers)
         own = [column if len(column) == 1 and whole > 1 else column[first:last] for column in self.own]
-        return Batch(work=self.work, numbers=self.numbers[first:last], keys=self.keys[first:last], own=own)
+        return Batch(
+            recipe=self.recipe, nodes=self.nodes[first:last], numbers=self.numbers[first:last],
+            keys=self.keys[first:last], own=own,
+        )  # fmt: skip
 
 
 @dataclass(slots=True, kw_only=True)
@@ -53,9 +62,10 @@ class Flight:
     first: int
     began: float  # clock.monotonic
 
-    def number(self, attempt: int) -> int:
-        """Give the cell number of an attempt."""
-        return self.batch.numbers[attempt - self.first]
+    def cell(self, attempt: int) -> tuple[int, int]:
+        """Give node and number of an attempt's cell."""
+        place = attempt - self.first
+        return self.batch.nodes[place], self.batch.numbers[place]
 
     def key(self, attempt: int) -> bytes:
         """Give the key of an attempt's cell."""
@@ -64,63 +74,145 @@ class Flight:
 
 @dataclass(slots=True)
 class Queue:
-    """The batches of one node that wait for an executor."""
+    """The batches of one recipe that wait for an executor, best rank first."""
 
-    batches: deque[Batch] = field(default_factory=deque)
+    recipe: Recipe
+    batches: list[tuple[Rank, int, Batch]] = field(default_factory=list)  # a heap
     cells: int = 0
+
+    @property
+    def front(self) -> Batch:
+        """The batch that goes next."""
+        return self.batches[0][2]
 
 
 class Backlog:
-    """Judged cells that wait for an executor, by lane, best rank first."""
+    """Judged cells that wait for an executor, by lane and recipe, best rank first."""
 
     def __init__(self) -> None:
-        self._queues: dict[int, Queue] = {}
-        self._lanes: dict[str, list[tuple[tuple[float, int, int], int]]] = {}
+        self._queues: dict[str, dict[int, Queue]] = {}
+        self._waiting: dict[int, int] = {}  # cells of each node
+        self._order = itertools.count()
 
     def waiting(self, node: int) -> int:
         """Tell how many cells of a node wait."""
-        queue = self._queues.get(node)
-        return queue.cells if queue else 0
+        return self._waiting.get(node, 0)
 
-    def add(self, lane: str, rank: tuple[float, int, int], batch: Batch) -> None:
-        """Let a batch wait."""
-        node = batch.work.number
-        queue = self._queues.get(node)
+    def add(self, rank: Rank, batch: Batch) -> None:
+        """Let a batch wait; `rank` is that of its best node."""
+        recipe = batch.recipe
+        queues = self._queues.setdefault(recipe.lane, {})
+        queue = queues.get(recipe.task.id)
         if queue is None:
-            queue = self._queues[node] = Queue()
-            heapq.heappush(self._lanes.setdefault(lane, []), (rank, node))
-        queue.batches.append(batch)
+            queue = queues[recipe.task.id] = Queue(recipe)
+        heapq.heappush(queue.batches, (rank, next(self._order), batch))
         queue.cells += len(batch.numbers)
+        for node, first, last in stretches(batch.nodes):
+            self._waiting[node] = self._waiting.get(node, 0) + last - first
 
-    def nodes(self, lane: str) -> list[int]:
-        """Give the nodes with waiting cells in a lane, best rank first."""
-        heap = self._lanes.get(lane, [])
-        if len(heap) > 1:
-            heap.sort()  # a sorted list is a heap
-        return [node for _, node in heap]
+    def queues(self, lane: str) -> list[Queue]:
+        """Give what waits in a lane, best rank first."""
+        queues = list(self._queues.get(lane, {}).values())
+        return sorted(queues, key=_first_rank) if len(queues) > 1 else queues
 
     def lanes(self) -> list[str]:
         """Give the lanes in which something waits."""
-        return [lane for lane, heap in self._lanes.items() if heap]
+        return [lane for lane, queues in self._queues.items() if queues]
 
-    def front(self, node: int) -> Batch:
-        """Give the batch of a node that goes next."""
-        return self._queues[node].batches[0]
-
-    def take(self, lane: str, node: int, count: int, *, share: float = 0.0) -> Batch:
-        """Take up to `count` cells of a node, all from one batch: its first ones, or with `share` 1.0 its last."""
-        queue = self._queues[node]
-        batch = queue.batches.popleft()
-        if len(batch.numbers) > count:
-            batch, rest = batch.split(count, round(share * (len(batch.numbers) - count)))
-            queue.batches.appendleft(rest)
-        queue.cells -= len(batch.numbers)
+    def take(self, queue: Queue, count: int, *, share: float = 0.0) -> Batch:
+        """Take up to `count` cells of a queue: its first ones; of one batch, with `share` 1.0, the last."""
+        taken: list[Batch] = []
+        while queue.batches and count > 0 and not (taken and (taken[0].alone or queue.front.alone)):
+            rank, order, batch = heapq.heappop(queue.batches)
+            if len(batch.numbers) > count:
+                batch, rest = batch.split(count, round(share * (len(batch.numbers) - count)))
+                heapq.heappush(queue.batches, (rank, order, rest))
+            taken.append(batch)
+            count -= len(batch.numbers)
+            queue.cells -= len(batch.numbers)
+        for node, first, last in [stretch for batch in taken for stretch in stretches(batch.nodes)]:
+            left = self._waiting[node] - (last - first)
+            if left:
+                self._waiting[node] = left
+            else:
+                del self._waiting[node]
         if not queue.batches:
-            del self._queues[node]
-            heap = self._lanes[lane]
-            heap[:] = [entry for entry in heap if entry[1] != node]
-            heapq.heapify(heap)
-        return batch
+            del self._queues[queue.recipe.lane][queue.recipe.task.id]
+        return merged(taken)
+
+
+def _first_rank(queue: Queue) -> tuple[Rank, int]:
+    return queue.batches[0][0], queue.batches[0][1]
+
+
+def merged(batches: Sequence[Batch]) -> Batch:
+    """Give batches of one recipe as one."""
+    if len(batches) == 1:
+        return batches[0]
+    columns = zip(*(batch.own for batch in batches), strict=True)
+    sizes = [len(batch.numbers) for batch in batches]
+    return Batch(
+        recipe=batches[0].recipe, nodes=[n for b in batches for n in b.nodes],
+        numbers=[n for b in batches for n in b.numbers], keys=[k for b in batches for k in b.keys],
+        own=[chained(parts, sizes) for parts in columns],
+    )  # fmt: skip
+
+
+def chained(parts: Sequence[Sequence[bytes]], sizes: Sequence[int]) -> list[bytes]:
+    """Give columns one after the other; one entry that so many share is repeated, unless they all share one.
+
+    Examples
+    --------
+    >>> chained([[b"a"], [b"b", b"c"]], [2, 2]), chained([[b"a"], [b"a"]], [2, 1])
+    ([b'a', b'a', b'b', b'c'], [b'a'])
+    """
+    first = parts[0][0]
+    if all(len(part) == 1 and part[0] == first for part in parts):
+        return [first]
+    found: list[bytes] = []
+    for part, size in zip(parts, sizes, strict=True):
+        found.extend(part if len(part) == size else [part[0]] * size)
+    return found
+
+
+def stretches(nodes: Sequence[int]) -> Iterator[Stretch]:
+    """Yield what stands together of each node in a column.
+
+    Examples
+    --------
+    >>> list(stretches([7, 7, 3]))
+    [(7, 0, 2), (3, 2, 3)]
+    """
+    whole = len(nodes)
+    if whole and alike(nodes):
+        yield nodes[0], 0, whole
+        return
+    first = 0
+    for place in range(1, whole + 1):
+        if place == whole or nodes[place] != nodes[first]:
+            yield nodes[first], first, place
+            first = place
+
+
+def alike(nodes: Sequence[int]) -> bool:
+    """Tell whether a column of nodes, which is not empty, names one only."""
+    return nodes[0] == nodes[-1] and nodes.count(nodes[0]) == len(nodes)
+
+
+def landed(flight: Flight, places: Sequence[int], done: Done) -> Batch:
+    """Give the cells of a flight whose values are at these places of a Done, in their order."""
+    offsets = [done.attempts[i] - flight.first for i in places]
+    whole = len(offsets) == len(flight.batch.numbers) and offsets == list(range(len(offsets)))
+    return flight.batch if whole else flight.batch.at(offsets)
+
+
+def apart(batch: Batch, places: list[int], nodes: Collection[int]) -> list[tuple[Batch, list[int]]]:
+    """Give the cells of some nodes and the others by themselves, with their places; there may be none of one kind."""
+    among = [i for i, node in enumerate(batch.nodes) if node in nodes] if nodes else []
+    if not among or len(among) == len(places):
+        return [(batch, places)]
+    others = sorted({*range(len(places))}.difference(among))
+    return [(batch.at(rows), [places[i] for i in rows]) for rows in (among, others)]
 
 
 def kept_under(keys: Sequence[bytes], done: Done, places: Sequence[int]) -> list[bytes]:

@@ -16,7 +16,7 @@ asks for several takes them of `workers`.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 
 from flowcore import clock
 from flowcore.dataclass import dataclass
@@ -117,10 +117,12 @@ class Gate:
 
     # ---- asking ----------------------------------------------------------------------
 
-    def room(self, work: Work, cells: Sequence[int], most: int) -> int:
-        """Tell how many of the waiting cells of a work may begin now, of `most` that could be handed over."""
-        ask = self.meet(work)
-        alone = bool(self.alone) and (work.number, cells[0]) in self.alone
+    def room(self, work: Work, front: Batch, most: int) -> int:
+        """Tell how many waiting cells may begin now, of `most` that could be handed over.
+
+        They are of one recipe; `work` is that of the first of them, and `front` the batch that it is in.
+        """
+        ask, alone = self.meet(work), front.alone
         if self._prefetch is not None and work.number in self._fetching:
             most = min(most, self._prefetch.room(self._fetching[work.number]))
         if ask.plain and not alone and not self._admission.shut and not self.durations.peak(ask.identity):
@@ -216,19 +218,20 @@ class Gate:
 
     def parted(self, batch: Batch) -> Iterator[Batch]:
         """Yield a batch with each cell that is to run alone on its own."""
-        single = [i for i, number in enumerate(batch.numbers) if (batch.work.number, number) in self.alone]
-        yield from (batch.at([i]) for i in single)
+        cells = zip(batch.nodes, batch.numbers, strict=True)
+        single = [i for i, cell in enumerate(cells) if cell in self.alone]
+        yield from (replace(batch.at([i]), alone=True) for i in single)
         rest = [i for i in range(len(batch.numbers)) if i not in set(single)]
         if rest:
             yield batch.at(rest)
 
     # ---- taking ----------------------------------------------------------------------
 
-    def enter(self, work: Work, flight: Flight) -> None:
+    def enter(self, flight: Flight) -> None:
         """Cells begin."""
-        ask, cells = self._asks[work.task.id], len(flight.batch.numbers)
-        self._count_fetched(work, cells)
-        alone = bool(self.alone) and (work.number, flight.batch.numbers[0]) in self.alone
+        task, alone, cells = flight.batch.recipe.task.id, flight.batch.alone, len(flight.batch.numbers)
+        ask = self._asks[task]
+        self._count_fetched(flight.batch.nodes, 1)
         need = NOTHING if ask.plain and not self.durations.peak(ask.identity) else self._need(ask)
         limit = ask.limit
         if limit is not None and limit.period:
@@ -238,16 +241,15 @@ class Gate:
         if need == NOTHING and not alone:
             return
         for _ in range(cells if ask.each else 1):
-            self._admission.admit(work.task.id, need, alone=alone)
+            self._admission.admit(task, need, alone=alone)
         self._seats[flight.first] = _Seat(need, alone, ask.each, cells)
 
-    def leave(self, flight: Flight, cells: int) -> None:
-        """So many attempts of a flight have ended."""
-        work = flight.batch.work
-        ask = self._asks[work.task.id]
+    def leave(self, flight: Flight, nodes: Sequence[int]) -> None:
+        """Attempts of a flight have ended, at cells of these nodes."""
+        ask, cells = self._asks[flight.batch.recipe.task.id], len(nodes)
         if ask.limit is not None and not ask.limit.period:
             self._running[ask.limited] -= cells
-        self._count_fetched(work, -cells)
+        self._count_fetched(nodes, -1)
         seat = self._seats.get(flight.first)
         if seat is None:
             return
@@ -259,24 +261,28 @@ class Gate:
 
     # ---- fetching --------------------------------------------------------------------
 
-    def wait(self, node: int, cells: int) -> None:
-        """So many cells could begin, as far as their inputs go; fewer than none: they do, or cannot after all."""
-        if self._prefetch is not None and node in self._uses:
-            self._prefetch.wait(self._uses[node], cells)
+    def wait(self, nodes: Sequence[int], sign: int = 1) -> None:
+        """Cells of these nodes could begin, as far as their inputs go; with `sign` -1: they do, or cannot after all."""
+        for node in nodes if self._prefetch is not None else ():
+            if self._prefetch is not None and node in self._uses:
+                self._prefetch.wait(self._uses[node], sign)
 
-    def weigh(self, work: Work, records: Sequence[Record]) -> None:
-        """These values have arrived."""
-        if self._prefetch is not None and work.number in self._fetching:
-            self._prefetch.weigh(
-                self._fetching[work.number],
-                [len(record) + sum(size for _, size, _ in references(record)) for record in records],
-            )
+    def weigh(self, nodes: Sequence[int], records: Sequence[Record]) -> None:
+        """Values of these nodes have arrived."""
+        if self._prefetch is None:
+            return
+        for node, record in zip(nodes, records, strict=True):
+            if node in self._fetching:
+                size = len(record) + sum(size for _, size, _ in references(record))
+                self._prefetch.weigh(self._fetching[node], [size])
 
-    def _count_fetched(self, work: Work, cells: int) -> None:
-        if self._prefetch is not None:
-            self.wait(work.number, cells)
-            if work.number in self._fetching:
-                self._prefetch.fetch(self._fetching[work.number], cells)
+    def _count_fetched(self, nodes: Sequence[int], sign: int) -> None:
+        if self._prefetch is None:
+            return
+        self.wait(nodes, sign)
+        for node in nodes:
+            if node in self._fetching:
+                self._prefetch.fetch(self._fetching[node], sign)
 
 
 def _limited(work: Work, limit: Limit | None) -> Hashable:

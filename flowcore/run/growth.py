@@ -28,6 +28,7 @@ from flowcore.plan.pickled import is_pickled
 from flowcore.plan.records import combine, component_of
 from flowcore.run.books import Books, Cell, Growing
 from flowcore.run.chronicle import tell_drawn
+from flowcore.run.equals import release_parked, settle_parked
 from flowcore.run.failure import describe
 from flowcore.run.flight import Flight
 from flowcore.run.grown import DrawnFlow, DrawnNode, Grown
@@ -78,8 +79,8 @@ class Growths:
 
     def _plant(self, grown: Grown, flight: Flight) -> None:
         """Draw a flow in the place of the cell that returned it."""
-        books, work, place = self._books, flight.batch.work, grown.attempt - flight.first
-        cell = (work.number, flight.number(grown.attempt))
+        books, cell, place = self._books, flight.cell(grown.attempt), grown.attempt - flight.first
+        work = books.works[cell[0]]
         if self._landing.stopping:
             books.schedule.interrupted(cell[0], [cell[1]])
             return
@@ -109,7 +110,7 @@ class Growths:
         """Make the drawn nodes ready: what there was to look at has been looked at where they were drawn."""
         books, planned = self._books, [one for _, one in nodes]
         books.axes += tell_drawn(books.cache, planned, books.axes, by=growing.cell, codec=self.surround.codec)
-        refreshed = books.fresh(growing.cell[0], [growing.cell[1]]) == [True]
+        refreshed = books.fresh([growing.cell[0]], [growing.cell[1]]) == [True]
         for drawn, one in nodes:
             work = self._planting.work(flow, drawn, one, live[one.number - growing.first] if live else None)
             books.works[one.number] = work
@@ -120,7 +121,7 @@ class Growths:
                 books.refresh[one.number] = None
             if one.node.task is not None:
                 books.cache.node(one.number, work.facts())
-                growing.cached = growing.cached and work.keys is not None and work.answers_for is None
+                growing.cached = growing.cached and work.keys is not None and work.recipe.answers_for is None
         for kind, facts, site in flow.doubts:
             told = {name: tuple(fact) if isinstance(fact, list) else fact for name, fact in facts.items()}
             self.surround.tell(_DOUBTS[kind](**told), site)
@@ -204,12 +205,12 @@ class Growths:
         books.schedule.done(node, [number])
         if work.claims is not None:
             books.settle_states(work.claims, [number], [growing.key])
-        self._landing.settle_parked(growing.key, growing.cell)
+        settle_parked(books, growing.key, growing.cell)
         self._forget(growing)
 
     def _fail(self, growing: Growing, error: FlowcoreError | Failure) -> None:
         self._landing.fail_all(growing.cell[0], [growing.cell[1]], error)
-        self._landing.release_parked(growing.key)
+        release_parked(self._books, growing.key)
 
     def _not_kept(self, growing: Growing) -> NotStorable:
         """Say which of the nodes that a cell drew keeps it from being kept (contract E8)."""

@@ -20,7 +20,8 @@ from flowcore.run.books import Books, Cell, CellFailure, Tries
 from flowcore.run.budgets import charged, lacked_memory
 from flowcore.run.chronicle import failure_facts
 from flowcore.run.doubles import Doubles
-from flowcore.run.flight import Flight, kept_under
+from flowcore.run.equals import release_parked, settle_parked
+from flowcore.run.flight import Batch, Flight, alike, apart, kept_under, landed, merged, stretches
 from flowcore.run.job import (
     CHANGED,
     Died,
@@ -96,12 +97,21 @@ class Landing:
         self.stopping = False
         self.sameness = sameness
         self.doubles = Doubles(books, name)
+        self._landed: list[tuple[Batch, Trace]] = []  # values that are not written down yet
 
-    def take(self, result: Result) -> None:  # noqa: PLR0912 - one arm a kind
-        """Take one result in."""
-        match result:
-            case Done():
+    def take(self, *results: Result) -> None:
+        """Take results in; all values of a row of them are written down together."""
+        for result in results:
+            if isinstance(result, Done):
                 self._done(result)
+            else:
+                self._commit()
+                self._take(result)
+        self._commit()
+
+    def _take(self, result: Result) -> None:
+        """Take in what is no value."""
+        match result:
             case Interrupted():
                 self._interrupted(result.attempts)
             case Warned():
@@ -111,7 +121,7 @@ class Landing:
             case Printed():
                 flight = self.books.attempts.get(result.attempt)
                 if flight is not None:
-                    self._printed(flight.batch.work.number, flight.number(result.attempt), result)
+                    self._printed(*flight.cell(result.attempt), result)
             case Failed() | Skipped() | Lost() | Died() | TimedOut():
                 flight = self.end(result.attempt)
                 if flight is not None:
@@ -132,59 +142,77 @@ class Landing:
                 last = flight
                 groups.append((flight, []))
             groups[-1][1].append(i)
+        kin: dict[int, list[tuple[Flight, list[int]]]] = {}
         for flight, places in groups:
-            self._leave(flight, len(places))
-            self._land(flight, done, places)
-        for attempt, path, kind in done.refusals:
-            for flight, places in groups:
-                if any(done.attempts[i] == attempt for i in places):
-                    self._refused(flight.batch.work, path, kind)
+            kin.setdefault(flight.batch.recipe.task.id, []).append((flight, places))
+        for parts in kin.values():
+            pieces, places = [landed(*part, done) for part in parts], [i for _, at in parts for i in at]
+            for (flight, _), piece in zip(parts, pieces, strict=True):
+                self._leave(flight, piece)
+            batch, handed = merged(pieces), min(flight.began for flight, _ in parts)
+            for some, at in apart(batch, places, self.books.refresh):
+                self._land(some, done, at, handed)
+            nodes = {done.attempts[i]: node for i, node in zip(places, batch.nodes, strict=True)}
+            for attempt, path, kind in done.refusals:
+                if attempt in nodes:
+                    self._refused(self.books.works[nodes[attempt]], path, kind)
 
-    def _land(self, flight: Flight, done: Done, places: Sequence[int]) -> None:
-        """Keep the values at these places of a Done, all of one flight."""
-        work, books = flight.batch.work, self.books
-        node = work.number
-        offsets = [done.attempts[i] - flight.first for i in places]
-        numbers, keys = [flight.batch.numbers[o] for o in offsets], [flight.batch.keys[o] for o in offsets]
+    def _land(self, batch: Batch, done: Done, places: Sequence[int], handed: float) -> None:
+        """Keep the values at these places of a Done, of the cells of a batch."""
+        recipe, books, numbers, keys = batch.recipe, self.books, batch.numbers, batch.keys
         seconds, peaks = [done.seconds[i] for i in places], [done.peaks[i] for i in places] if done.peaks else []
-        self._learn(work, seconds, peaks)
-        if done.same or work.task.same is not None:
+        self._learn(batch, seconds, peaks)
+        work = books.works[batch.nodes[0]]  # of all of them, where the recipe is not shared
+        if done.same or recipe.task.same is not None:
             self.sameness.settle(work, numbers, keys, done, places)
-        if work.task.mode == "expand":
+        if recipe.task.mode == "expand":
             self._expanded(work, numbers, [done.elements[i] for i in places])
             return
         vouched = self.vouched(work, numbers, keys)
         if not vouched:
             return
         records = [done.records[i] for i in places]
-        books.gate.weigh(work, records)
+        books.gate.weigh(batch.nodes, records)
         own = [done.components[i] for i in places]
         classes: list[list[tuple[str, bytes]]] = []
-        if done.classes or work.task.mode == "item":
+        if done.classes or recipe.task.mode == "item":
             classes = [self._classes(work, n, done, i) for n, i in zip(numbers, places, strict=True)]
         components = own
         if not all(own):
-            components = [c or self.derived(node, n, k) for c, n, k in zip(own, numbers, vouched, strict=True)]
+            cells = zip(own, batch.nodes, numbers, vouched, strict=True)
+            components = [c or self.derived(node, n, k) for c, node, n, k in cells]
             own = [c if is_pickled(r) else o for o, c, r in zip(own, components, records, strict=True)]
-        books.put_all(node, numbers, records, components, classes)
-        if self.doubles.expected(node):
-            self.doubles.landed(work, numbers, vouched, own)
-        self._record(flight, offsets, Trace(
-            node=node, numbers=numbers, keys=kept_under(vouched, done, places) if done.refusals else vouched,
-            components=own, records=records, seconds=seconds, peaks=peaks,
-            classes=classes if any(classes) else [], refresh=node in books.refresh,
-            times=times_of(done, places, flight, books.began),
-        ))  # fmt: skip
-        books.count(node).done += len(numbers)
-        books.schedule.done(node, numbers)
-        if work.claims is not None:
-            books.settle_states(work.claims, numbers, keys)
-        if books.parked:
-            for key, number in zip(keys, numbers, strict=True):
-                self.settle_parked(key, (node, number))
-        elif books.computing:
-            for key in keys:
-                books.computing.pop(key, None)
+        books.put_all(batch.nodes, numbers, records, components, classes)
+        self.doubles.look(batch, vouched, own)
+        kept = kept_under(vouched, done, places) if done.refusals else vouched
+        trace = Trace(
+            node=batch.nodes[0], nodes=[] if alike(batch.nodes) else batch.nodes, numbers=numbers, keys=kept,
+            own=batch.own, components=own, records=records, seconds=seconds, peaks=peaks,
+            classes=classes if any(classes) else [], refresh=batch.nodes[0] in books.refresh,
+            times=times_of(done, places, handed, books.began),
+        )  # fmt: skip
+        self._landed.append((batch, trace))
+
+    def _commit(self) -> None:
+        """Write down what has landed, and only then let what needs it know."""
+        fresh, self._landed = self._landed, []
+        if not fresh:
+            return
+        books = self.books
+        books.keep(*(trace for _, trace in fresh))
+        for batch, _ in fresh:
+            for node, first, last in stretches(batch.nodes):
+                books.count(node).done += last - first
+                books.schedule.done(node, batch.numbers[first:last])
+            claims = None if batch.recipe.shared else books.works[batch.nodes[0]].claims
+            if claims is not None:
+                books.settle_states(claims, batch.numbers, batch.keys)
+            if books.parked:
+                for key, node, number in zip(batch.keys, batch.nodes, batch.numbers, strict=True):
+                    settle_parked(books, key, (node, number))
+            elif books.computing:
+                for key in batch.keys:
+                    books.computing.pop(key, None)
 
     def vouched(self, work: Work, numbers: Sequence[int], keys: list[bytes]) -> list[bytes]:
         """Give the keys that results may be kept under: empty ones if what the task tracks has changed (F32).
@@ -205,17 +233,14 @@ class Landing:
     def _progressed(self, told: Metric) -> None:
         flight = self.books.attempts.get(told.attempt)
         if flight is not None:
-            self._progress(flight.batch.work.number, flight.number(told.attempt), told, last=self.stopping)
+            self._progress(*flight.cell(told.attempt), told, last=self.stopping)
 
-    def _record(self, flight: Flight, offsets: Sequence[int], trace: Trace) -> None:
-        trace.own.extend(c if len(c) == 1 else [c[o] for o in offsets] for c in flight.batch.own)
-        self.books.keep(trace)
-
-    def _learn(self, work: Work, seconds: Sequence[float], peaks: Sequence[int]) -> None:
-        total, known = sum(seconds), self.books.seconds.get(work.task.id)
-        self.books.durations.learn(task_identity(work.planned.node), len(seconds), total, peaks)
-        mean = total / len(seconds)
-        self.books.seconds[work.task.id] = mean if known is None else known + _WEIGHT * (mean - known)
+    def _learn(self, batch: Batch, seconds: Sequence[float], peaks: Sequence[int]) -> None:
+        task, total = batch.recipe.task.id, sum(seconds)
+        node = self.books.graph[batch.nodes[0]].node
+        self.books.durations.learn(task_identity(node), len(seconds), total, peaks)
+        mean, known = total / len(seconds), self.books.seconds.get(task)
+        self.books.seconds[task] = mean if known is None else known + _WEIGHT * (mean - known)
 
     def _classes(self, work: Work, number: int, done: Done, i: int) -> list[tuple[str, bytes]]:
         """Give the user classes met in a value; a part of a value has those of the whole."""
@@ -266,12 +291,12 @@ class Landing:
 
     def _without_value(self, result: Failed | Skipped | Lost | Died | TimedOut, flight: Flight) -> None:
         """An attempt that gave no value: skip, try again, or fail."""
-        work = flight.batch.work
-        cell = (work.number, flight.number(result.attempt))
+        cell = flight.cell(result.attempt)
+        work = self.books.works[cell[0]]
         if isinstance(result, Skipped):
             for key in self.vouched(work, [cell[1]], [flight.key(result.attempt)]):
                 land_skip(self.books, self.doubles, flight, result, key)
-            self.release_parked(flight.key(result.attempt))
+            release_parked(self.books, flight.key(result.attempt))
             return
         tries = self.books.tries.setdefault(cell, Tries())
         if isinstance(result, Lost):
@@ -279,7 +304,7 @@ class Landing:
             return
         tell_lapse(self.books, flight, result)
         if isinstance(result, Failed) and result.input is not None and condemn(result, work, cell[1], self.books):
-            self.release_parked(flight.key(result.attempt))
+            release_parked(self.books, flight.key(result.attempt))
             return
         beside = bool(self.books.attempts)
         error, budget, used = charged(result, tries, work, cell=self.name(*cell), beside=beside)
@@ -324,7 +349,7 @@ class Landing:
         self.books.cache.failed(node, number, failure_facts(failure))
         self.books.values.drop(node, number)  # of an earlier time, if this cell was made again
         self.books.schedule.failed(node, [number])
-        self.release_parked(key)
+        release_parked(self.books, key)
         self._failed(failure)
 
     def fail_all(self, node: int, numbers: Sequence[int], error: FlowcoreError | Failure) -> None:
@@ -336,7 +361,7 @@ class Landing:
         """An input could not be read: whoever made it makes it again, and the cell waits (contract F25)."""
         books = self.books
         tries.lost += 1
-        self.release_parked(key)  # what is made again may differ, and then so does this cell's key
+        release_parked(self.books, key)  # what is made again may differ, and then so does this cell's key
         makers = makers_of(digest, work, cell[1], books)
         if tries.lost > _LOSSES or not makers:
             error = ValueLost(cell=self.name(*cell), reason=f"its input {digest.hex()[:12]} cannot be read")
@@ -354,47 +379,22 @@ class Landing:
             flight = self.end(attempt)
             if flight is None:
                 continue
-            node, number = flight.batch.work.number, flight.number(attempt)
+            node, number = flight.cell(attempt)
             if self.stopping:
                 self.books.schedule.interrupted(node, [number])
             else:  # an executor gave it back
                 self.books.schedule.again(node, [number])
-
-    # ---- equal cells -----------------------------------------------------------------
-
-    def settle_parked(self, key: bytes, leader: Cell) -> None:
-        """Cells equal to one that is done have its value; one that must be kept has it only if it was."""
-        if not key or self.books.computing.pop(key, None) is None:
-            return
-        parked: dict[int, list[int]] = {}
-        kept = self.books.kept(key)
-        for node, number in self.books.parked.pop(key, ()):
-            if not kept and self.books.works[node].keep == Keep.REQUIRED:
-                self.books.schedule.again(node, [number])
-                continue
-            self.books.share(node, number, leader)
-            parked.setdefault(node, []).append(number)
-        for node, numbers in parked.items():
-            self.books.count(node).hit += len(numbers)
-            self.books.cache.hits(node, numbers, [key] * len(numbers))
-            self.books.schedule.done(node, numbers)
-
-    def release_parked(self, key: bytes) -> None:
-        """Cells equal to one that gave no value go on by themselves: to its skip if that is kept."""
-        if not key or self.books.computing.pop(key, None) is None:
-            return
-        for node, number in self.books.parked.pop(key, ()):
-            self.books.schedule.again(node, [number])
 
     def end(self, attempt: int) -> Flight | None:
         """Take an attempt out of the table; None if it has ended already."""
         flight = self.books.attempts.pop(attempt, None)
         if flight is None:
             return None
-        self._leave(flight, 1)
+        self._leave(flight, flight.batch.at([attempt - flight.first]))
         return flight
 
-    def _leave(self, flight: Flight, count: int) -> None:
-        """So many attempts of a flight have ended."""
-        self.books.count(flight.batch.work.number).started -= count
-        self.books.gate.leave(flight, count)
+    def _leave(self, flight: Flight, batch: Batch) -> None:
+        """Attempts at these cells of a flight have ended."""
+        for node, first, last in stretches(batch.nodes):
+            self.books.count(node).started -= last - first
+        self.books.gate.leave(flight, batch.nodes)

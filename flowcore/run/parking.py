@@ -16,16 +16,15 @@ begin a cell within that time both compute it: double work, and nothing worse (P
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from itertools import islice
 from typing import Final
 
 from flowcore import clock
 from flowcore.run.books import Books, Cell
+from flowcore.run.equals import release_parked
 from flowcore.run.flight import Batch
 from flowcore.run.growth import Growths
 from flowcore.run.inbox import Timer
-from flowcore.run.landing import Landing
 from flowcore.store.cache import Miss
 from flowcore.store.neighbours import PAUSE
 
@@ -41,36 +40,34 @@ class Parking:
     ----------
     books : Books
         The run's tables.
-    landing : Landing
-        Releases cells that are parked behind another one of this run.
     growths : Growths
         Knows which cells would wait for each other.
     """
 
-    def __init__(self, books: Books, landing: Landing, growths: Growths) -> None:
+    def __init__(self, books: Books, growths: Growths) -> None:
         self._books = books
-        self._landing = landing
         self._growths = growths
         self._neighbours = books.neighbours
         self._waiting: dict[bytes, Cell] = {}  # key -> the cell here that waits for another run's
         self._timer: Timer | None = None
 
-    def leaders(self, node: int, numbers: Sequence[int], keys: Sequence[bytes], misses: list[int]) -> list[int]:
+    def leaders(self, batch: Batch, misses: list[int]) -> list[int]:
         """Give those of the misses that compute their key; cells equal to one that does are parked."""
+        keys, cells = batch.keys, list(zip(batch.nodes, batch.numbers, strict=True))
         computing, before = self._books.computing, len(self._books.computing)
         for i in misses:
-            computing.setdefault(keys[i], (node, numbers[i]))
+            computing.setdefault(keys[i], cells[i])
         if len(computing) != before + len(misses):
-            leaders = [i for i in misses if computing[keys[i]] == (node, numbers[i])]
+            leaders = [i for i in misses if computing[keys[i]] == cells[i]]
             for i in set(misses).difference(leaders):
-                if not self._growths.park((node, numbers[i]), keys[i], computing[keys[i]]):
+                if not self._growths.park(cells[i], keys[i], computing[keys[i]]):
                     continue
-                self._books.parked.setdefault(keys[i], []).append((node, numbers[i]))
-                self._books.schedule.parked(node, [numbers[i]])
+                self._books.parked.setdefault(keys[i], []).append(cells[i])
+                self._books.schedule.parked(cells[i][0], [cells[i][1]])
             misses = leaders
         if self._neighbours is None or not self._neighbours.claims:
             return misses
-        here = [i for i in misses if not self._wait_elsewhere(node, numbers[i], keys[i])]
+        here = [i for i in misses if not self._wait_elsewhere(*cells[i], keys[i])]
         if len(here) < len(misses):
             self._count()
         return here
@@ -100,8 +97,8 @@ class Parking:
         if not stale:
             return batch
         for i in sorted(stale):
-            self._landing.release_parked(batch.keys[i])
-        self._books.schedule.again(batch.work.number, [batch.numbers[i] for i in sorted(stale)])
+            release_parked(self._books, batch.keys[i])
+            self._books.schedule.again(batch.nodes[i], [batch.numbers[i]])
         left = [i for i in range(len(batch.numbers)) if i not in stale]
         return batch.at(left) if left else None
 
@@ -110,7 +107,7 @@ class Parking:
         attempts, since = self._books.attempts, clock.monotonic() - _LONG
         long = (flight.key(attempt) for attempt, flight in attempts.items() if flight.began <= since)
         keys = b"".join(islice(filter(None, long), _NAMED))
-        running = Counter(flight.batch.work.number for flight in attempts.values())
+        running = Counter(flight.cell(attempt)[0] for attempt, flight in attempts.items())
         more = {"computing": keys, "parked": self._books.awaited, "running": dict(running)}
         return {"cells": len(attempts)} | {name: told for name, told in more.items() if told}
 
@@ -122,7 +119,7 @@ class Parking:
     def _wait_elsewhere(self, node: int, number: int, key: bytes) -> bool:
         """Park a cell whose key another run is computing."""
         assert self._neighbours is not None, "asked for with neighbours only"
-        if key not in self._neighbours.claims or self._books.fresh(node, [number]) == [True]:
+        if key not in self._neighbours.claims or self._books.fresh([node], [number]) == [True]:
             return False
         self._waiting[key] = (node, number)
         self._books.schedule.parked(node, [number])
@@ -131,15 +128,13 @@ class Parking:
 
     def _stale(self, batch: Batch) -> set[int]:
         """Give the places of the cells that another run has answered, or is computing."""
-        books, node = self._books, batch.work.number
+        books = self._books
         assert self._neighbours is not None, "asked for with neighbours only"
-        if node in books.refresh:
-            return set()
         stale = {i for i, key in enumerate(batch.keys) if key in self._neighbours.claims}
-        if self._neighbours.recorded and batch.work.keys is not None:
-            answers = books.cache.judge(batch.keys, younger_than=batch.work.answers_for)
+        if self._neighbours.recorded and batch.recipe.keys is not None:
+            answers = books.cache.judge(batch.keys, younger_than=batch.recipe.answers_for)
             stale |= {i for i, answer in enumerate(answers) if not isinstance(answer, Miss)}
-        return stale
+        return {i for i in stale if batch.nodes[i] not in books.refresh}
 
     def _watch(self) -> None:
         """Look again in a second, as long as cells wait."""
@@ -156,7 +151,7 @@ class Parking:
         assert self._neighbours is not None, "cells wait for neighbours only"
         for key in [key for key in self._waiting if key not in self._neighbours.claims]:
             node, number = self._waiting.pop(key)
-            self._landing.release_parked(key)
+            release_parked(self._books, key)
             self._books.schedule.again(node, [number])
         if self._books.awaited:
             self._count()

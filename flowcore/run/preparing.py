@@ -79,7 +79,7 @@ def prepare(planned: Planned, surround: Surround) -> Work:
 def _recipe(planned: Planned, surround: Surround, encoder: Encoder, parts: list[tuple[str, Part]]) -> Recipe:
     """Find the recipe of a node among those of earlier ones, or make it."""
     node = planned.node
-    if node.task is None or encoder.refused or encoder.classes or _alone(node):
+    if encoder.refused or encoder.classes or node.task is None or _alone(node):
         return _make(planned, surround, encoder, parts)
     shape = dumps([[name for name, _ in parts], [part for _, part in parts], node.positional, len(planned.slots)])
     known = surround.recipes.setdefault((id(node.task.function), node.task.name, shape), [])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from types import FunctionType
 
 from flowcore.dataclass import dataclass
 from flowcore.declare.options import TaskOptions
@@ -38,3 +39,22 @@ class Recipe:
     met: tuple[Fingerprint, ...] = ()  # of the user classes in its constants
     draws: bool = False  # whether its cells have random streams, which should not be the same
     watch: Watch | None = None  # over what the task tracks and may change during the run
+
+    @property
+    def answers_for(self) -> float | None:
+        """For how many seconds a kept result answers; None: for ever."""
+        cache = self.options.cache
+        return None if isinstance(cache, bool | str) else float(cache)
+
+    def functions(self) -> dict[bytes, FunctionType]:
+        """Give the user's functions that its identity is made of, by their digests as parts."""
+        codes = (*self.met, *((self.code,) if self.code is not None else ()))
+        return {digest: function for code in codes for digest, function in code.functions}
+
+    def facts(self) -> dict[str, object]:
+        """Give what is known of all nodes with it, for the journal."""
+        keys = self.keys
+        facts: dict[str, object] = {"runner": self.lane, "common": keys.common if keys is not None else {}}
+        facts["own"] = [own.name for own in self.own] if keys is not None else []
+        unfollowed = list(self.code.unfollowed) if self.code is not None else []
+        return facts | {"blind": unfollowed} if unfollowed else facts

@@ -47,8 +47,8 @@ from flowcore.run.work import Work
 from flowcore.run.written import Surround
 from flowcore.store.cache import Hit, Miss, Skipped
 from flowcore.store.codecs import Codec
+from flowcore.store.commons import older_commons
 from flowcore.store.directory import Store
-from flowcore.store.history import older_commons
 
 _BATCH = 4096  # cells keyed and judged together
 _UNREADABLE = (ValueGone, BadRecord, NoEncoding, LookupError, TypeError, ValueError)
@@ -259,7 +259,7 @@ class Rehearsal:
         keys, own = work.keyed(numbers, self.values)
         cells = self._refresh.get(node, ())
         fresh = None if node not in self._refresh else [cells is None or n in cells for n in numbers]
-        answers = self.archive.cache.judge(keys, younger_than=work.answers_for, fresh=fresh)
+        answers = self.archive.cache.judge(keys, younger_than=work.recipe.answers_for, fresh=fresh)
         if node in self._trust and fresh is None:
             before = [not isinstance(answer, Miss) for answer in answers]
             self._trust.judge(work, numbers, keys, own, answers, self.archive.cache)

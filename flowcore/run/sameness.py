@@ -41,7 +41,7 @@ class Sameness:
         books, node = self._books, work.number
         if work.task.same is None or work.keys is None:
             return []
-        fresh = books.fresh(node, numbers) or [False] * len(numbers)
+        fresh = books.fresh([node] * len(numbers), numbers) or [False] * len(numbers)
         for number, anew in zip(numbers, fresh, strict=True):
             hit = None if anew else self._find(node, number)
             if hit is not None:

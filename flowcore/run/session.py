@@ -49,8 +49,8 @@ from flowcore.run.warned import arrived
 from flowcore.run.written import Surround
 from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
+from flowcore.store.commons import older_commons
 from flowcore.store.directory import Store
-from flowcore.store.history import older_commons
 
 Status: TypeAlias = Literal["running", "done", "failed", "interrupted", "broken"]
 _PATIENCE = 5.0  # seconds that a dropped run is waited for
@@ -329,7 +329,7 @@ class Session:
 
     def _named(self, attempt: int) -> str:
         flight = self.books.attempts.get(attempt)
-        return self.labels.name(flight.batch.work.number, flight.number(attempt)) if flight is not None else ""
+        return self.labels.name(*flight.cell(attempt)) if flight is not None else ""
 
     def _hear(self, printed: PrintedResult) -> None:
         self._landing.take(printed)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from flowcore.plan.skipped import NO_VALUE, skip_record
 from flowcore.run.books import Books, Cell
 from flowcore.run.doubles import Doubles
-from flowcore.run.flight import Flight
+from flowcore.run.flight import Batch, Flight
 from flowcore.run.job import Skipped
 from flowcore.run.whenabouts import times_of_one
 from flowcore.store.answers import Answer
@@ -22,8 +22,8 @@ from flowcore.store.trace import Trace
 
 def land_skip(books: Books, doubles: Doubles, flight: Flight, result: Skipped, key: bytes) -> None:
     """Keep a skip under `key`, none if that is empty, and settle its cell."""
-    work, number, place = flight.batch.work, flight.number(result.attempt), result.attempt - flight.first
-    node, own = work.number, flight.batch.own
+    (node, number), place, own = flight.cell(result.attempt), result.attempt - flight.first, flight.batch.own
+    work = books.works[node]
     if key and doubles.expected(node):
         doubles.landed(work, [number], [key], [NO_VALUE])
     books.keep(Trace(
@@ -36,11 +36,9 @@ def land_skip(books: Books, doubles: Doubles, flight: Flight, result: Skipped, k
         books.settle_states(work.claims, [number], [flight.key(result.attempt)])
 
 
-def answer_skips(
-    books: Books, node: int, numbers: Sequence[int], keys: Sequence[bytes], answers: Sequence[Answer]
-) -> None:
-    """Settle those of a node's cells of which a record says that they were skipped."""
-    for number, key, answer in zip(numbers, keys, answers, strict=True):
+def answer_skips(books: Books, batch: Batch, answers: Sequence[Answer]) -> None:
+    """Settle those of these cells of which a record says that they were skipped."""
+    for node, number, key, answer in zip(batch.nodes, batch.numbers, batch.keys, answers, strict=True):
         if isinstance(answer, Known):
             books.cache.skipped(node, number, answer.reason, key)
             _settle(books, (node, number), answer.reason)

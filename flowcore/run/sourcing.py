@@ -17,7 +17,7 @@ from typing import Any
 from flowcore.plan.bytecode import code_form
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.pieces import constant_identity
-from flowcore.run.work import Work
+from flowcore.run.recipe import Recipe
 from flowcore.store.sources import Sources
 
 Places = dict[tuple[int, str], list[CodeType]]  # first line and name -> code that begins there
@@ -54,15 +54,15 @@ class Sourcing:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._seen: set[int] = set()
-        self._looked: set[bytes] = set()  # nodes share functions: each is looked for once
+        self._looked: set[bytes] = set()  # recipes share functions: each is looked for once
         self._texts = Texts()
 
-    def tell(self, work: Work) -> None:
-        """Cells of a node have to run: keep the text of its functions, if it is not there."""
-        if work.number in self._seen:
+    def tell(self, recipe: Recipe) -> None:
+        """Cells of a recipe have to run: keep the text of its functions, if it is not there."""
+        if recipe.task.id in self._seen:
             return
-        self._seen.add(work.number)
-        functions = work.functions()
+        self._seen.add(recipe.task.id)
+        functions = recipe.functions()
         strange = functions.keys() - self._looked
         self._looked |= strange
         for digest in sorted(self._sources.missing(strange)):

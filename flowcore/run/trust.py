@@ -59,7 +59,7 @@ class Trust:
                 return
             old = older.keys([column if len(column) == 1 else [column[i] for i in missed] for column in own])
             old = old * len(missed) if len(old) == 1 else old
-            found = cache.judge(old, younger_than=work.answers_for)
+            found = cache.judge(old, younger_than=work.recipe.answers_for)
             answered = zip(missed, old, found, strict=True)
             accepted = [(i, key, one) for i, key, one in answered if not isinstance(one, Miss)]
             if accepted:

@@ -19,8 +19,8 @@ from flowcore.store.times import Times
 _AGREED = 1e-3  # seconds that two readings of one clock may seem to be out of order
 
 
-def times_of(done: Done, places: Sequence[int], flight: Flight, zero: float) -> Times | None:
-    """Give when the cells at these places of a Done ran; None if nobody told."""
+def times_of(done: Done, places: Sequence[int], handed: float, zero: float) -> Times | None:
+    """Give when the cells at these places of a Done ran, which were `handed` over then; None if nobody told."""
     if not done.times:
         return None
     whole = len(places) == len(done.attempts)
@@ -28,9 +28,9 @@ def times_of(done: Done, places: Sequence[int], flight: Flight, zero: float) -> 
         done.times[k::3] if whole else [done.times[3 * i + k] for i in places] for k in range(3)
     )
     workers = [done.workers[i] for i in places] if done.workers else [0] * len(places)
-    if min(begins) < flight.began - _AGREED:  # another clock: the end is when we hear of it
+    if min(begins) < handed - _AGREED:  # another clock: the end is when we hear of it
         now = clock.monotonic()
-        begins = [max(flight.began, now - done.seconds[i]) for i in places]
+        begins = [max(handed, now - done.seconds[i]) for i in places]
     return Times(begins=[begin - zero for begin in begins], fetching=fetching, keeping=keeping, workers=workers)
 
 
@@ -52,5 +52,4 @@ def tell_lapse(books: Books, flight: Flight, result: Failed | Lost | Died | Time
         seconds, why = now - began, "died"
     else:
         began, seconds, why = max(flight.began, result.began), result.seconds, "raised"
-    number = flight.number(result.attempt)
-    books.cache.lapsed(flight.batch.work.number, number, (began - books.began, seconds), result.worker, why)
+    books.cache.lapsed(*flight.cell(result.attempt), (began - books.began, seconds), result.worker, why)

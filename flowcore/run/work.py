@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from types import FunctionType
 
 from flowcore.dataclass import dataclass
 from flowcore.declare.checkpoint import CHECKPOINT
@@ -85,12 +84,6 @@ class Work:
         source = self.supplies.get(CHECKPOINT)
         return source if isinstance(source, ClaimSource) else None
 
-    @property
-    def answers_for(self) -> float | None:
-        """For how many seconds a kept result answers; None: for ever."""
-        cache = self.recipe.options.cache
-        return None if isinstance(cache, bool | str) else float(cache)
-
     def lacking(self, numbers: Sequence[int], lost: Callable[[int, int], bool]) -> list[int]:
         """Give the cells that are handed a gather from which failed cells are left out."""
         gathers = [feed for feed in self.feeders if isinstance(feed, FromGather)]
@@ -107,19 +100,11 @@ class Work:
         keys = self.keys.keys(own) if own else self.keys.keys([])
         return (keys * len(numbers) if len(keys) == 1 and len(numbers) > 1 else keys), own
 
-    def functions(self) -> dict[bytes, FunctionType]:
-        """Give the user's functions that its identity is made of, by their digests as parts."""
-        codes = (*self.recipe.met, *((self.code,) if self.code is not None else ()))
-        return {digest: function for code in codes for digest, function in code.functions}
-
     def facts(self) -> dict[str, object]:
         """Give what is known of the node once it is made ready, for the journal."""
         common = self.keys.common if self.keys is not None else {}
-        facts: dict[str, object] = {"name": self.planned.name, "runner": self.lane, "common": common}
-        facts["own"] = [own.name for own in self.own]
-        unfollowed = list(self.code.unfollowed) if self.code is not None else []
-        told: dict[str, object] = {"told": self.sketches, "blind": unfollowed}
-        return facts | {name: fact for name, fact in told.items() if fact}
+        facts = self.recipe.facts() | {"name": self.planned.name, "common": common}
+        return facts | {"told": self.sketches} if self.sketches else facts
 
     def own_components(self, numbers: Sequence[int], values: Values) -> list[list[Component]]:
         """Give the identities that enter these cells' keys, a column a parameter."""

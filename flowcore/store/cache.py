@@ -20,6 +20,7 @@ from flowcore.plan.extension import KEPT
 from flowcore.plan.pickled import is_pickled, is_sealed
 from flowcore.plan.skipped import reason_of
 from flowcore.store.answers import NO_RECORD, PICKLE, REFRESH, TOO_OLD, VALUE_GONE, Answer, Hit, Miss, Skipped
+from flowcore.store.cast import RECIPE, pack_cast
 from flowcore.store.columns import pack_numbers
 from flowcore.store.files import StatCache
 from flowcore.store.index import Entry
@@ -28,7 +29,7 @@ from flowcore.store.keeping import kept
 from flowcore.store.layout import run_stamp
 from flowcore.store.records import Decoded, Records
 from flowcore.store.sync import GroupSync
-from flowcore.store.trace import NO_KEY, Trace, pack_trace
+from flowcore.store.trace import NO_KEY, Trace, pack_nodes, pack_trace
 from flowcore.store.trouble import Trouble
 
 __all__ = [
@@ -52,7 +53,7 @@ class _Waiting:
     """A frame that a full disk did not take yet."""
 
     payload: bytes
-    traces: list[Trace]
+    traces: Sequence[Trace]
 
 
 class Cache:
@@ -150,22 +151,23 @@ class Cache:
         """Tell whether a kept array is there, by its size alone."""
         return self._blobs.has(digest, size)
 
-    def record(self, trace: Trace) -> bool:
-        """Remember cells that gave a value, or were skipped: one frame, one write. Tell whether all are kept.
+    def record(self, *traces: Trace) -> set[int]:
+        """Remember cells that gave a value, or one trace of skips: one frame, one write; give nodes with one not kept.
 
         A value that lives in the spool, or has no canonical encoding, is not kept and
         its key does not answer; the cell stays in the run's history.
         """
-        if self._journal is None or not trace.numbers:
-            return not trace.numbers
-        trace, sizes = kept(trace)
-        self._small.append(pack_trace(trace))
-        self._write([trace])
+        found = [kept(trace) for trace in traces if trace.numbers]
+        if self._journal is None or not found:
+            return {node for trace in traces for node in trace.each_node()}
+        traces = tuple(trace for trace, _ in found)
+        self._small.extend(map(pack_trace, traces))
+        self._write(traces)
         if self._sync is not None:
-            self._sync.fresh(sizes)
+            self._sync.fresh({digest: size for _, sizes in found for digest, size in sizes.items()})
             if self._durable:
                 self._sync.sync()
-        return all(trace.keys)
+        return {node for trace in traces for node in trace.unkeyed()}
 
     def settled(self, key: bytes) -> None:
         """Have the saved states of a cell removed, once all that was recorded so far is on the medium."""
@@ -195,12 +197,20 @@ class Cache:
         """Write down what a node is, before its first cell."""
         self._note(["node", number, dict(facts)])
 
-    def hits(self, node: int, numbers: Sequence[int], keys: Sequence[bytes]) -> None:
+    def recipe(self, number: int, facts: Mapping[str, object]) -> None:
+        """Write down what nodes have in common once they are made ready, before the first of them."""
+        self._note([RECIPE, number, dict(facts)])
+
+    def cast(
+        self, recipe: int, numbers: Sequence[int], names: Sequence[str], columns: Sequence[Sequence[bytes]]
+    ) -> None:
+        """Write down nodes with a recipe, and the identities of what is each one's own, a column a name."""
+        self._note(pack_cast(recipe, numbers, names, columns))
+
+    def hits(self, nodes: Sequence[int], numbers: Sequence[int], keys: Sequence[bytes]) -> None:
         """Write down cells that were answered, so that a warm run can be looked at later."""
-        empty = [b""] * len(numbers)
-        answered = Trace(node=node, numbers=list(numbers), keys=list(keys), components=empty, records=empty, seconds=[])
-        packed = pack_trace(answered)
-        self._note(["hit", *packed[1:5]])
+        joined = b"".join([key or NO_KEY for key in keys])
+        self._note(["hit", pack_nodes(nodes), len(numbers), pack_numbers(numbers), joined])
 
     def agreed(
         self, node: int, numbers: Sequence[int], keys: Sequence[bytes], absolute: Sequence[float],
@@ -264,7 +274,7 @@ class Cache:
         if self._journal is not None and self._files is not None and (fresh := self._files.drain()):
             self._small.append(["file", fresh])
         if self._journal is not None and (self._small or self._waiting):
-            self._write([])
+            self._write(())
             if self._sync is not None:
                 self._sync.fresh({})
 
@@ -292,7 +302,7 @@ class Cache:
             cell = self.records.frame(own.journal, own.offset)
             at = cell.cell(own.row) if cell is not None else None
             if ours and theirs - {ours} and at is not None:
-                found.append((at[0].node, at[0].number(at[1])))
+                found.append((at[0].node(at[1]), at[0].number(at[1])))
         return found
 
     def _component(self, entry: Entry | None, key: bytes) -> bytes:
@@ -354,7 +364,7 @@ class Cache:
             return True
         return all(place == KEPT and self._blobs.has(digest, size) for digest, size, place in named)
 
-    def _write(self, traces: list[Trace]) -> None:
+    def _write(self, traces: Sequence[Trace]) -> None:
         if self._small:
             payload = pack(self._small)
             self._small = []
@@ -377,8 +387,10 @@ class Cache:
                 return
             self._waiting.pop(0)
             self._waiting_size -= len(first.payload)
+            row = 0
             for trace in first.traces:
-                self.records.index.add(self._number, offset, trace.keys, refresh=trace.refresh)
+                self.records.index.add(self._number, offset, trace.keys, first_row=row, refresh=trace.refresh)
+                row += len(trace.numbers)
 
 
 def _skipped(record: bytes, seconds: float) -> Skipped | None:

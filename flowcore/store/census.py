@@ -37,7 +37,8 @@ SHARD_NAME: Final = re.compile(r"[0-9a-f]{2}")
 _KEPT: Final = 0  # the place of an array in the store
 _OVERHEAD: Final = KEY_SIZE + 16  # bytes of the journal that a row takes beside its value
 KNOWN: Final = frozenset({
-    "run", "axes", "node", "trace", "skip", "hit", "failed", "skipped", "rows", "left", "tried", "beat", "end", "file",
+    "run", "axes", "node", "recipe", "cast", "trace", "skip", "hit", "failed", "skipped", "rows", "left", "tried",
+    "beat", "end", "file",
     "accept", "metric", "checkpoint", "same", "double", "pack", "origin",
 })  # fmt: skip
 
@@ -214,7 +215,7 @@ def _read(
         _learn(census, journal, tasks, records)
         before = len(census)
         for trace in traces_of(records):
-            _count(census, trace, tasks.get(trace.node, -1), offset)
+            _count(census, trace, tasks, offset)
         counts[-1] = (counts[-1][0], len(census) - before)
     journal.end = len(census)
     census.journals.append(journal)
@@ -228,7 +229,7 @@ def _learn(census: Census, journal: Journal, tasks: dict[int, int], records: lis
                 if task not in census.tasks:
                     census.tasks.append(task)
                 tasks[number] = census.tasks.index(task)
-            case ["hit", int(), int(), _, bytes(keys), *_] if journal.live:
+            case ["hit", _, int(), _, bytes(keys), *_] if journal.live:
                 census.answered.update(keys[i : i + KEY_SIZE] for i in range(0, len(keys), KEY_SIZE))
             case ["skipped", int(), int(), _, bytes(key), *_] if journal.live:
                 census.answered.add(key)
@@ -238,11 +239,11 @@ def _learn(census: Census, journal: Journal, tasks: dict[int, int], records: lis
                 journal.strange = True
 
 
-def _count(census: Census, trace: TraceRows, task: int, offset: int) -> None:
+def _count(census: Census, trace: TraceRows, tasks: dict[int, int], offset: int) -> None:
     first, count = len(census), trace.count
     keys = trace.keys or NO_KEY * count
     census.keys += keys
-    census.task.extend([task] * count)
+    census.task.extend([tasks.get(node, -1) for node in trace.nodes])
     census.seconds.extend(trace.seconds)
     rank = -offset if trace.refresh else offset
     census.ranks.extend([rank] * count)

@@ -4,7 +4,7 @@ Owns the packed forms. Promises that reading a cell of a column is a slice, and 
 malformed column is a ValueError and never a wrong cell. Knows nothing of what the
 columns mean::
 
-    numbers   [start, length, start, length, ...], or bytes of 8 each where that is longer
+    numbers   [start, length, start, length, ...], or bytes of 1, 2, 4 or 8 each where that is longer
     bytes     nil: all empty · bin: all the same · [width, joined] · [0, [bin, ...]]
     floats    4 bytes each          sizes   8 bytes each, or nothing where all are 0
 """
@@ -17,6 +17,8 @@ from typing import Final, TypeAlias
 
 Packed: TypeAlias = object
 
+_WIDTHS: Final = {1: "b", 2: "h", 4: "i", 8: "q"}  # bytes of a number, and what `struct` calls it
+
 MOST: Final = (
     1 << 24
 )  # cells in one column of runs, which a few bytes could otherwise say are more than there is memory
@@ -28,6 +30,8 @@ def pack_numbers(numbers: Sequence[int]) -> Packed:
         return []
     if numbers[-1] - numbers[0] == len(numbers) - 1 and list(numbers) == list(range(numbers[0], numbers[-1] + 1)):
         return [numbers[0], len(numbers)]
+    if numbers[0] == numbers[-1]:  # as it is where each is the only cell of its node
+        return _joined_numbers(numbers)
     runs: list[int] = []
     start = last = numbers[0]
     for number in numbers[1:]:
@@ -36,13 +40,19 @@ def pack_numbers(numbers: Sequence[int]) -> Packed:
             start = number
         last = number
     runs += (start, last - start + 1)
-    return runs if len(runs) <= len(numbers) else struct.pack(f"<{len(numbers)}q", *numbers)
+    return runs if len(runs) <= len(numbers) else _joined_numbers(numbers)
+
+
+def _joined_numbers(numbers: Sequence[int]) -> bytes:
+    largest = max(numbers)
+    width = next(width for width in _WIDTHS if largest < 1 << (8 * width - 1))
+    return struct.pack(f"<{len(numbers)}{_WIDTHS[width]}", *numbers)
 
 
 def unpack_numbers(packed: Packed, count: int) -> list[int]:
     """Give the numbers back; ValueError unless there are `count`."""
-    if isinstance(packed, bytes) and len(packed) == 8 * count:
-        return list(struct.unpack(f"<{count}q", packed))
+    if isinstance(packed, bytes) and count and len(packed) % count == 0 and len(packed) // count in _WIDTHS:
+        return list(struct.unpack(f"<{count}{_WIDTHS[len(packed) // count]}", packed))
     if not isinstance(packed, list) or len(packed) % 2 or not all(type(number) is int for number in packed):
         raise ValueError("numbers")
     if any(length < 1 for length in packed[1::2]) or sum(packed[1::2]) != count or count > MOST:

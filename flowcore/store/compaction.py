@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from flowcore.store.arrayfile import drop, publish
+from flowcore.store.cast import Casts
 from flowcore.store.census import Census, Journal
 from flowcore.store.frames import pack_header, seal
 from flowcore.store.fs import CREATE, Disk, write_all
@@ -22,7 +24,8 @@ from flowcore.store.layout import Layout, sync_directory
 from flowcore.store.listing import PACK
 from flowcore.store.packs import Packed, contents, origin, origin_of, read_contents
 from flowcore.store.records import traces_of
-from flowcore.store.trace import Trace, TraceRows, pack_trace
+from flowcore.store.times import joined_times
+from flowcore.store.trace import Trace, pack_trace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -140,31 +143,37 @@ def _left(
     row = journal.first
     nodes: dict[int, dict[str, object]] = {}
     numbers: dict[tuple[str, int], int] = {}
-    waiting = _Waiting()
+    waiting, casts = _Waiting(), Casts()
     for _, _, records in read_frames(f"{layout.journals}/{journal.name}", disk=disk):
         run_id = origin_of(records) or journal.name.partition(".")[0]
         for record in records:
-            match record:
-                case ["node", int(number), dict(facts), *_]:
-                    nodes[number] = nodes.get(number, {}) | facts
+            with suppress(ValueError):
+                nodes.update((number, nodes.get(number, {}) | facts) for number, facts in casts.take(record))
         for trace in traces_of(records):
-            place = run_id, trace.node
             chosen = [i for i in range(trace.count) if stays[row + i]]
             row += trace.count
             if not chosen:
                 continue
-            if place not in numbers:
+            rows = trace.whole().at(chosen)
+            found = dict.fromkeys(rows.nodes or [rows.node])
+            strange = [node for node in found if (run_id, node) not in numbers]
+            if strange:
                 yield from waiting.frames()
-                numbers[place] = writer.nodes
-                writer.nodes += 1
-                facts = {name: fact for name, fact in nodes.get(trace.node, {}).items() if name != "axes"}
-                yield [origin(run_id), ["node", numbers[place], facts]]
-            yield from waiting.take(run_id, numbers[place], trace, chosen)
+                for node in strange:
+                    numbers[run_id, node] = writer.nodes
+                    writer.nodes += 1
+                yield [origin(run_id), *(["node", numbers[run_id, node], _facts(nodes, node)] for node in strange)]
+            renamed = [numbers[run_id, node] for node in rows.nodes]
+            yield from waiting.take(run_id, replace(rows, node=numbers[run_id, rows.node], nodes=renamed))
     yield from waiting.frames()
 
 
+def _facts(nodes: dict[int, dict[str, object]], node: int) -> dict[str, object]:
+    return {name: fact for name, fact in nodes.get(node, {}).items() if name != "axes"}
+
+
 class _Waiting:
-    """Rows of one node, alike in form, until there are enough for a frame."""
+    """Rows alike in form, until there are enough for a frame."""
 
     def __init__(self) -> None:
         self._run = ""
@@ -173,15 +182,16 @@ class _Waiting:
         self._rows = 0
         self._bytes = 0
 
-    def take(self, run_id: str, node: int, trace: TraceRows, chosen: list[int]) -> Iterator[list[Record]]:
+    def take(self, run_id: str, rows: Trace) -> Iterator[list[Record]]:
         """Add rows of a trace; yield the frame that became full, or that they do not fit into."""
-        rows = chosen_of(replace(trace.whole(), node=node), chosen)
-        form = (run_id, node, rows.refresh, rows.skips, len(rows.own), bool(rows.peaks), bool(rows.classes))
+        node = -1 if rows.nodes else rows.node  # those of several nodes go with others of that kind
+        known = bool(rows.peaks), bool(rows.classes), rows.times is not None
+        form = (run_id, node, rows.refresh, rows.skips, len(rows.own), known)
         if form != self._form or self._rows >= _ROWS or self._bytes >= _BYTES:
             yield from self.frames()
         self._form, self._run = form, run_id
         self._traces.append(rows)
-        self._rows += len(chosen)
+        self._rows += len(rows.numbers)
         self._bytes += sum(map(len, rows.records))
 
     def frames(self) -> Iterator[list[Record]]:
@@ -191,32 +201,16 @@ class _Waiting:
         self._traces, self._rows, self._bytes = [], 0, 0
 
 
-def chosen_of(trace: Trace, rows: list[int]) -> Trace:
-    """Give some rows of a trace whose columns are whole."""
-    if len(rows) == len(trace.numbers):
-        return trace
-    return replace(
-        trace, numbers=[trace.numbers[i] for i in rows], keys=[trace.keys[i] for i in rows],
-        own=[[column[i] for i in rows] for column in trace.own], components=[trace.components[i] for i in rows],
-        records=[trace.records[i] for i in rows], seconds=[trace.seconds[i] for i in rows],
-        peaks=[trace.peaks[i] for i in rows] if trace.peaks else [],
-        classes=_rows_of(trace.classes, rows),
-    )  # fmt: skip
-
-
 def joined(traces: list[Trace]) -> Trace:
     """Give traces of one form as one."""
     first = traces[0]
     if len(traces) == 1:
         return first
     return replace(
-        first, numbers=[n for t in traces for n in t.numbers], keys=[k for t in traces for k in t.keys],
+        first, nodes=[n for t in traces for n in t.nodes], numbers=[n for t in traces for n in t.numbers],
+        keys=[k for t in traces for k in t.keys],
         own=[[part for t in traces for part in t.own[i]] for i in range(len(first.own))],
         components=[c for t in traces for c in t.components], records=[r for t in traces for r in t.records],
         seconds=[s for t in traces for s in t.seconds], peaks=[p for t in traces for p in t.peaks],
-        classes=[c for t in traces for c in t.classes],
+        classes=[c for t in traces for c in t.classes], times=joined_times([t.times for t in traces]),
     )  # fmt: skip
-
-
-def _rows_of(column: list[list[tuple[str, bytes]]], rows: list[int]) -> list[list[tuple[str, bytes]]]:
-    return [column[i] for i in rows] if column else []

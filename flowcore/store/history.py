@@ -15,16 +15,17 @@ from flowcore import clock
 from flowcore.dataclass import dataclass
 from flowcore.plan.extension import BadRecord
 from flowcore.plan.skipped import reason_of
+from flowcore.store.cast import Casts
 from flowcore.store.columns import unpack_numbers
 from flowcore.store.frames import Damage, last_frame, open_journal
 from flowcore.store.fs import DISK, Disk, end_reading
 from flowcore.store.journal import Record, read_frames, unpack
 from flowcore.store.lapse import Lapsed, lapsed
 from flowcore.store.layout import Layout
-from flowcore.store.listing import PACK, journal_names, run_ids
+from flowcore.store.listing import run_ids
 from flowcore.store.lock import RunLock
 from flowcore.store.times import Times
-from flowcore.store.trace import KEY_SIZE, NO_KEY, SKIP, Trace, TraceRows
+from flowcore.store.trace import KEY_SIZE, NO_KEY, Trace, TraceRows, by_node, unpack_nodes
 
 QUIET: Final = 60.0  # seconds without growth after which a run that cannot be asked counts as dead
 
@@ -202,12 +203,13 @@ class Follower:
         self._path = path
         self._disk = disk
         self._end = 0
+        self._casts = Casts()
 
     def more(self) -> Iterator[Told]:
         """Yield what was written since."""
         for _, end, records in read_frames(self._path, self._end, disk=self._disk, damage=self.damage):
             self._end = end
-            yield from _all_told(records)
+            yield from _all_told(records, self._casts)
 
 
 def read_run(path: str | Path, *, disk: Disk = DISK, damage: Damage | None = None) -> Iterator[Told]:
@@ -222,14 +224,15 @@ def read_run(path: str | Path, *, disk: Disk = DISK, damage: Damage | None = Non
     damage : Damage, optional
         Counts what could not be read.
     """
+    casts = Casts()
     for _, _, records in read_frames(str(path), disk=disk, damage=damage):
-        yield from _all_told(records)
+        yield from _all_told(records, casts)
 
 
 def read_beginning(path: str, *, disk: Disk = DISK) -> RunFacts | None:
     """Give what the first frame says of the run; None if it cannot be read."""
     for _, _, records in read_frames(path, disk=disk):
-        return next((told for told in _all_told(records) if isinstance(told, RunFacts)), None)
+        return next((told for told in _all_told(records, Casts()) if isinstance(told, RunFacts)), None)
     return None
 
 
@@ -246,26 +249,7 @@ def read_end(path: str, *, disk: Disk = DISK) -> Ended | None:
     finally:
         end_reading(disk, fd)
     records = unpack(frame.payload) if frame is not None else None
-    return next((told for told in _all_told(records or []) if isinstance(told, Ended)), None)
-
-
-def older_commons(
-    root: str | Path, run_id: str, node: str, own: Sequence[str], *, disk: Disk = DISK
-) -> Iterator[dict[str, bytes]]:
-    """Yield what the keys of a node's cells had in common in older runs, newest first.
-
-    Nodes are known by name, and by the names of what differs from cell to cell.
-    """
-    layout = Layout(Path(root))
-    for name in sorted(journal_names(disk, layout), reverse=True):
-        if name.partition(".")[0] >= run_id and not name.endswith(PACK):
-            continue
-        for _, _, records in read_frames(f"{layout.journals}/{name}", disk=disk):
-            for record in records:  # as they are: decoding traces to pass them over would be most of the work
-                match record:
-                    case ["node", int(), {"name": str(found), "common": dict(common), "own": list(names)}, *_]:
-                        if found == node and names == list(own):
-                            yield {str(part): digest for part, digest in common.items() if isinstance(digest, bytes)}
+    return next((told for told in _all_told(records or [], Casts()) if isinstance(told, Ended)), None)
 
 
 def lives(root: str | Path, run_id: str, *, disk: Disk = DISK) -> bool:
@@ -290,16 +274,41 @@ def lives(root: str | Path, run_id: str, *, disk: Disk = DISK) -> bool:
     return lock.held() or (fresh and not lock.abandoned())
 
 
-def _all_told(records: Iterable[Record]) -> Iterator[Told]:
+def _all_told(records: Iterable[Record], casts: Casts) -> Iterator[Told]:
     for record in records:
         try:
-            told = _skips(record) if record[0] == SKIP else [_told(record)]
+            yield from _each_told(record, casts)
         except ValueError:
             continue
-        yield from (one for one in told if one is not None)
 
 
-def _skips(record: Record) -> list[CellSkipped | None]:
+def _each_told(record: Record, casts: Casts) -> Sequence[Told]:
+    """Give what a record tells, node by node."""
+    match record[0]:
+        case "trace":
+            return TraceRows(record).parts()
+        case "skip":
+            return _skips(record)
+        case "node" | "recipe" | "cast":
+            return [NodeFacts(number=number, facts=facts) for number, facts in casts.take(record)]
+        case "hit":
+            return _answered(record)
+    told = _told(record)
+    return [told] if told is not None else []
+
+
+def _answered(record: Record) -> list[Answered]:
+    match record:
+        case ["hit", packed, int(count), numbers, bytes(keys), *_]:
+            nodes, cells, named = unpack_nodes(packed, count), unpack_numbers(numbers, count), _keys(keys, count)
+            return [
+                Answered(node=node, numbers=[cells[i] for i in rows], keys=[named[i] for i in rows])
+                for node, rows in by_node(nodes).items()
+            ]
+    return []
+
+
+def _skips(record: Record) -> list[CellSkipped]:
     """Give the cells of a record of skips, one by one; one whose reason cannot be read has none."""
     trace = TraceRows(record).whole()
     columns = zip(trace.numbers, trace.keys, trace.records, trace.seconds, strict=True)
@@ -325,17 +334,11 @@ def run_paths(root: str | Path, *, disk: Disk = DISK) -> dict[str, str]:
 
 def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
     match record:
-        case ["trace", *_]:
-            return TraceRows(record).whole()
         case ["run", dict(facts), *_]:
             return RunFacts(facts=facts)
         case ["axes", list(axes), *rest]:
             first = rest[0] if rest else 0
             return AxesFacts(axes=axes, first=first if isinstance(first, int) else 0)
-        case ["node", int(number), dict(facts), *_]:
-            return NodeFacts(number=number, facts=facts)
-        case ["hit", int(node), int(count), numbers, bytes(keys), *_]:
-            return Answered(node=node, numbers=unpack_numbers(numbers, count), keys=_keys(keys, count))
         case ["same", int(node), int(count), numbers, bytes(keys), absolute, relative, *_]:
             return Agreed(
                 node=node, numbers=unpack_numbers(numbers, count), keys=_keys(keys, count),

@@ -36,12 +36,34 @@ class Times:
     keeping: Sequence[float]  # likewise, of the result
     workers: Sequence[int]  # 0: in the run's own process, or nobody knows
 
+    def at(self, rows: Sequence[int]) -> Times:
+        """Give the times of some cells."""
+        fetching, keeping = ([column[i] for i in rows] if column else () for column in (self.fetching, self.keeping))
+        return Times(
+            begins=[self.begins[i] for i in rows], fetching=fetching, keeping=keeping,
+            workers=[self.workers[i] for i in rows],
+        )  # fmt: skip
+
     def each(self) -> list[Times]:
         """Give the times cell by cell."""
         return [
             Times(begins=[begin], fetching=self.fetching[i : i + 1], keeping=self.keeping[i : i + 1], workers=[worker])
             for i, (begin, worker) in enumerate(zip(self.begins, self.workers, strict=True))
         ]
+
+
+def joined_times(parts: Sequence[Times | None]) -> Times | None:
+    """Give the times of one column of cells after the other; None if some are not known."""
+    known = [part for part in parts if part is not None]
+    if len(known) < len(parts):
+        return None
+    around = all(part.fetching and part.keeping for part in known)
+    return Times(
+        begins=[begin for part in known for begin in part.begins],
+        fetching=[seconds for part in known for seconds in part.fetching] if around else (),
+        keeping=[seconds for part in known for seconds in part.keeping] if around else (),
+        workers=[worker for part in known for worker in part.workers],
+    )  # fmt: skip
 
 
 def pack_times(times: Times | None) -> Packed:

@@ -56,7 +56,7 @@ def record_at_start(put: Put) -> None:
     def job(self: engine.Engine, batch: Any) -> Any:
         count = len(batch.numbers)
         trace = Trace(
-            node=batch.work.number, numbers=list(batch.numbers), keys=list(batch.keys),
+            node=batch.nodes[0], nodes=list(batch.nodes), numbers=list(batch.numbers), keys=list(batch.keys),
             components=[b"\0" + _NONE] * count, records=[_NONE] * count, seconds=[0.0] * count,
         )  # fmt: skip
         self._books.cache.record(trace)

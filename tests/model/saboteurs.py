@@ -18,7 +18,7 @@ from flowcore.plan.extension import array_digest
 from flowcore.run import landing
 from flowcore.run.engine import Engine
 from flowcore.run.executors.inline import InlineExecutor
-from flowcore.run.flight import Flight
+from flowcore.run.flight import Batch
 from flowcore.run.job import Done, Result
 from flowcore.run.landing import Landing
 from flowcore.store import codecs
@@ -135,12 +135,11 @@ def upstream_keys(put: Put) -> None:
     """Know a value by the key of the cell that made it."""
     real = Landing._land
 
-    def land(self: Landing, flight: Flight, done: Done, places: Sequence[int]) -> None:
-        keys = [flight.key(attempt) for attempt in done.attempts] if len(places) == len(done.attempts) else []
-        named = [
-            b"\1" + blake3(key).digest() if key else own for key, own in zip(keys, done.components, strict=False)
-        ] or done.components
-        real(self, flight, replace(done, components=named), places)
+    def land(self: Landing, batch: Batch, done: Done, places: Sequence[int], handed: float) -> None:
+        named = list(done.components)
+        for i, key in zip(places, batch.keys, strict=True):
+            named[i] = b"\1" + blake3(key).digest() if key else named[i]
+        real(self, batch, replace(done, components=named), places, handed)
 
     put(Landing, "_land", land)
 

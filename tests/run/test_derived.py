@@ -95,9 +95,10 @@ def test_upstream_keys_lose_the_cutoff(store: Path, monkeypatch: pytest.MonkeyPa
     """The sabotage of the test above: a consumer keyed by what made its input runs again."""
     put_all = Books.put_all
 
-    def by_key(self: Books, node: int, numbers: Any, records: Any, components: Any, classes: Any) -> None:
-        n = self.works[node].planned.arguments
-        put_all(self, node, numbers, records, [combine("key", [repr(n).encode()[:200]])] * len(numbers), classes)
+    def by_key(self: Books, nodes: Any, numbers: Any, records: Any, components: Any, classes: Any) -> None:
+        called = [self.works[node].planned.arguments for node in nodes]
+        named = [combine("key", [repr(arguments).encode()[:200]]) for arguments in called]
+        put_all(self, nodes, numbers, records, named, classes)
 
     monkeypatch.setattr(Books, "put_all", by_key)
 

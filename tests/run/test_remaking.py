@@ -105,6 +105,12 @@ def test_a_twin_of_a_cell_that_loses_its_input_is_let_go(store: Path) -> None:
     assert 1 == len(set(run[flow.result]))
 
 
+def waited(flow: fc.Flow, runs: list[fc.Run], store: Path) -> None:
+    """Start a run, note it, and wait for its end."""
+    runs.append(flow.start(store=store, workers=1, progress=False, on_error="continue"))
+    runs[0].wait()
+
+
 @pytest.mark.contract("P4", "F9")
 def test_user_code_that_raises_while_a_node_is_made_ready_fails_that_node(store: Path) -> None:
     """A `__reduce__` that raises anything costs its own node, and nobody else."""
@@ -116,9 +122,10 @@ def test_user_code_that_raises_while_a_node_is_made_ready_fails_that_node(store:
     flow = fc.Flow("stubborn")
     fine = flow.add(big, 1, name="fine")
     flow.add(lambda value: 1, Stubborn(), name="stubborn")
-    run = flow.start(store=store, workers=1, progress=False, on_error="continue")
+    runs: list[fc.Run] = []
     with pytest.raises(fc.RunFailed), pytest.warns(fc.NotKeyable):
-        run.wait()
+        waited(flow, runs, store)
+    run = runs[0]
 
     assert ["stubborn"] == [failure.node for failure in run.failures]
     assert 1.0 == run[fine][0]

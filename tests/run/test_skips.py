@@ -484,14 +484,14 @@ def _as_none(put: Callable[..., None]) -> None:
     """Keep a skip as None."""
     real = Cache.record
 
-    def record(self: Cache, trace: Trace) -> None:
+    def record(self: Cache, trace: Trace) -> set[int]:
         if trace.skips:
             none = encode(None, put=array_digest)
             trace = Trace(
                 node=trace.node, numbers=trace.numbers, keys=trace.keys, own=trace.own, components=[none.component],
                 records=[none.record], seconds=trace.seconds,
             )  # fmt: skip
-        real(self, trace)
+        return real(self, trace)
 
     put(Cache, "record", record)
 

@@ -188,7 +188,7 @@ def test_a_run_can_be_read_back(begin: Begin, store: Path) -> None:
     run.cache.run({"flow": "landscape", "seed": 7})
     run.cache.node(1, {"name": "erode", "axes": ["rate"]})
     run.cache.record(trace)
-    run.cache.hits(2, [5, 6, 9], [key(5), b"", key(9)])
+    run.cache.hits([2, 2, 2], [5, 6, 9], [key(5), b"", key(9)])
     run.cache.failed(1, 4, {"type": "ValueError"})
     run.cache._note(["of a later version", 1, 2])
     run.cache._note(["trace", "of another shape"])

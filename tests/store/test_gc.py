@@ -139,7 +139,7 @@ def test_what_a_live_run_needs_stays(keep: Keep, begin: Begin, store: Path) -> N
     keep(range(4), array)
     running = keep(range(4, 6), array, ends=False)
     answers = running.cache.judge([key(0), key(1)])
-    running.cache.hits(1, [0, 1], [key(0), key(1)])
+    running.cache.hits([1, 1], [0, 1], [key(0), key(1)])
     running.cache.flush()
     encode(array(77), put=running.blobs.put)
     found = collect(opened(store), to=0, keep_runs=0)
