@@ -118,7 +118,8 @@ class Loads:
             settled=None if space.complete and len(settled) == space.count else settled,
             skipped=frozenset(rehearsal.skips.get(number, ())), side=self._side(planned),
             lengths=rehearsal.lengths.get(number, {}), length=self._length(node),
-            nbytes=measured.nbytes, peak=options.memory or measured.peak, kept=bool(options.cache),
+            nbytes=measured.nbytes, peak=options.memory or measured.peak,
+            need=options.memory or 0, kept=bool(options.cache),
         )  # fmt: skip
 
     def _lane(self, node: Node) -> str:
@@ -151,9 +152,9 @@ class Loads:
         return 1
 
 
-def _limit(node: Node) -> tuple[str, int] | None:
+def _limit(node: Node) -> tuple[str, int, float] | None:
     limit = node.options.limit
-    return (str(limit.name or node.name), limit.count) if limit is not None else None
+    return (limit.name or task_identity(node), limit.count, limit.period) if limit is not None else None
 
 
 def _sized(ledger: Ledger) -> int:

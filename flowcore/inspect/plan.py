@@ -20,6 +20,8 @@ from flowcore.inspect.past import Past
 from flowcore.inspect.reasons import LibraryChanged, PythonChanged, Reason, SchemaChanged
 from flowcore.inspect.speedup import WORKERS, Prospect, Speedup
 from flowcore.inspect.why import VERDICTS, Explainer, Why
+from flowcore.machine import default_memory
+from flowcore.plan.forecast import Wanted
 from flowcore.run.asked import Asked
 from flowcore.run.rehearsal import Rehearsal
 from flowcore.run.verdict import Verdict
@@ -194,7 +196,8 @@ def plan_of(rehearsal: Rehearsal, past: Past, *, flow: str, asked: Asked, settin
     """Make a table of a rehearsal."""
     runner = settings.executor if isinstance(settings.executor, str) else "process"
     planner = _Planner(rehearsal, past, Loads(rehearsal, past, runner=runner))
-    return planner.plan(flow, settings.workers, {node: asked.wants.get(node) for node in rehearsal.graph.targets})
+    wanted = {node: asked.wants.get(node) for node in rehearsal.graph.targets}
+    return planner.plan(flow, settings.workers, wanted, settings.memory or default_memory())
 
 
 class _Planner:
@@ -208,7 +211,7 @@ class _Planner:
         self._flow = ""
         self._rules: dict[str, tuple[int, float]] = {}  # what changed of the rules -> cells, seconds
 
-    def plan(self, flow: str, workers: int, wanted: dict[int, Sequence[int] | None]) -> Plan:
+    def plan(self, flow: str, workers: int, wanted: Wanted, memory: int) -> Plan:
         self._flow = flow
         rows = list[NodePlan]()
         for number, planned in self._rehearsal.graph.nodes.items():
@@ -219,7 +222,7 @@ class _Planner:
                          for what, (cells, took) in self._rules.items())  # fmt: skip
         unknown = tuple(row.node for row in rows if row.each is None and row.runs + row.depends and row.kind in _TASKS)
         names = {number: planned.name for number, planned in self._rehearsal.graph.nodes.items()}
-        prospect = Prospect(self._loads.all(), wanted, names, unknown)
+        prospect = Prospect(self._loads.all(), wanted, names, unknown, memory)
         found = prospect.forecast(workers)
         return Plan(
             flow=flow, rows=tuple(rows), warnings=warnings, seconds=sum(row.seconds or 0.0 for row in rows),

@@ -121,22 +121,25 @@ class Prospect:
         What the nodes are called.
     unknown : tuple of str
         Nodes of which nobody knows how long they take.
+    memory : int
+        Bytes that cells may need at once; 0: any number.
     """
 
     def __init__(
         self, loads: Sequence[Load], wanted: Mapping[int, Sequence[int] | None], names: Mapping[int, str],
-        unknown: tuple[str, ...] = (),
+        unknown: tuple[str, ...] = (), memory: int = 0,
     ) -> None:  # fmt: skip
         self._loads = loads
         self._wanted = wanted
         self._names = names
         self._known: dict[int, Forecast] = {}
+        self._memory = memory
         self.unknown = unknown
 
     def forecast(self, workers: int) -> Forecast:
         """Say when the run would end on so many workers."""
         if workers not in self._known:
-            self._known[workers] = forecast(self._loads, self._wanted, workers=workers)
+            self._known[workers] = forecast(self._loads, self._wanted, workers=workers, memory=self._memory)
         return self._known[workers]
 
     def speedup(self, flow: str, workers: Sequence[int]) -> Speedup:

@@ -16,16 +16,22 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from functools import cached_property
+from typing import TypeAlias
 
 from flowcore.dataclass import dataclass
 from flowcore.plan.cells import Span
+from flowcore.plan.rates import Window
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import Edge
 
 _CHUNKS = 128  # of a node's cells, that a slot gets at least
 _THREADS = 64  # cells of a lane of threads at once
 _LOOP = 4096  # coroutines at once
+_NOBODY = -1  # whose end only wakes
 _ENOUGH = 1 << 40  # workers: more than there are cells
+
+
+Wanted: TypeAlias = Mapping[int, Sequence[int] | None]  # nodes, and which of their cells; None: all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +52,9 @@ class Load:
         That of cells of which more is known.
     cores : int
         Workers that a cell takes up.
-    limit : tuple of (str, int), or None
-        How many cells may run at once, and the name that they are counted under.
+    limit : tuple of (str, int, float), or None
+        The name that cells are counted under, how many, and in what period as many may
+        begin; 0: so many may run at once.
     settled : frozenset of int, or None
         Cells that are answered at once, and take no time; None: all.
     skipped : frozenset of int
@@ -60,6 +67,8 @@ class Load:
         That of cells not in `lengths`.
     nbytes, peak : int
         Size of a cell's value; memory that it needs while it runs.
+    need : int
+        Bytes of the budget of memory that a running cell is counted with.
     kept : bool
         Whether its value is written to the store.
     """
@@ -72,7 +81,7 @@ class Load:
     seconds: float = 0.0
     own: dict[int, float] = field(default_factory=dict)
     cores: int = 1
-    limit: tuple[str, int] | None = None
+    limit: tuple[str, int, float] | None = None
     settled: frozenset[int] | None = frozenset()
     skipped: frozenset[int] = frozenset()
     side: int = 0
@@ -80,6 +89,7 @@ class Load:
     length: int = 1
     nbytes: int = 0
     peak: int = 0
+    need: int = 0
     kept: bool = True
 
 
@@ -113,7 +123,7 @@ class Forecast:
     cells: int
 
 
-def forecast(loads: Sequence[Load], targets: Mapping[int, Sequence[int] | None], *, workers: int) -> Forecast:
+def forecast(loads: Sequence[Load], targets: Wanted, *, workers: int, memory: int = 0) -> Forecast:
     """Say when a run would end.
 
     Parameters
@@ -124,6 +134,8 @@ def forecast(loads: Sequence[Load], targets: Mapping[int, Sequence[int] | None],
         Nodes that are wanted, and which cells; None: all.
     workers : int
         Processes, each of one core.
+    memory : int
+        Bytes that cells may need at once; 0: any number.
 
     Examples
     --------
@@ -131,21 +143,24 @@ def forecast(loads: Sequence[Load], targets: Mapping[int, Sequence[int] | None],
     >>> forecast([halves], {0: None}, workers=2).seconds
     6.0
     """
-    return _Simulation(loads, targets, workers).run()
+    return _Simulation(loads, targets, workers, memory).run()
 
 
 class _Simulation:
     """A run in which time is only counted."""
 
-    def __init__(self, loads: Sequence[Load], targets: Mapping[int, Sequence[int] | None], workers: int) -> None:
+    def __init__(self, loads: Sequence[Load], targets: Wanted, workers: int, memory: int) -> None:
         self._loads = {load.node: load for load in loads}
         self._schedule = Schedule()
         self._workers = workers
+        self._budget = memory
         self._slots = {"process": workers, "thread": _THREADS, "async": _LOOP, "inline": 1, "free": _LOOP}
         self._free = dict(self._slots)
         self._began: dict[float, dict[int, float]] = {}  # by end: node to when its cell began
         self._running: dict[str, int] = {}  # cells under each limit
-        self._sharing: dict[str, list[int]] = {}  # nodes with it
+        self._windows: dict[str, Window] = {}  # of each rate
+        self._paused: set[int] = set()  # nodes that wait for a limit, a rate, or memory
+        self._taken = 0  # bytes of the budget
         self._ends: list[tuple[float, int, int, list[int], int]] = []  # time, serial, node, cells, slots of the lane
         self._now = self._work = self._process_work = 0.0
         self._serial = self._cells = self._disk = self._memory = self._most = 0
@@ -153,8 +168,6 @@ class _Simulation:
         self._choosers = {load.node for load in loads if any(edge.mode == "branch" for edge in load.edges)}
         self._growing = {span.source for load in loads for span in load.spans if span.length is None}
         for load in loads:
-            if load.limit is not None:
-                self._sharing.setdefault(load.limit[0], []).append(load.node)
             self._schedule.add(load.node, load.spans, load.edges, priority=load.priority, lane=load.lane)
         for node, numbers in targets.items():
             self._schedule.want(node, numbers)
@@ -233,22 +246,21 @@ class _Simulation:
     def _start(self, load: Load, ready: int) -> bool:
         slots = self._slots[load.lane]
         each = min(load.cores, slots) if load.lane == "process" else 1
-        room = self._free[load.lane] // each
-        if load.limit is not None and room:
-            room = min(room, load.limit[1] - self._running.get(load.limit[0], 0))
-            if not room:
-                self._schedule.pause(load.node)
-                return True  # another node may go
+        room = min(ready, self._free[load.lane] // each)
         if not room:
             return False
-        room = min(room, ready)
+        room = min(room, self._allowed(load))
+        if room <= 0:
+            self._paused.add(load.node)
+            self._schedule.pause(load.node)
+            return True  # another node may go
         chunk = max(1, min(ready // room, self._counts[load.node] // (self._slots[load.lane] * _CHUNKS)))
+        chunk = 1 if load.limit is not None and load.limit[2] else chunk
         numbers = self._schedule.take(load.node, room * chunk)
         self._looked[load.node] = ready - len(numbers)
         self._schedule.started(load.node, numbers)
         self._free[load.lane] -= room * each
-        if load.limit is not None:
-            self._running[load.limit[0]] = self._running.get(load.limit[0], 0) + room
+        self._count(load, room)
         self._hold(room * load.peak)
         took = [load.own.get(n, load.seconds) for n in numbers] if load.own else []
         work = sum(took) if took else len(numbers) * load.seconds
@@ -262,6 +274,35 @@ class _Simulation:
             self._push(work / room, load, numbers, room)
         return True
 
+    def _allowed(self, load: Load) -> int:
+        """Tell how many cells limits, rates and the budget of memory let begin."""
+        most = _LOOP
+        if load.need and self._budget:
+            fits = (self._budget - self._taken) // load.need
+            most = fits if self._taken or load.need <= self._budget else 1  # too large: alone
+        if load.limit is None:
+            return most
+        name, count, period = load.limit
+        if not period:
+            return min(most, count - self._running.get(name, 0))
+        window = self._windows.setdefault(name, Window())
+        free = window.room(count, period, now=self._now)
+        if free <= 0:
+            self._serial += 1
+            heapq.heappush(self._ends, (window.due(count, period), self._serial, _NOBODY, [], 0))
+        return min(most, free)
+
+    def _count(self, load: Load, cells: int) -> None:
+        """Cells begin to take of what there is, or cease to."""
+        self._taken += cells * load.need
+        if load.limit is None:
+            return
+        name, _, period = load.limit
+        if not period:
+            self._running[name] = self._running.get(name, 0) + cells
+        elif cells > 0:
+            self._windows[name].begin(cells, self._now)
+
     def _push(self, seconds: float, load: Load, numbers: list[int], room: int) -> None:
         self._serial += 1
         end = self._now + seconds
@@ -269,13 +310,15 @@ class _Simulation:
         heapq.heappush(self._ends, (end, self._serial, load.node, numbers, room))
 
     def _end(self, node: int, numbers: list[int], room: int) -> None:
+        for other in self._paused:
+            self._schedule.pause(other, False)
+        self._paused.clear()
+        if node == _NOBODY:
+            return  # a rate lets cells begin again
         load = self._loads[node]
         each = min(load.cores, self._slots[load.lane]) if load.lane == "process" else 1
         self._free[load.lane] += room * each
-        if load.limit is not None:
-            self._running[load.limit[0]] -= room
-            for other in self._sharing[load.limit[0]]:
-                self._schedule.pause(other, False)
+        self._count(load, -room)
         self._memory -= room * load.peak
         if load.kept:
             self._disk += len(numbers) * load.nbytes
@@ -305,12 +348,12 @@ class _Simulation:
         self._most = max(self._most, self._memory)
 
 
-def critical_path(loads: Sequence[Load], targets: Mapping[int, Sequence[int] | None]) -> tuple[tuple[int, ...], float]:
+def critical_path(loads: Sequence[Load], targets: Wanted) -> tuple[tuple[int, ...], float]:
     """Give the nodes of the chain of cells that ends last, and when, with as many workers as there are cells.
 
     Each cell of the chain began when the one before it ended: as that fed it, or gave free
     what both are limited by. No number of workers makes a run shorter.
     """
-    simulation = _Simulation(loads, targets, _ENOUGH)
+    simulation = _Simulation(loads, targets, _ENOUGH, memory=0)
     seconds = simulation.run().seconds
     return simulation.chain(seconds), seconds

@@ -79,7 +79,7 @@ def test_a_cell_takes_its_own_time_where_that_is_known() -> None:
 
 def test_limits_and_cores_hold_cells_back() -> None:
     """Also a limit that two nodes share; a cell that takes more cores than there are runs alone."""
-    limited = [Load(node=n, spans=(X,), seconds=1.0, lane="thread", limit=("db", 2)) for n in range(2)]
+    limited = [Load(node=n, spans=(X,), seconds=1.0, lane="thread", limit=("db", 2, 0.0)) for n in range(2)]
     wide = Load(node=0, spans=(X,), seconds=1.0, cores=2)
 
     assert 4.0 == run(*limited).seconds
@@ -149,3 +149,14 @@ def test_many_cells_are_taken_together() -> None:
         return sum(entry.callcount for entry in profile.getstats())
 
     assert calls(100_000) < 3 * 200_000
+
+
+def test_rates_and_memory_hold_cells_back() -> None:
+    """Two a second of four cells take until the second second has begun; what does not fit beside another one waits."""
+    rated = Load(node=0, spans=(X,), seconds=0.5, lane="thread", limit=("web", 2, 1.0))
+    large = Load(node=0, spans=(X,), seconds=1.0, need=6)
+
+    assert 1.5 == run(rated).seconds
+    assert (4.0, 2.0, 4.0) == tuple(
+        forecast([large], {0: None}, workers=4, memory=memory).seconds for memory in (10, 12, 3)
+    )
