@@ -17,6 +17,7 @@ from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.executors.threads import ThreadExecutor
 from flowcore.run.executors.watchdog import Watchdog
 from flowcore.run.hiring import Hiring
+from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Done, Failed
 from flowcore.run.landing import Landing
 from flowcore.run.launching import Ending, WorkerProcess
@@ -163,6 +164,11 @@ def a_turn_is_a_step(put: Put) -> None:
     put(Watchdog, "_turn", lambda _: None)
 
 
+def busy_waiting(put: Put) -> None:
+    """Have the engine look again and again whether something has happened."""
+    put(Inbox, "_patience", lambda self, timeout: 0.001)
+
+
 def no_attempt_check(put: Put) -> None:
     """Take whatever is said about an attempt (F40)."""
     put(processes, "settle", lambda parcels, attempts: [parcel.open.clear() for parcel in parcels] and None)
@@ -199,6 +205,7 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
         direct_calls,
         swallow_in_the_thread,
         a_turn_is_a_step,
+        busy_waiting,
         no_attempt_check,
         no_table_of_attempts,
     )

@@ -13,7 +13,7 @@ import pytest
 import flowcore as fc
 from flowcore.run import session
 from flowcore.run.pool import shutdown
-from tests.faults import driver, saboteurs, test_bystanders, test_hang, test_isolation, test_matrix
+from tests.faults import driver, saboteurs, test_bystanders, test_hang, test_idle, test_isolation, test_matrix
 from tests.run import (
     test_attempts,
     test_engine,
@@ -205,3 +205,10 @@ def test_a_script_that_runs_again_is_seen(tmp_path: Path) -> None:
     """Workers that import main say so a second time, and fail the test of the guard."""
     with pytest.raises(AssertionError):
         test_isolation.check_script(tmp_path, sabotage="import_main")
+
+
+@pytest.mark.contract("H7")
+def test_an_engine_that_looks_again_and_again_is_seen(tmp_path: Path) -> None:
+    """A thousand looks a second fail the test of the idle run."""
+    with pytest.raises(AssertionError):
+        test_idle.check_idle(tmp_path, sabotage="busy_waiting")
