@@ -14,6 +14,7 @@ from flowcore import clock
 from flowcore.events import Event, Printed, RunEnded, RunStarted
 from flowcore.progress.tally import Board, Tally
 
+_STILL = 1.0  # seconds between two looks while nothing happens but that time goes by
 _PATIENCE = 1.5  # seconds that the end waits for a view which is being shown
 
 
@@ -51,6 +52,7 @@ class Watch:
         self._view = view
         self._tally = Tally()
         self._lock = threading.Lock()  # of the tally
+        self._heard = 0  # events so far
         self._over = threading.Event()
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._look, name="flowcore-progress", daemon=True)
@@ -72,6 +74,7 @@ class Watch:
             return
         with self._lock:
             self._tally.take(event, clock.monotonic())
+        self._heard += 1
         if isinstance(event, RunStarted):
             self._thread.start()
         elif isinstance(event, RunEnded):
@@ -91,7 +94,11 @@ class Watch:
             return self._tally.board(clock.monotonic())
 
     def _look(self) -> None:
+        shown, due = 0, 0.0
         while not self._over.wait(self._view.pause):
+            if self._heard == shown and clock.monotonic() < due:
+                continue
+            shown, due = self._heard, clock.monotonic() + _STILL
             try:
                 self._view.show(self._board())
             except Exception as error:  # noqa: BLE001 - a broken terminal ends the view, and is told by the next event
