@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from contextvars import ContextVar
 from types import FrameType, MethodType
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
 
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.form import Form
@@ -184,12 +184,21 @@ def _name_of(function: Callable[..., Any]) -> str:
     return str(getattr(inner, "__name__", type(inner).__name__)).replace("<lambda>", "lambda")
 
 
+class ByKind(str):
+    """A runner that nobody has asked for: a run may know a better one."""
+
+    __slots__ = ()
+
+
+_PROCESS: Final = ByKind("process")
+
+
 def runner_of(options: TaskOptions, *, is_async: bool) -> str:
     """Give the runner that options ask for, else the one of the kind."""
     if options.runner is not None:
         return options.runner
     if options.kind == "compute":
-        return "process"
+        return _PROCESS
     if is_async:
         return "async"
     return "worker" if options.place == "worker" else "thread"

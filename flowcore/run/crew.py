@@ -14,6 +14,7 @@ from dataclasses import field
 from typing import Any, cast
 
 from flowcore.dataclass import dataclass
+from flowcore.declare.task import ByKind
 from flowcore.errors import BadOption
 from flowcore.plugins import load
 from flowcore.run.executors.inline import InlineExecutor
@@ -24,6 +25,7 @@ from flowcore.run.inbox import Inbox
 from flowcore.run.job import Job, Printed
 from flowcore.run.pages import Pages
 from flowcore.run.printing import stand_in, step_back
+from flowcore.run.proc import free_threaded
 from flowcore.run.surroundings import Surroundings
 from flowcore.settings import Settings
 from flowcore.store.checkpoint import Checkpoints
@@ -48,8 +50,14 @@ class Crew:
     _made: dict[str, Executor] = field(default_factory=dict)
 
     def lane(self, runner: str) -> str:
-        """Give the lane that cells of a runner go to under this run's settings."""
+        """Give the lane that cells of a runner go to under this run's settings.
+
+        Where threads compute at once, on a free-threaded build of Python, computing cells for which
+        nobody has asked for anything else share this process: they need no copies, and no start.
+        """
         chosen = self.settings.executor
+        if chosen is None and isinstance(runner, ByKind) and free_threaded():
+            return "thread"
         if runner == "worker":  # io that goes where the executor's workers are, and stays here if there are none
             runner = "process" if chosen not in (None, "inline", "process") else "thread"
         if runner != "process" or chosen is None:

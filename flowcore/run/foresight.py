@@ -16,12 +16,13 @@ from collections.abc import Iterable
 
 from flowcore.declare.node import Node
 from flowcore.run.pool import acquire, release
+from flowcore.run.proc import free_threaded
 from flowcore.settings import Settings
 
 
 def foresee(nodes: Iterable[Node], settings: Settings) -> None:
     """Have a launcher under way if workers will be needed for these nodes; trouble is met again when they are."""
-    if settings.executor not in (None, "process") or not isinstance(settings.store, str):
+    if settings.executor not in (None, "process") or not isinstance(settings.store, str) or free_threaded():
         return
     if _is_new(settings.store) and any(node.runner == "process" for node in nodes):
         pool = acquire()

@@ -10,7 +10,7 @@ In a worker process a message of cells is one seat, since they run one after the
 this process each cell is. What a task needs of memory is declared, or learned from what
 its cells had at their highest, unless that is little against a worker's share. Cores of
 worker processes are counted by their executor, which knows who is busy; on threads, what
-asks for several takes them of `workers`.
+computes takes them of `workers`.
 """
 
 from __future__ import annotations
@@ -179,7 +179,8 @@ class Gate:
             return ask
         node, options = work.planned.node, work.planned.node.options
         each = work.lane in HERE
-        counted = options.cores if work.lane == "thread" and options.cores > 1 else 0
+        computes = node.kind == "compute" or options.cores > 1
+        counted = options.cores if work.lane == "thread" and computes else 0
         limit = options.limit
         ask = _Ask(
             limit=limit, limited=_limited(work, limit),

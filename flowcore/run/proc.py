@@ -358,3 +358,9 @@ def tail(file: int, *, lines: int = 20) -> str:
     except OSError:
         return ""
     return "\n".join(text.splitlines()[-lines:])
+
+
+def free_threaded() -> bool:
+    """Tell whether threads of this process compute at the same time, since no lock lets one at a time."""
+    enabled: Callable[[], bool] = getattr(sys, "_is_gil_enabled", lambda: True)
+    return not enabled()

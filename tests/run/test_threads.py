@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import flowcore as fc
-from flowcore.run.executors.threads import MOST
+from flowcore.run.executors.threads import MOST, ThreadExecutor
+from flowcore.run.job import Job
 
 
 def test_as_many_threads_as_cells_up_to_a_bound(store: Path) -> None:
@@ -110,3 +111,42 @@ def test_cancel_lets_go_of_threads(store: Path) -> None:
     release.set()
 
     assert ended
+
+
+@pytest.mark.contract("F39", "P5")
+def test_cells_that_wait_hold_up_no_element(store: Path) -> None:
+    """On every thread a cell waits for what only an element of a value can bring about."""
+    go = threading.Event()
+
+    def wait(x: int) -> bool:
+        return go.wait(60.0)
+
+    async def free(first: int) -> int:
+        go.set()
+        return first
+
+    flow = fc.Flow()
+    pair = flow.add(lambda: [1, 2], kind="io", name="pair")
+    freed = flow.add(free, pair[0], kind="io")
+    waiting = flow.add(fc.io(priority=10)(wait), fc.each(x=range(MOST)))
+    run = flow.run(given={pair: [1, 2]}, store=store, progress=False)
+
+    assert (1, {True}) == (run[freed], set(dict(run[waiting]).values()))
+
+
+def test_as_many_cells_compute_on_threads_as_there_are_workers(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many threads there may be for those that wait."""
+    handed: list[tuple[str, int]] = []
+    real = ThreadExecutor.start
+
+    def start(self: ThreadExecutor, job: Job) -> None:
+        handed.append((job.name(0), len(job.attempts)))
+        real(self, job)
+
+    monkeypatch.setattr(ThreadExecutor, "start", start)
+    flow = fc.Flow()
+    flow.add(fc.compute(runner="thread", cache=False)(abs), fc.each(x=range(8)), name="computes")
+    flow.add(abs, fc.each(x=range(8)), kind="io", name="waits")
+    flow.run(store=store, workers=2, progress=False)
+
+    assert {"computes": 2, "waits": 8} == {name: max(n for other, n in handed if other == name) for name, _ in handed}

@@ -28,6 +28,7 @@ from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 
 MOST = 64  # threads at once
+_SPARE = 2  # more, for operations on records alone: cells that wait for the world hold up no cell that waits for them
 _TOGETHER = 512  # operations on records that travel as one piece of work
 
 
@@ -61,10 +62,11 @@ class ThreadExecutor:
 
     def room(self, task: TaskSpec, ready: int) -> int:
         """Tell how many cells to hand over now."""
-        free = self._most - self._busy
+        together = task.mode in ("item", "expand")
+        free = self._most - self._busy + (_SPARE if together else 0)
         if free <= 0 or self._stopping:
             return 0
-        return min(ready, _TOGETHER) if task.mode in ("item", "expand") else min(ready, free)
+        return min(ready, _TOGETHER) if together else min(ready, free)
 
     def start(self, job: Job) -> None:
         """Queue the cells, each on its own, and see that there are threads for them."""
@@ -99,7 +101,7 @@ class ThreadExecutor:
 
     def _launch(self) -> None:
         """Make another thread if there is work for it; the lock is held."""
-        if self._busy <= self._carriers or self._carriers >= self._most:
+        if self._busy <= self._carriers or self._carriers >= self._most + _SPARE:
             return
         slot = LocalSlot()
         if self._stopping:
@@ -111,7 +113,7 @@ class ThreadExecutor:
         except RuntimeError:  # the system gives no more threads: those there are will do (contract F35)
             if not self._carriers:
                 raise
-            self._most = self._carriers
+            self._most = self._carriers - min(_SPARE, self._carriers - 1)
             return
         self._carriers += 1
 
