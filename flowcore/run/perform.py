@@ -128,11 +128,12 @@ def perform(job: Job, place: Workplace, report: Report, tell: Tell | None = None
             if meter is not None:
                 meter.begin()
             result = perform_cell(job, i, place)
+            held = recent.size if recent is not None else 0  # of other cells, waiting for their readers
             if recent is not None:
                 recent.settle()
             if meter is not None and isinstance(result, Done | Value):
                 result = result if isinstance(result, Done) else result.done()
-                result.peaks.append(meter.peak())
+                result.peaks.append(max(0, meter.peak() - held))
             if pages is not None:
                 pages.flush(attempt)
             if context.supplied is not None:

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowcore.run.job import Done, Failed, Job, Keep, Result, TaskSpec
+from flowcore.run.meter import Meter
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
@@ -55,6 +56,19 @@ class Shop:
             return b""
         assert isinstance(result, Done)
         return result.records[0]
+
+    def measure(self) -> None:
+        """Have the memory of cells measured from now on."""
+        self._place.meter = Meter()
+
+    def peak(self) -> int:
+        """Give what a small cell needs, as it is told to the engine."""
+        task = TaskSpec(id=1, name="small", live=abs, positional=(["slot", 0],))
+        results: list[Result] = []
+        columns = [[self.reader.encode(1, keep=False).record]]
+        perform(Job(task=task, attempts=[1], numbers=[0], columns=columns), self._place, results.append)
+        assert isinstance(results[0], Done)
+        return results[0].peaks[0]
 
     def array(self, value: float = 1.0) -> bytes:
         """Give the record of an array that another worker made."""
@@ -287,6 +301,18 @@ def test_no_order_of_writing_and_holding_changes_a_value(
         handed = [extent(shop.codec.decode(record)) for record, _ in made]
 
     assert [(value, value) for _, value in made] == read == handed
+
+
+def test_what_is_held_for_others_is_no_part_of_what_a_cell_needs(run: StoreRun) -> None:
+    """Else admission would learn that each cell takes a few hundred megabytes."""
+    shop, size = Shop(run, most=1 << 30), 128 << 20
+    shop.measure()
+    before = shop.peak()
+    shop.of(step, shop.reader.encode(np.ones(size // 8), keep=True).record)
+    gc.collect()
+
+    assert shop.recent.size > size
+    assert shop.peak() < before + size // 2
 
 
 def test_nothing_is_held_that_is_not_counted(shop: Shop) -> None:
