@@ -24,6 +24,8 @@ VERBS = {
     "show": ("RUN [CELL]", "tell what a run did, or what a cell gave and printed"),
     "watch": ("[RUN]", "follow a run, live or over, of any process"),
     "ui": ("", "serve a page that follows the runs of a store, to this machine alone"),
+    "report": ("RUN", "write a run as one page of HTML: graph, timeline, failures"),
+    "export": ("RUN", "write a run for Perfetto, WfCommons, or as an RO-Crate"),
     "debug": ("RUN CELL", "call a cell again in this process, under Python's debugger"),
     "diff": ("RUN_A RUN_B", "tell which cells differ between two runs, and by how much"),
     "cache": ("VERB", "look at a store of results, check it, make room in it"),

@@ -7,8 +7,9 @@ imported by whoever looks.
 from __future__ import annotations
 
 from os import PathLike
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
+from flowcore.errors import BadOption
 from flowcore.store.handout import hand_out
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from flowcore.inspect.failures import FailedCell
     from flowcore.inspect.recorded import Recorded
     from flowcore.inspect.timeline import Timeline
+
+
+Format: TypeAlias = Literal["chrome", "wfformat", "rocrate"]
 
 
 class _Read(Protocol):
@@ -60,6 +64,37 @@ class Inspected:
         from flowcore.inspect.timeline import Timeline
 
         return Timeline(self._now, self.seconds).critical_path
+
+    def export(self: _Read, path: str | PathLike[str], *, format: Format) -> None:  # noqa: A002 - as in the command
+        """Write the run for other programs.
+
+        Parameters
+        ----------
+        path : path
+            Where to write it; for an RO-Crate a folder, made if need be.
+        format : {"chrome", "wfformat", "rocrate"}
+            A trace for Perfetto and chrome://tracing; an instance for WfCommons, whose tasks are
+            cells; a Workflow Run RO-Crate in the Provenance Run Crate profile.
+
+        Raises
+        ------
+        ValueError
+            If the format asks for a cell with a value at least, and there is none.
+        """
+        from flowcore.inspect.exports.rocrate import write_rocrate
+        from flowcore.inspect.exports.wfformat import write_wfformat
+        from flowcore.inspect.timeline import Timeline
+
+        timeline = Timeline(self._now, self.seconds)
+        match format:
+            case "chrome":
+                timeline.to_chrome(path)
+            case "wfformat":
+                write_wfformat(self._now, timeline, path)
+            case "rocrate":
+                write_rocrate(self._now, timeline, self.graph, path)
+            case _:
+                raise BadOption(option="format", found=repr(format), expected="chrome, wfformat or rocrate")
 
     def report(self: _Read, path: str | PathLike[str]) -> str:
         """Write the run as one page of HTML, to be looked at in any browser; give its path.

@@ -34,6 +34,8 @@ class Readiness:
     ----------
     ready : dict of int to ndarray of float64
         For each node, when the last input of each of its cells was there: seconds since the run began.
+    order : list of int
+        The nodes, each after those that feed it.
     ended : dict of int to ndarray of float64
         When each cell was done; of one that did not run, when it was ready.
     """
@@ -44,7 +46,8 @@ class Readiness:
         self.ended: dict[int, NDArray[np.float64]] = {}
         self._feeders = {node: list(self._sources(node)) for node in recorded.nodes}
         own = _last_ends(attempts, {node: recorded.space(node).count for node in recorded.nodes})
-        for node in self._order():
+        self.order = self._order()
+        for node in self.order:
             space = recorded.space(node)
             ready = self.ready[node] = self._ready(node, space)
             ran, ends = own.get(node, (None, None))

@@ -106,7 +106,12 @@ WAITING: dict[str, tuple[set[str], str]] = {
         "most flows and runs are not looked at",
     ),
     "flowcore.inspect.inspected": (
-        {"flowcore.inspect.timeline", "flowcore.inspect.report.page"},
+        {
+            "flowcore.inspect.timeline",
+            "flowcore.inspect.report.page",
+            "flowcore.inspect.exports.rocrate",
+            "flowcore.inspect.exports.wfformat",
+        },
         "a run is looked at by few who hold it",
     ),
     "flowcore.inspect.timeline": ({"flowcore.inspect.exports.chrome"}, "few timelines are exported"),
