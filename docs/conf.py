@@ -7,6 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 import inspecting  # noqa: E402 - what stands beside this file
+import make_report  # noqa: E402 - likewise
 
 project = "flowcore"
 author = "flowcore developers"
@@ -22,6 +23,7 @@ html_title = "flowcore"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
 nitpicky = True
+html_extra_path = ["_build/made"]  # what make_report.py writes
 
 
 def setup(app: object) -> None:
@@ -29,3 +31,4 @@ def setup(app: object) -> None:
     pictures = HERE / "_build" / "pictures"
     shutil.rmtree(pictures, ignore_errors=True)
     inspecting.make(pictures)
+    make_report.make(HERE / "_build" / "made")

@@ -499,6 +499,7 @@ def main() -> None:
     print()
     print(f"{len(run['save'])} pictures are in {Path(chosen.out).resolve()}")
     print(f"All of them side by side: {Path(run['sheet']).resolve()}")
+    print(f"What the run did, and where its time went: {Path(run.report(Path(chosen.out) / 'report.html')).resolve()}")
 
 
 if __name__ == "__main__":

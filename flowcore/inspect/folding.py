@@ -27,8 +27,8 @@ _SUMMED = ("seconds", "bytes", "attempts")
 def folded(graph: nx.DiGraph[str], many: int = MANY) -> nx.DiGraph[str]:
     """Give a graph in which many nodes that are alike are one; the graph itself where there are none.
 
-    A node that stands for others has the id of the first of them, and ``folded``, how many
-    they are. Numbers of cells, states, seconds and bytes are summed.
+    A node that stands for others has the id of the first of them, ``folded``, how many
+    they are, and ``members``, their names. Numbers of cells, states, seconds and bytes are summed.
 
     Examples
     --------
@@ -49,7 +49,9 @@ def folded(graph: nx.DiGraph[str], many: int = MANY) -> nx.DiGraph[str]:
         members.setdefault(first[node], []).append(node)
     for node, nodes in members.items():
         facts = graph.nodes[node]
-        found.add_node(node, **(facts if len(nodes) == 1 else _summed([graph.nodes[one] for one in nodes])))
+        if len(nodes) > 1:
+            facts = _summed([graph.nodes[one] for one in nodes]) | {"members": nodes}
+        found.add_node(node, **facts)
     for (source, target), facts in graph.edges.items():
         if not found.has_edge(first[source], first[target]):
             found.add_edge(first[source], first[target], **facts)

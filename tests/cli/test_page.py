@@ -16,7 +16,8 @@ FILES = {"python": "lands.py", "toml": "flowcore.toml"}
 MASKS = (
     (r"\d{8}T\d{6}-[0-9a-f]{16}", "RUN"), (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "WHEN"), (r"\b[0-9a-f]{12,64}\b", "KEY"),
     (r"^usage: flowcore run.*?\n\n", ""), (r"-(\w) N, --", r"-\1, --"),  # differ between versions of argparse
-    (r"\d[\d.e-]* s\b", "TIME"), (r"python 3[\d.]+", "PYTHON"), (r"^(ok  |FAIL)  [^\n]*$", "CHECK"), (r"  +", " "),
+    (r"\d[\d.e-]* s\b", "TIME"), (r"^\[\d+:\d\d\]", "[TIME]"),
+    (r"python 3[\d.]+", "PYTHON"), (r"^(ok  |FAIL)  [^\n]*$", "CHECK"), (r"  +", " "),
 )  # fmt: skip
 
 

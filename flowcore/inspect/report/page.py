@@ -22,6 +22,7 @@ from flowcore import clock
 from flowcore.errors import FlowcoreError, shorten
 from flowcore.inspect.draw import picture
 from flowcore.inspect.failures import FailedCell
+from flowcore.inspect.folding import folded
 from flowcore.inspect.loops import step_told
 from flowcore.inspect.recorded import Recorded
 from flowcore.inspect.report.bars import FEW, critical_places, timeline_facts
@@ -55,12 +56,12 @@ def page(recorded: Recorded, *, seconds: float, graph: nx.DiGraph[str], failures
         In order of failing.
     """
     facts = report_facts(recorded, seconds=seconds, graph=graph, failures=failures)
-    drawn = graph if len(graph) <= _DRAWN else summed(graph)
+    drawn = _drawn(graph)
     script, style = _asset("page.js"), _asset("page.css")
     return _asset("page.html").format(
         title=escape(shorten(f"{facts['run']['flow']} · {facts['run']['id']}", 200)), style=style, script=script,
         hash=b64encode(sha256(script.encode()).digest()).decode("ascii"), data=json_block(facts),
-        picture=picture(drawn, title=""),
+        picture=picture(drawn, title="", many=len(drawn) + 1),
     )  # fmt: skip
 
 
@@ -88,11 +89,10 @@ def report_facts(
     states = {name: facts["states"] for name, facts in graph.nodes.items()}
     nodes = nodes_facts(recorded, cells, states, _shares(timeline))
     by_name = {recorded.nodes[number].name: place for number, place in places.items()}
-    summed_up = len(graph) > _DRAWN
-    groups = summed(graph).nodes if summed_up else graph.nodes
+    drawn = _drawn(graph)
     return {
-        "run": _run(recorded, timeline), "notes": _notes(recorded, timeline, cells, summed_up=summed_up),
-        "nodes": nodes, "drawn": [[by_name[n] for n in _members(groups[g], g) if n in by_name] for g in groups],
+        "run": _run(recorded, timeline), "notes": _notes(recorded, timeline, cells, boxes=len(drawn)),
+        "nodes": nodes, "drawn": _behind(drawn, by_name),
         "failures": [_failure(f, by_name, recorded, cells) for f in failures[:_FAILURES]], "failed": len(failures),
         "timeline": timeline_facts(timeline, places), "critical": critical_places(timeline),
         "path": _path(timeline, by_name), "waiting": timeline.waiting, "spent": _spent(timeline),
@@ -107,9 +107,16 @@ def _asset(name: str) -> str:
     return data.decode("utf-8")
 
 
-def _members(facts: dict[str, Any], name: str) -> list[str]:
-    members: list[str] = facts.get("members", [name])
-    return members
+def _behind(drawn: nx.DiGraph[str], places: dict[str, int]) -> list[list[int]]:
+    """Give the places of the nodes behind each box."""
+    members = (told.get("members", [box]) for box, told in drawn.nodes.items())
+    return [[places[name] for name in names if name in places] for names in members]
+
+
+def _drawn(graph: nx.DiGraph[str]) -> nx.DiGraph[str]:
+    """Give the boxes of the picture: many nodes that are alike are one, and all of a task where that does not help."""
+    found = folded(graph)
+    return found if len(found) <= _DRAWN else summed(graph)
 
 
 def _run(recorded: Recorded, timeline: Timeline) -> dict[str, Any]:
@@ -126,7 +133,7 @@ def _run(recorded: Recorded, timeline: Timeline) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _notes(recorded: Recorded, timeline: Timeline, cells: Cells, *, summed_up: bool) -> list[str]:
+def _notes(recorded: Recorded, timeline: Timeline, cells: Cells, *, boxes: int) -> list[str]:
     """Say what is not on the page, and why."""
     notes: list[str] = []
     if recorded.status == "running":
@@ -146,8 +153,9 @@ def _notes(recorded: Recorded, timeline: Timeline, cells: Cells, *, summed_up: b
         notes.append(
             f"{cells.left:,} cells are in sums only: of each node the failed, the longest and the first are shown."
         )
-    if summed_up:
-        notes.append(f"More than {_DRAWN} nodes: the picture has one box for all nodes of a task.")
+    nodes = len(shown_nodes(recorded))
+    if boxes < nodes:
+        notes.append(f"The picture has {boxes} boxes for {nodes:,} nodes: those that are alike are drawn as one.")
     if cells.gone:
         gone = f"{cells.gone:,} of the values shown are" if cells.gone > 1 else "One of the values shown is"
         notes.append(f"{gone} not in the store any more ({recorded.store.root}).")
@@ -241,5 +249,6 @@ def _environment(recorded: Recorded) -> list[list[str]]:
     marks = ("code: library ", "library ")
     parts = {part for ledger in recorded.ledgers.values() for part in ledger.common}
     used = sorted({part.removeprefix(marks[0]) for part in parts if part.startswith(marks[0])})
-    told += [[name, version] for name, _, version in (one.partition("==") for one in used)]
+    known = {name for name, _ in told}
+    told += [[name, version] for name, _, version in (one.partition("==") for one in used) if name not in known]
     return [[shorten(name, 80), shorten(text, NAME)] for name, text in [*told, ["store", str(recorded.store.root)]]]
