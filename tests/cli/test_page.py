@@ -17,7 +17,8 @@ MASKS = (
     (r"\d{8}T\d{6}-[0-9a-f]{16}", "RUN"), (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "WHEN"), (r"\b[0-9a-f]{12,64}\b", "KEY"),
     (r"^usage: flowcore run.*?\n\n", ""), (r"-(\w) N, --", r"-\1, --"),  # differ between versions of argparse
     (r"\d[\d.e-]* s\b", "TIME"), (r"^\[\d+:\d\d\]", "[TIME]"),
-    (r"python 3[\d.]+", "PYTHON"), (r"^(ok  |FAIL)  [^\n]*$", "CHECK"), (r"  +", " "),
+    (r"python 3[\d.]+", "PYTHON"), (r"^memory +\d+", "memory BYTES"),
+    (r"^(ok  |FAIL)  [^\n]*$", "CHECK"), (r"  +", " "),
 )  # fmt: skip
 
 
