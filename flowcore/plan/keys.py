@@ -82,12 +82,12 @@ class NodeKeys:
         """
         if len(columns) != len(self.own):
             raise ValueError(f"{len(columns)} columns for {len(self.own)} components")
-        cells = max((len(column) for column in columns), default=1)
-        if any(len(column) not in (1, cells) for column in columns):
-            raise ValueError("columns of different lengths")
         key = self.prefix
         if len(columns) == 1:
             return [blake3(key + _SIZE[len(c)] + c, derive_key_context=_CONTEXT).digest() for c in columns[0]]
+        cells = max((len(column) for column in columns), default=1)
+        if any(len(column) not in (1, cells) for column in columns):
+            raise ValueError("columns of different lengths")
         framed = [_framed(column, cells) for column in columns]
         rows = zip(*framed, strict=False) if framed else [()]  # a shared column repeats without end
         return [blake3(key + b"".join(row), derive_key_context=_CONTEXT).digest() for row in rows]

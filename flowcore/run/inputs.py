@@ -92,6 +92,27 @@ class FromCall:
         return []
 
 
+class FromOne:
+    """The value of the only cell of another node."""
+
+    __slots__ = ("_source",)
+
+    def __init__(self, source: int) -> None:
+        self._source = source
+
+    def records(self, numbers: Sequence[int], values: Values) -> list[Record]:  # noqa: ARG002
+        """See Feeder."""
+        return [values.record(self._source, 0)]
+
+    def components(self, numbers: Sequence[int], values: Values) -> list[Component]:  # noqa: ARG002
+        """See Feeder."""
+        return [values.component(self._source, 0)]
+
+    def origins(self, number: int) -> list[tuple[int, int]]:  # noqa: ARG002
+        """See Feeder."""
+        return [(self._source, 0)]
+
+
 class FromNode:
     """The value of one cell of another node."""
 

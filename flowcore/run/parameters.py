@@ -24,17 +24,16 @@ def component_columns(
     parameters: Sequence[Own], feeders: Sequence[Feeder], numbers: Sequence[int], values: Values
 ) -> list[list[Component]]:
     """Give the identities of parameters that differ from cell to cell, a column each."""
-    fed = {slot: feeders[slot].components(numbers, values) for own in parameters for slot in own.slots}
-    return [_component_column(own, fed, len(numbers)) for own in parameters]
-
-
-def _component_column(own: Own, fed: dict[int, list[Component]], count: int) -> list[Component]:
-    if own.skeleton is None:
-        return fed[own.slots[0]]
-    columns = [fed[slot] for slot in own.slots]
-    if all(len(column) == 1 for column in columns):
-        return [combine("tree", [own.skeleton, *(column[0] for column in columns)])]
     return [
-        combine("tree", [own.skeleton, *(column[0 if len(column) == 1 else i] for column in columns)])
-        for i in range(count)
+        feeders[own.slots[0]].components(numbers, values) if own.skeleton is None
+        else _tree(own.skeleton, [feeders[slot].components(numbers, values) for slot in own.slots], len(numbers))
+        for own in parameters
+    ]  # fmt: skip
+
+
+def _tree(skeleton: Component, columns: Sequence[list[Component]], count: int) -> list[Component]:
+    if all(len(column) == 1 for column in columns):
+        return [combine("tree", [skeleton, *(column[0] for column in columns)])]
+    return [
+        combine("tree", [skeleton, *(column[0 if len(column) == 1 else i] for column in columns)]) for i in range(count)
     ]

@@ -55,6 +55,9 @@ def prepare(planned: Planned, surround: Surround) -> Work:
         If it cannot be keyed and the user wrote that it must be kept; or for a live
         random generator as argument.
     """
+    known = surround.kin.find(planned)
+    if known is not None:
+        return known
     node = planned.node
     encoder = Encoder(planned, surround)
     feeders = _feeders(planned, surround, encoder)
@@ -69,11 +72,13 @@ def prepare(planned: Planned, surround: Surround) -> Work:
     if recipe.code is not None and recipe.code.draws and (recipe.keys is not None or recipe.common is not None):
         surround.tell(NotReproducible(node=planned.name, draws=recipe.code.draws, at=node.site), node.site)
     feeders.extend(encoder.small)
-    return Work(
+    work = Work(
         planned=planned, recipe=recipe, keys=keys, feeders=feeders, classes=tuple(encoder.classes),
         supplies=_supplies(planned, surround, recipe, feeders, varying), held=tuple(encoder.held),
         sketches=encoder.sketches() if keys is not None else {}, varying=varying,
     )  # fmt: skip
+    surround.kin.learn(planned, work)
+    return work
 
 
 def _recipe(planned: Planned, surround: Surround, encoder: Encoder, parts: list[tuple[str, Part]]) -> Recipe:

@@ -25,6 +25,7 @@ from flowcore.plan.records import combine, component_of_form, references, tells_
 from flowcore.plan.sketch import sketch
 from flowcore.run.inputs import Feeder, FromCall, LabelRecord
 from flowcore.run.job import Component, Part, Record
+from flowcore.run.kin import Kin
 from flowcore.run.parameters import Own
 from flowcore.run.recipe import Recipe
 from flowcore.store.codecs import Codec
@@ -57,6 +58,7 @@ class Surround:
     packed: dict[int, tuple[object, Packed]] = field(default_factory=dict)  # functions, by id, as they travel
     defaults: dict[int, tuple[object, dict[str, object]]] = field(default_factory=dict)  # and of their parameters
     recipes: dict[tuple[int, str, bytes], list[Recipe]] = field(default_factory=dict)  # by function and shape of call
+    kin: Kin = field(default_factory=Kin)  # recipes of nodes that are alike but for short constants
     links: dict[tuple[int, int, tuple[str, ...]], Link] = field(default_factory=dict)  # by the ids of linked spaces
 
     def link(self, producer: int, consumer: Space, over: tuple[str, ...] = ()) -> Link:

@@ -31,6 +31,8 @@ def kept(trace: Trace) -> tuple[Trace, dict[bytes, int]]:
         if is_pickled(records[i]):  # from here on it is the value of this key, and of no other
             records[i] = sealed(records[i], keys[i])
             keys[i] = keys[i] if records[i] else b""
+    if keys == trace.keys and records == trace.records:
+        return trace, sizes
     return replace(trace, keys=keys, records=records), sizes
 
 
