@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +14,16 @@ from blake3 import blake3
 from flowcore.errors import FlowcoreWarning, StoreUnavailable
 from flowcore.plan.encode import encode
 from flowcore.store import living
-from flowcore.store.cache import Hit, Trace
+from flowcore.store.cache import Hit, Miss, Trace
 from flowcore.store.census import take_census
 from flowcore.store.directory import Store, StoreRun, open_store
 from flowcore.store.eviction import Holdings, give_up
 from flowcore.store.fs import DISK
 from flowcore.store.gc import Busy, clear, collect
+from flowcore.store.history import NodeFacts, read_run
 from flowcore.store.inventory import list_results, list_tasks
 from flowcore.store.lock import RunLock
+from flowcore.store.times import Times
 from tests.store.conftest import Begin
 from tests.store.test_cache import array, key, reasons, trace_of
 
@@ -70,6 +73,35 @@ def everything(store: Path) -> dict[str, bytes]:
     """Give every file of a folder, and its content."""
     files = [path for path in store.rglob("*") if path.is_file() and path.name != "gc.lock"]
     return {str(path.relative_to(store)): path.read_bytes() for path in files}
+
+
+@pytest.mark.contract("J9", "J10")
+def test_compaction_keeps_nodes_and_times_of_cells_that_were_recorded_together(begin: Begin, store: Path) -> None:
+    """Cells of several nodes in one record: those that stay are whole, under their own nodes and tasks."""
+    run = begin()
+    run.cache.run({"flow": "lands", "began": 5.0, "workers": 2})
+    for node in range(6):
+        run.cache.node(node, {"name": f"n{node}", "task": f"lands.t{node % 2}"})
+    run.cache.recipe(9, {"common": {"code": b"c"}, "own": ["x"], "runner": "process"})
+    run.cache.cast(9, range(6), ["argument y"], [[bytes([n]) for n in range(6)]])
+    trace = trace_of(run, range(6), float)
+    times = Times(begins=[float(n) for n in range(6)], fetching=(), keeping=(), workers=[1] * 6)
+    run.cache.record(replace(trace, nodes=[*range(6)], numbers=[0] * 6, times=times))
+    run.end("done", {})
+    run.close("done")
+    run.release()
+    clear(opened(store), task="lands.t1")
+    (pack,) = (store / "v1" / "journals").glob("*.pack*")
+    told = list(read_run(pack))
+    nodes = {one.number: one.facts for one in told if isinstance(one, NodeFacts)}
+    left = [one for one in told if isinstance(one, Trace)]
+
+    assert {"n0", "n2", "n4"} == {nodes[one.node]["name"] for one in left}
+    assert {"n0": 0.0, "n2": 2.0, "n4": 4.0} == {nodes[t.node]["name"]: t.times.begins[0] for t in left if t.times}
+    assert {b"\0", b"\2", b"\4"} == {nodes[one.node]["common"]["argument y"] for one in left}  # type: ignore[index]
+    answers = begin().cache.judge([key(n) for n in range(6)])
+    assert [0, 2, 4] == [n for n, answer in enumerate(answers) if isinstance(answer, Hit)]
+    assert [1, 3, 5] == [n for n, answer in enumerate(answers) if isinstance(answer, Miss)]
 
 
 @pytest.mark.contract("J9", "J10")
