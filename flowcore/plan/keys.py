@@ -93,6 +93,12 @@ class NodeKeys:
         return [blake3(key + b"".join(row), derive_key_context=_CONTEXT).digest() for row in rows]
 
 
+def cell_key(prefix: bytes, own: Sequence[bytes]) -> bytes:
+    """Give the key of one cell from its node's prefix and its own components, as :meth:`NodeKeys.keys` does."""
+    framed = [part for component in own for part in (_SIZE[len(component)], component)]
+    return blake3(b"".join((prefix, *framed)), derive_key_context=_CONTEXT).digest()
+
+
 class SharedKeys:
     """What the keys of several nodes have in common, packed once.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
@@ -10,7 +10,7 @@ from flowcore.errors import FlowcoreError
 from flowcore.plan.extension import SPOOLED
 from flowcore.plan.graph import Graph
 from flowcore.plan.records import references
-from flowcore.plan.schedule import Schedule
+from flowcore.plan.riding import RidingSchedule
 from flowcore.run.arguments import Told
 from flowcore.run.asked import Asked
 from flowcore.run.claims import ClaimSource
@@ -102,7 +102,7 @@ class Books:
     """The tables of a run."""
 
     graph: Graph
-    schedule: Schedule
+    schedule: RidingSchedule
     values: Values
     cache: Cache
     spool: Spool
@@ -113,6 +113,7 @@ class Books:
     gate: Gate
     began: float = 0.0  # clock.monotonic: what times in the journal count from
     neighbours: Neighbours | None = None  # other live runs that cells may wait for; None: they may not
+    known: Callable[[], str | None] = lambda: None  # gives the file that tells workers of older keys
     refresh: dict[int, frozenset[int] | None] = field(default_factory=dict)  # cells whose older results do not count
     works: dict[int, Work] = field(default_factory=dict)
     attempts: dict[int, Flight] = field(default_factory=dict)  # those that have not ended
@@ -217,6 +218,17 @@ class Books:
             [current_classes(hit.classes) for hit in hits] if met else (),
         )  # fmt: skip
 
+    def hand_back(self, flight: Flight, attempt: int) -> None:
+        """Let a cell begin anew, whose attempt came to nothing.
+
+        A rider waits for its inputs: what was made for it may have been lost together with it.
+        """
+        node, number = flight.cell(attempt)
+        if flight.rides(attempt):
+            self.schedule.unride(node, [number])
+        else:
+            self.schedule.again(node, [number])
+
     def note(self, node: int, numbers: Sequence[int]) -> None:
         """Write down values that no task made and no key names, for whoever reads the run later."""
         values, unkeyed = self.values, [b""] * len(numbers)
@@ -280,9 +292,9 @@ def open_books(
     inbox, attempts = Inbox(), dict[int, Flight]()
     gate = Gate(settings=settings, graph=graph, inbox=inbox, durations=kept.durations, gpus=gpus, busy=attempts.__len__)
     return Books(
-        graph=graph, schedule=Schedule(), values=Values(), cache=kept.cache, spool=kept.spool, inbox=inbox,
+        graph=graph, schedule=RidingSchedule(), values=Values(), cache=kept.cache, spool=kept.spool, inbox=inbox,
         run_id=kept.id, began=began, attempts=attempts, durations=kept.durations, gate=gate,
         neighbours=None if nested else kept.neighbours,  # so no two runs wait for each other (J8)
-        sourcing=Sourcing(kept.sources), checking=asked.checking,
+        sourcing=Sourcing(kept.sources), checking=asked.checking, known=kept.known,
         refresh={n: None if cells is None else frozenset(cells) for n, cells in asked.refresh.items()},
     )  # fmt: skip

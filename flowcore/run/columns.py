@@ -1,4 +1,4 @@
-"""Values of many attempts, told together: several Done as one.
+"""Values of many attempts, told together: several Done as one, and a row of one.
 
 What a Done has in its columns beside values and seconds (classes, elements, refusals) is
 rare and not a column of each, so such a Done stays by itself.
@@ -7,8 +7,28 @@ rare and not a column of each, so such a Done stays by itself.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from flowcore.run.job import Done, Result
+from flowcore.run.job import Component, Done, Record, Result
+
+
+class Value(NamedTuple):
+    """What one attempt gave where there is nothing else to tell: a row of a Done, before it is in columns."""
+
+    attempt: int
+    record: Record
+    component: Component
+    seconds: float
+    began: float
+    fetched: float  # seconds
+    kept: float  # seconds
+
+    def done(self) -> Done:
+        """Give it in columns of its own."""
+        return Done(
+            attempts=[self.attempt], records=[self.record], components=[self.component], seconds=[self.seconds],
+            times=[self.began, self.fetched, self.kept],
+        )  # fmt: skip
 
 
 def joined(results: Sequence[Result]) -> list[Result]:

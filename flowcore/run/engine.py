@@ -45,6 +45,7 @@ from flowcore.run.loading import columns, keyed, modules, names, supplied, unkey
 from flowcore.run.parking import BEATS, Parking
 from flowcore.run.preparing import prepare
 from flowcore.run.repeats import Repeats
+from flowcore.run.riding import Riding
 from flowcore.run.skips import answer_skips
 from flowcore.run.trust import Trust
 from flowcore.run.values import Classes
@@ -101,6 +102,7 @@ class Engine:
         self._ids = itertools.count(1)
         self._ready: list[Work] = []  # made ready, and not written down yet
         self._told: set[int] = set()  # recipes that are, by their tasks
+        self._riding = Riding(books, trust, ids=self._ids, prepared=self._work, ready=self._ready, told=self._told)
         self._ending: Ending | None = None
         self._late = False  # whether the grace is over for all but those that still have to save
 
@@ -356,7 +358,7 @@ class Engine:
                 batch = fed(taken, self._books)
                 batch = self._parking.sift(batch) if batch is not None else None
                 if batch is not None and not (self._books.remade and self._outdated(batch)):
-                    executor.start(self._job(batch))
+                    executor.start(self._riding.load(self._job(batch), executor))
                 started = True
                 for node, _, _ in stretches(taken.nodes):
                     if self._backlog.waiting(node) < _AHEAD // 2:
@@ -377,9 +379,8 @@ class Engine:
 
     def _job(self, batch: Batch) -> Job:
         books, recipe, numbers = self._books, batch.recipe, batch.numbers
-        first = next(self._ids)
-        attempts = [first, *itertools.islice(self._ids, len(numbers) - 1)]
-        flight = Flight(batch=batch, first=first, began=clock.monotonic())
+        attempts = list(itertools.islice(self._ids, len(numbers)))
+        flight = Flight(batch=batch, first=attempts[0], began=clock.monotonic())
         books.gate.enter(flight)
         books.attempts.update(dict.fromkeys(attempts, flight))
         cells = [(books.works[node], slice(begin, end)) for node, begin, end in stretches(batch.nodes)]

@@ -13,6 +13,7 @@ from dataclasses import field
 
 from flowcore.dataclass import dataclass
 from flowcore.plan.stations import Rank
+from flowcore.run.boarding import Boarding
 from flowcore.run.job import Component, Done
 from flowcore.run.recipe import Recipe
 
@@ -61,6 +62,26 @@ class Flight:
     batch: Batch
     first: int
     began: float  # clock.monotonic
+    boarding: Boarding | None = None  # of its last cells, where they need what earlier ones make
+
+    def rides(self, attempt: int) -> bool:
+        """Tell whether an attempt's cell was handed over with what makes its inputs."""
+        return self.boarding is not None and attempt - self.first >= self.boarding.riders.first
+
+    def board(self, done: Done, places: Sequence[int]) -> None:
+        """Take up what was made for riders, and give those that have landed their keys."""
+        if self.boarding is None:
+            return
+        for i in places:
+            self.boarding.made[done.attempts[i] - self.first] = done.components[i]
+            if self.rides(done.attempts[i]):
+                self._identify(done.attempts[i] - self.first)
+
+    def _identify(self, place: int) -> None:
+        assert self.boarding is not None, "a rider's"
+        self.batch.keys[place], own = self.boarding.identified(place)
+        for column, component in zip(self.batch.own, own, strict=True):
+            column[place] = component
 
     def cell(self, attempt: int) -> tuple[int, int]:
         """Give node and number of an attempt's cell."""
@@ -69,6 +90,8 @@ class Flight:
 
     def key(self, attempt: int) -> bytes:
         """Give the key of an attempt's cell."""
+        if self.rides(attempt):
+            self._identify(attempt - self.first)
         return self.batch.keys[attempt - self.first]
 
 

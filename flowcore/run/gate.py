@@ -245,6 +245,13 @@ class Gate:
             self._admission.admit(task, need, alone=alone)
         self._seats[flight.first] = _Seat(need, alone, ask.each, cells)
 
+    def join(self, flight: Flight, nodes: Sequence[int]) -> None:
+        """Cells of these nodes come along in a flight to a worker process, where they need no seat of their own."""
+        self._count_fetched(nodes, 1)
+        seat = self._seats.get(flight.first)
+        if seat is not None:
+            seat.open += len(nodes)
+
     def leave(self, flight: Flight, nodes: Sequence[int]) -> None:
         """Attempts of a flight have ended, at cells of these nodes."""
         ask, cells = self._asks[flight.batch.recipe.task.id], len(nodes)

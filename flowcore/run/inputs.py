@@ -129,6 +129,10 @@ class FromNode:
         """See Feeder."""
         return values.components(self._source, [0] if self._shared else self._link.sources(numbers))
 
+    def origin(self, number: int) -> tuple[int, int]:
+        """Give the one cell that feeds a cell."""
+        return self._source, 0 if self._shared else self._link.sources([number])[0]
+
     def origins(self, number: int) -> list[tuple[int, int]]:
         """See Feeder."""
         return [(self._source, n) for n in self._link.inputs(number).numbers]

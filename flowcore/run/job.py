@@ -24,12 +24,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from enum import IntEnum
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgpack
 
 from flowcore.dataclass import dataclass
 from flowcore.run.grown import Grown
+from flowcore.run.riders import Riders
 
 Record: TypeAlias = bytes
 Component: TypeAlias = bytes
@@ -124,6 +125,7 @@ class Job:
 
     canon: list[Record] = field(default_factory=list)  # what results are compared with, a cell; empty bytes: nothing
     names: list[str] = field(default_factory=list)  # of their nodes, for messages: a cell, or one; empty: the task's
+    riders: Riders | None = None  # the last cells need what earlier ones make
 
     def name(self, i: int) -> str:
         """Give the name of the i-th cell's node."""
@@ -138,7 +140,7 @@ class Job:
         return self.pick(range(first, min(last, len(self.attempts))))
 
     def pick(self, places: Sequence[int]) -> Job:
-        """Give the cells at these places as a job of their own."""
+        """Give the cells at these places, of which none rides, as a job of their own."""
         shared = len(self.attempts) > 1
         return Job(
             task=self.task, attempts=[self.attempts[i] for i in places], numbers=[self.numbers[i] for i in places],
@@ -153,16 +155,17 @@ class Job:
         """Give the fields as one plain list; the task goes by its id."""
         return [
             self.task.id, self.attempts, self.numbers, self.columns, self.seconds, list(self.modules),
-            self.supplies, self.canon, self.names,
+            self.supplies, self.canon, self.names, self.riders.pack() if self.riders is not None else None,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object], tasks: dict[int, TaskSpec]) -> Job:
         """Read what :meth:`pack` gave, with the tasks sent before."""
-        task, attempts, numbers, columns, seconds, modules, supplies, canon, names = fields
+        task, attempts, numbers, columns, seconds, modules, supplies, canon, names, riders = fields
         return cls(
             task=tasks[task], attempts=attempts, numbers=numbers, columns=columns, seconds=seconds,  # type: ignore[index,arg-type]
             modules=tuple(modules), supplies=supplies, canon=canon, names=names,  # type: ignore[arg-type]
+            riders=Riders.unpack(riders) if riders is not None else None,  # type: ignore[arg-type]
         )  # fmt: skip
 
 
@@ -212,25 +215,6 @@ class Done:
     # close to what they were compared with: attempt, largest absolute and relative deviation; its record is empty
     times: list[float] = field(default_factory=list)  # three a cell: clock.monotonic, seconds to fetch, and to keep
     workers: list[int] = field(default_factory=list)  # a number a cell, by who hears of it; never packed
-
-
-class Value(NamedTuple):
-    """What one attempt gave where there is nothing else to tell: a row of a Done, before it is in columns."""
-
-    attempt: int
-    record: Record
-    component: Component
-    seconds: float
-    began: float
-    fetched: float  # seconds
-    kept: float  # seconds
-
-    def done(self) -> Done:
-        """Give it in columns of its own."""
-        return Done(
-            attempts=[self.attempt], records=[self.record], components=[self.component], seconds=[self.seconds],
-            times=[self.began, self.fetched, self.kept],
-        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -119,12 +119,10 @@ class Landing:
             case Metric():
                 self._progressed(result)
             case Printed():
-                flight = self.books.attempts.get(result.attempt)
-                if flight is not None:
+                if (flight := self.books.attempts.get(result.attempt)) is not None:
                     self._printed(*flight.cell(result.attempt), result)
             case Failed() | Skipped() | Lost() | Died() | TimedOut():
-                flight = self.end(result.attempt)
-                if flight is not None:
+                if (flight := self.end(result.attempt)) is not None:
                     self._without_value(result, flight)
 
     # ---- values ----------------------------------------------------------------------
@@ -144,6 +142,7 @@ class Landing:
             groups[-1][1].append(i)
         kin: dict[int, list[tuple[Flight, list[int]]]] = {}
         for flight, places in groups:
+            flight.board(done, places)
             kin.setdefault(flight.batch.recipe.task.id, []).append((flight, places))
         for parts in kin.values():
             pieces, places = [landed(*part, done) for part in parts], [i for _, at in parts for i in at]
@@ -312,17 +311,17 @@ class Landing:
         if lacked_memory(result):
             self.books.lacked(cell, result.peak if isinstance(result, Died) else 0)
         if used <= budget and not self.stopping and not final:
-            self._again(cell, work, tries, crashed=isinstance(result, Died))
+            self._again(flight, result.attempt, tries, crashed=isinstance(result, Died))
             return
         seconds = 0.0 if isinstance(result, Died) else result.seconds
         self._fail(cell, error, tries, seconds, key=flight.key(result.attempt))
 
-    def _again(self, cell: Cell, work: Work, tries: Tries, *, crashed: bool) -> None:
+    def _again(self, flight: Flight, attempt: int, tries: Tries, *, crashed: bool) -> None:
         """Let a cell be tried again, after a while if its task says so (exponential, with jitter)."""
-        books, (node, number) = self.books, cell
-        backoff = 0.0 if crashed else work.planned.node.options.backoff
+        books = self.books
+        backoff = 0.0 if crashed else flight.batch.recipe.options.backoff
         if not backoff:
-            books.schedule.again(node, [number])
+            books.hand_back(flight, attempt)
             return
         exponent = max(0, tries.raised + tries.timed_out - 1)
         delay = min(backoff * 2.0**exponent, _LONGEST_DELAY) * random.uniform(0.5, 1.5)
@@ -330,7 +329,7 @@ class Landing:
 
         def due() -> None:
             books.delayed -= 1
-            books.schedule.again(node, [number])
+            books.hand_back(flight, attempt)
 
         books.inbox.at(clock.monotonic() + delay, due)
 
@@ -376,14 +375,13 @@ class Landing:
     def _interrupted(self, attempts: Sequence[int]) -> None:
         """Attempts that were stopped, or never begun."""
         for attempt in attempts:
-            flight = self.end(attempt)
-            if flight is None:
+            if (flight := self.end(attempt)) is None:
                 continue
-            node, number = flight.cell(attempt)
             if self.stopping:
+                node, number = flight.cell(attempt)
                 self.books.schedule.interrupted(node, [number])
             else:  # an executor gave it back
-                self.books.schedule.again(node, [number])
+                self.books.hand_back(flight, attempt)
 
     def end(self, attempt: int) -> Flight | None:
         """Take an attempt out of the table; None if it has ended already."""

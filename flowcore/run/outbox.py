@@ -22,7 +22,8 @@ import threading
 from collections.abc import Callable, Sequence
 
 from flowcore import clock
-from flowcore.run.job import Done, Interrupted, Metric, Printed, Result, Value, Warned, pack_result
+from flowcore.run.columns import Value
+from flowcore.run.job import Done, Interrupted, Metric, Printed, Result, Warned, pack_result
 from flowcore.run.slot import LocalSlot, Slot
 
 HOLD_SECONDS = 0.005

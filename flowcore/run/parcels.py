@@ -8,7 +8,7 @@ evenly, at most so many times what has been seen of the task before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
@@ -34,13 +34,18 @@ class Parcel:
     def __post_init__(self) -> None:
         self.open = set(self.job.attempts)
 
-    def rest(self) -> Job | None:
-        """Give the cells that have not ended, as a job; None if all have."""
-        if not self.open:
-            return None
-        if len(self.open) == len(self.job.attempts):
-            return self.job
-        return self.job.pick([i for i, attempt in enumerate(self.job.attempts) if attempt in self.open])
+
+def parted(job: Job, attempts: Collection[int]) -> tuple[Job | None, list[int]]:
+    """Give the cells of these attempts: as a job that may go out again, None if it is empty, and those that ride.
+
+    A rider does not go out a second time: whoever sent it knows by then what its inputs are.
+    """
+    first = job.riders.first if job.riders is not None else len(job.attempts)
+    if first == len(attempts) == len(job.attempts):
+        return job, []
+    places = [i for i, attempt in enumerate(job.attempts[:first]) if attempt in attempts]
+    riders = [attempt for attempt in job.attempts[first:] if attempt in attempts]
+    return job.pick(places) if places else None, riders
 
 
 def attempts_of(result: Result) -> Sequence[int]:
@@ -160,9 +165,13 @@ class Pace:
 
     def cells(self, task: int, ready: int, workers: int) -> int:
         """Give the cells of `task` for one message, if `ready` are to be shared by `workers`."""
+        share = -(-ready // max(1, workers))
+        return max(1, min(self.fit(task), share)) if ready else 0
+
+    def fit(self, task: int) -> int:
+        """Give the most cells of `task` for one message."""
         cost = self._cost.get(task)
         if cost is None or cost > LONG_SECONDS:
-            return min(1, ready)
+            return 1
         fit = int(MESSAGE_SECONDS / cost) if cost > MESSAGE_SECONDS / MOST_CELLS else MOST_CELLS
-        share = -(-ready // max(1, workers))
-        return max(1, min(fit, share, MOST_CELLS, _GROWTH * self._seen[task], ready))
+        return max(1, min(fit, MOST_CELLS, _GROWTH * self._seen[task]))

@@ -30,12 +30,14 @@ from flowcore.growing import MisplacedFlow
 from flowcore.plan.closeness import Deviation, deviation
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, encode_plain
 from flowcore.run.call import Call, unreadable
+from flowcore.run.columns import Value
 from flowcore.run.context import Context, SlotLike, current
 from flowcore.run.failure import describe
 from flowcore.run.grown import Grown
-from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec, Value
+from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
 from flowcore.run.meter import Meter
 from flowcore.run.pages import Pages
+from flowcore.run.ride import Ride
 from flowcore.run.seat import Around
 from flowcore.run.supply import Supplied
 from flowcore.run.warned import travelling
@@ -115,12 +117,14 @@ def perform(job: Job, place: Workplace, report: Report, tell: Tell | None = None
     slot, pages, recent = place.slot, place.pages, place.codec.recent
     meter = place.meter if not 0.0 < job.seconds < _MEASURED else None
     context = Context(job.name(0), 0, 0, slot, depth=job.task.depth, cores=job.task.cores, pages=pages)
-    token = current.set(context)
+    token, ride = current.set(context), Ride(job, job.riders) if job.riders is not None else None
     try:
         for i, attempt in enumerate(job.attempts):
             if slot.stopping:
-                report(Interrupted(attempts=job.attempts[i:]))
+                report(Interrupted(attempts=[*(ride.left if ride is not None else ()), *job.attempts[i:]]))
                 return
+            if ride is not None and not ride.board(i):
+                continue
             context.cell, context.number, context.attempt = job.name(i), job.numbers[i], attempt
             if job.supplies:
                 context.supplied = place.supplied(job, i, report)
@@ -129,6 +133,8 @@ def perform(job: Job, place: Workplace, report: Report, tell: Tell | None = None
                 meter.begin()
             result = perform_cell(job, i, place)
             held = recent.size if recent is not None else 0  # of other cells, waiting for their readers
+            if ride is not None:
+                ride.note(i, result)
             if recent is not None:
                 recent.settle()
             if meter is not None and isinstance(result, Done | Value):
@@ -145,6 +151,8 @@ def perform(job: Job, place: Workplace, report: Report, tell: Tell | None = None
             else:
                 report(result.done())
             slot.clear()
+        if ride is not None and ride.left:
+            report(Interrupted(attempts=ride.left))
     finally:
         current.reset(token)
 

@@ -35,8 +35,9 @@ from typing import NoReturn, Protocol
 
 from flowcore.dataclass import dataclass
 from flowcore.run import blas, proc
+from flowcore.run.columns import Value
 from flowcore.run.comparing import UNLOADABLE
-from flowcore.run.job import Job, Result, TaskSpec, Value
+from flowcore.run.job import Job, Result, TaskSpec
 from flowcore.run.outbox import Outbox, text_stream
 from flowcore.run.slot import TEXT, Slot
 from flowcore.run.surroundings import Surroundings

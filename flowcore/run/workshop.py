@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from flowcore.errors import FlowcoreWarning
 from flowcore.plan.code import fingerprint, forget
+from flowcore.run.columns import Value
 from flowcore.run.comparing import differing_module
-from flowcore.run.job import Job, Result, TaskSpec, Value
+from flowcore.run.job import Job, Result, TaskSpec
 from flowcore.run.meter import Meter
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.slot import Slot

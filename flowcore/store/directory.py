@@ -26,6 +26,7 @@ from flowcore.store.fs import DISK, Disk
 from flowcore.store.generations import Home
 from flowcore.store.indexing import build_index, is_due
 from flowcore.store.journal import JournalWriter
+from flowcore.store.known import write_known
 from flowcore.store.layout import Layout, exists, make_directory, resolve, run_stamp
 from flowcore.store.leftovers import WORK_NAME, empty_directory, tidy_spools, tidy_workplaces
 from flowcore.store.neighbours import Neighbours
@@ -83,6 +84,19 @@ class StoreRun:
     def trouble(self) -> StoreUnavailable | None:
         """Give the first reason why something was not kept."""
         return self._trouble.first
+
+    def known(self) -> str | None:
+        """Give the file that tells workers which keys older runs left; empty if none did, None if it cannot be made."""
+        if not self.cache.records.older:
+            return ""
+        if not self.writable or self._trouble.refusal() is not None:
+            return None
+        path = f"{self._store.layout.workplace(self.id)}/{self._store.disk.token()}"
+        try:
+            write_known(path, self.cache.records.index.prefixes(), disk=self._store.disk)
+        except OSError:
+            return None
+        return path
 
     def end(self, status: str, counts: dict[str, float]) -> None:
         """Write down how the run ended."""

@@ -205,6 +205,19 @@ class Index:
             yield from self._merged(batch, slice(done, max(done, upto)), stand)
             done = max(done, upto)
 
+    def prefixes(self) -> bytes:
+        """Give the first 8 bytes of every key as integers, sorted, in the machine's form."""
+        import numpy as np
+
+        self.settle()
+        try:
+            found = [prefixes_of(block.keys) for block in (self._file.blocks() if self._file is not None else ())]
+        except BadIndex:
+            self.leave_file_out()
+            found = []
+        found += [self._prefixes] if self._sorted else []
+        return np.sort(np.concatenate(found)).astype(np.uint64).tobytes() if found else b""
+
     def _have_arrays(self) -> None:
         if not self._sorted:
             import numpy as np

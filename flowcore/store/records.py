@@ -81,6 +81,7 @@ class Records:
         self.journals: dict[str, Read] = {}  # by file name
         self.places: list[tuple[str, str]] = []  # of each number: file name, run
         self.files: dict[Times, bytes] = {}  # what a stat says of a file's content
+        self.older = 0  # entries of what is older than the run
         self._disk = disk
         self._layout = layout
         self._tell = tell
@@ -107,6 +108,7 @@ class Records:
                 break
             file = None
         self.index.settle()
+        self.older = len(self.index)
         if self._damage:
             first, *more = sorted(self._damage)
             told = first + (f" and {len(more)} more" if more else "")

@@ -19,8 +19,9 @@ from collections.abc import Callable
 import msgpack
 
 from flowcore.plan.extension import ARRAY
+from flowcore.run.columns import Value
 from flowcore.run.failure import describe
-from flowcore.run.job import Done, Failed, Interrupted, Job, Result, TaskSpec, Value
+from flowcore.run.job import Done, Failed, Interrupted, Job, Result, TaskSpec
 from flowcore.run.slot import Slot
 from flowcore.run.surroundings import Surroundings
 

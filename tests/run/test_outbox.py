@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowcore.run.job import Failed, Failure, Printed, Result, Value, dumps, loads, unpack_result
+from flowcore.run.columns import Value
+from flowcore.run.job import Failed, Failure, Printed, Result, dumps, loads, unpack_result
 from flowcore.run.outbox import HOLD_BYTES, Outbox
 from flowcore.run.slot import LocalSlot
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flowcore.run.job import Died, Done, Interrupted, Job, Result, TaskSpec
-from flowcore.run.parcels import LONG_SECONDS, MOST_CELLS, Pace, Parcel, attempts_of, narrowed, settle
+from flowcore.run.parcels import LONG_SECONDS, MOST_CELLS, Pace, Parcel, attempts_of, narrowed, parted, settle
+from flowcore.run.riders import Riders
 
 TASK = TaskSpec(id=1, name="task", function=("path", "module", "task"))
 
@@ -39,7 +42,7 @@ def test_each_attempt_ends_once_whatever_arrives(messages: list[list[int]]) -> N
             ended += kept.attempts
             assert [b"%d" % a for a in kept.attempts] == kept.records
             assert [float(a) for a in kept.attempts] == kept.seconds
-    left = [attempt for one in parcels if (rest := one.rest()) for attempt in rest.attempts]
+    left = [attempt for one in parcels if (rest := parted(one.job, one.open)[0]) for attempt in rest.attempts]
 
     assert sorted({a for message in messages for a in message if a <= 8}) == sorted(ended)
     assert [*range(1, 9)] == sorted(ended + left)
@@ -50,9 +53,10 @@ def test_rest_is_what_has_not_ended_with_its_own_arguments(ended: set[int]) -> N
     """Nothing is handed out again with a neighbour's arguments."""
     one = parcel([10 + i for i in range(8)])
     settle([one], sorted(10 + i for i in ended))
-    rest = one.rest()
+    rest, riders = parted(one.job, one.open)
     left = [10 + i for i in range(8) if i not in ended]
 
+    assert [] == riders
     assert left == (rest.attempts if rest else [])
     assert rest is None or [[b"%d" % attempt for attempt in left]] == rest.columns
 
@@ -103,3 +107,16 @@ def test_long_cells_go_singly_to_idle_workers() -> None:
     assert 1 == pace.cells(1, ready=1000, workers=2)
     assert not pace.short(1)
     assert not pace.short(2)
+
+
+@pytest.mark.contract("W6")
+@given(st.sets(st.integers(0, 7)), st.integers(1, 8))
+def test_riders_do_not_go_out_again(ended: set[int], first: int) -> None:
+    """They come back to whoever knows what has become of their makers; all else goes out."""
+    job = replace(parcel([10 + i for i in range(8)]).job, riders=Riders(first=first, makers=[[-1] * (8 - first)]))
+    left = {10 + i for i in range(8)} - {10 + i for i in ended}
+    rest, riders = parted(job, left)
+
+    assert sorted(left) == sorted([*(rest.attempts if rest else []), *riders])
+    assert all(attempt >= 10 + first for attempt in riders)
+    assert rest is None or (rest.riders is None and all(attempt < 10 + first for attempt in rest.attempts))

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -31,7 +31,7 @@ from flowcore.run.hiring import Hiring
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Failed, Interrupted, Job, Result, TaskSpec, TimedOut, unpack_result
 from flowcore.run.launching import Ending, WorkerProcess
-from flowcore.run.parcels import Pace, Parcel, attempts_of, narrowed, seconds_of, settle
+from flowcore.run.parcels import Pace, Parcel, attempts_of, narrowed, parted, seconds_of, settle
 from flowcore.run.pool import acquire, release
 from flowcore.run.seating import Seating
 from flowcore.run.surroundings import Surroundings
@@ -107,6 +107,10 @@ class ProcessExecutor:
         free = self._seating.free(task, self._backlog, short=short)
         return self._pace.cells(task.id, ready, self._wanted) if free > 0 else 0
 
+    def spare(self, task: TaskSpec, cells: int) -> int:
+        """See Carrier."""
+        return max(0, self._pace.fit(task.id) - cells)
+
     def start(self, job: Job) -> None:
         """Take a batch."""
         if self._stopping:
@@ -122,18 +126,18 @@ class ProcessExecutor:
         for worker in self._pool.workers:
             if self._desk(worker).parcels:
                 worker.slot.ask_to_stop()
-        self._interrupt(waiting.job for waiting in self._drain_backlog())
+        self._interrupt(waiting.job.attempts for waiting in self._drain_backlog())
 
     def cancel(self) -> None:
         """Kill what runs; everything unfinished is posted as Interrupted."""
         self.stop()
         for worker in list(self._pool.workers):
             desk = self._desk(worker)
-            rests = [parcel.rest() for parcel in desk.parcels]
-            if any(rests):
+            left = [sorted(parcel.open) for parcel in desk.parcels]
+            if any(left):
                 self._dismiss(worker, "cancelled")
             desk.parcels = []
-            self._interrupt(rest for rest in rests if rest is not None)
+            self._interrupt(left)
 
     def close(self) -> None:
         """End the run here; healthy workers are kept for the next one in this process."""
@@ -154,7 +158,9 @@ class ProcessExecutor:
         """Give the cells that no worker will run, once `broken`; their attempts end elsewhere."""
         if not self.broken:
             return []
-        return [waiting.job for waiting in self._drain_backlog()]
+        parts = [parted(waiting.job, waiting.job.attempts) for waiting in self._drain_backlog()]
+        self._interrupt(riders for _, riders in parts)
+        return [job for job, _ in parts if job is not None]
 
     # Handing out
 
@@ -190,10 +196,14 @@ class ProcessExecutor:
         if task.timeout is not None and desk.deadline is None:
             self._set_deadline(worker, clock.monotonic() + task.timeout)
 
-    def _again(self, job: Job, *, singly: bool = False) -> None:
-        """Hand cells out once more, nobody being to blame."""
+    def _again(self, sent: Job, attempts: Collection[int], *, singly: bool = False) -> None:
+        """Hand these cells of a job out once more, nobody being to blame; its riders come back (W6)."""
+        job, riders = parted(sent, attempts)
         if self._stopping:
-            self._inbox.post([Interrupted(attempts=list(job.attempts))])
+            self._interrupt([sorted(attempts)])
+            return
+        self._interrupt([riders])
+        if job is None:
             return
         jobs = [job.part(i, i + 1) for i in range(len(job.attempts))] if singly else [job]
         self._backlog.extendleft(Waiting(job=part, alone=singly) for part in reversed(jobs))
@@ -250,11 +260,10 @@ class ProcessExecutor:
             self._dismiss(worker, "replaced: it has grown")
 
     def _begin_again(self, desk: Desk, attempts: Sequence[int]) -> None:
-        wanted = set(attempts)
         for parcel in desk.parcels:
-            at = [i for i, attempt in enumerate(parcel.job.attempts) if attempt in wanted]
-            if at:
-                self._again(parcel.job.pick(at))
+            wanted = set(attempts).intersection(parcel.job.attempts)
+            if wanted:
+                self._again(parcel.job, wanted)
 
     def _take_stale(self, worker: WorkerProcess, serial: int, module: str) -> None:
         """A worker's code is not the engine's: a used worker is replaced, a new one cannot be helped (F32).
@@ -266,8 +275,10 @@ class ProcessExecutor:
             self._dismiss(worker, "replaced: it has older code")
             return
         for parcel in [parcel for parcel in desk.parcels if parcel.serial == serial]:
-            cells = [(i, attempt) for i, attempt in enumerate(parcel.job.attempts) if attempt in parcel.open]
+            job, riders = parted(parcel.job, parcel.open)
+            cells = enumerate(job.attempts) if job is not None else ()
             self._inbox.post([Failed(attempt=a, failure=changed(parcel.job.name(i), module)) for i, a in cells])
+            self._interrupt([riders])
             desk.parcels.remove(parcel)
         self._dispatch()
 
@@ -285,11 +296,10 @@ class ProcessExecutor:
         charged = desk.excused or self._charge(desk, ending)
         blank = False
         for parcel in reversed(desk.parcels):
-            rest = parcel.rest()
-            if rest is not None:
+            if parcel.open:
                 taken = not charged and parcel.serial <= ending.batch
                 blank = blank or taken
-                self._again(rest, singly=taken)
+                self._again(parcel.job, parcel.open, singly=taken)
         if blank or (ending.batch < 0 and not desk.excused):
             reason = f"workers end before they have finished a cell: {ending.cause}; {ending.stderr}"
             self._hiring.failed(reason, worker.token)
@@ -378,7 +388,7 @@ class ProcessExecutor:
         self._backlog.clear()
         return drained
 
-    def _interrupt(self, jobs: Iterable[Job]) -> None:
-        attempts = [attempt for job in jobs for attempt in job.attempts]
+    def _interrupt(self, cells: Iterable[Sequence[int]]) -> None:
+        attempts = [attempt for some in cells for attempt in some]
         if attempts:
             self._inbox.post([Interrupted(attempts=attempts)])

@@ -19,7 +19,7 @@ Each run makes its own, when the first cell for it comes, and closes it at its e
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Job, TaskSpec
@@ -62,6 +62,18 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Let go of threads, processes and files. Called once, also after a failure."""
+        ...
+
+
+@runtime_checkable
+class Carrier(Protocol):
+    """An executor whose messages may take along cells that need what earlier ones in them make (W5b).
+
+    A rider that is not begun is posted as Interrupted, whatever its message came to.
+    """
+
+    def spare(self, task: TaskSpec, cells: int) -> int:
+        """Tell how many more cells of `task` a message of so many may hold."""
         ...
 
 

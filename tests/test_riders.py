@@ -1,0 +1,324 @@
+"""Claims about riders in whole runs: fewer messages, and nothing else that anybody could tell (contract W5b)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+import flowcore as fc
+from flowcore.run import pool
+from flowcore.run.executors.processes import ProcessExecutor
+from flowcore.run.job import Job
+from flowcore.run.parcels import Pace
+from tests.drawings import Model, Step, drawn, programs
+from tests.oracle import agrees, lines, run
+from tests.vocabulary import COUNTER
+
+FEW = settings(max_examples=12, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
+LOG = "FLOWCORE_TEST_RIDERS"
+
+
+@pytest.fixture
+def forced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let as many ride as there are, from the first message on, whatever cells cost."""
+    monkeypatch.setattr(Pace, "fit", lambda self, task: 4096)
+
+
+@pytest.fixture
+def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """Give the cells, and the riders among them, of each message that a run sends."""
+    sent: list[tuple[int, int]] = []
+    start = ProcessExecutor.start
+
+    def counted(self: ProcessExecutor, job: Job) -> None:
+        sent.append((len(job.attempts), len(job.attempts) - job.riders.first if job.riders is not None else 0))
+        start(self, job)
+
+    monkeypatch.setattr(ProcessExecutor, "start", counted)
+    return sent
+
+
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the file to which each execution of a cell adds a line."""
+    path = tmp_path / "log"
+    monkeypatch.setenv(LOG, str(path))
+    return path
+
+
+def said(log: Path) -> Counter[str]:
+    """Count the lines, and empty the file."""
+    text = log.read_text() if log.exists() else ""
+    log.write_text("")
+    return Counter(text.split())
+
+
+def say(what: object) -> None:
+    """Add a line; whoever is killed a moment later has added it."""
+    with open(os.environ[LOG], "a") as file:
+        file.write(f"{what}\n")
+
+
+def more(x: int) -> int:
+    """Add one."""
+    return x + 1
+
+
+@fc.compute
+def half(x: int) -> int:
+    """Halve, and say so."""
+    say(x)
+    return x // 2
+
+
+@fc.compute
+def less(x: int) -> int:
+    """Take one off, and say so."""
+    say(x)
+    return x - 1
+
+
+@fc.compute
+def fragile(x: int) -> int:
+    """Kill the process once, in mid-ride."""
+    if x == 5 and not os.path.exists(os.environ[LOG] + ".killed"):
+        Path(os.environ[LOG] + ".killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    say(x)
+    return x - 1
+
+
+@fc.compute
+def poison(x: int) -> int:
+    """Refuse one number."""
+    say(x)
+    if x == 5:
+        raise ValueError("five")
+    return x - 1
+
+
+@fc.compute(timeout=0.5)
+def slow(x: int) -> int:
+    """Hang at one number."""
+    while x == 5:
+        time.sleep(0.1)
+    return x - 1
+
+
+@fc.compute(cache=False)
+def passing(x: int) -> int:
+    """Take one off, and keep nothing."""
+    return x - 1
+
+
+def chain(task: fc.Task, start: int, length: int) -> fc.Flow:  # type: ignore[type-arg]
+    """Draw a chain; its nodes are named by their place."""
+    flow = fc.Flow("chain")
+    x: object = start
+    for i in range(length):
+        x = flow.add(task, x, name=f"n{i}")
+    flow.result = x
+    return flow
+
+
+def go(flow: fc.Flow, store: Path, **options: object) -> fc.Run:
+    """Run in two workers, to the end whatever fails."""
+    found = flow.start(store=store, workers=2, progress=False, **options)  # type: ignore[arg-type]
+    with contextlib.suppress(fc.RunFailed):
+        found.wait(60.0)
+    return found
+
+
+@pytest.fixture(scope="module")
+def counter() -> Iterator[Path]:
+    """Give the file of executions that the oracle's tasks know."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "lines"
+        os.environ[COUNTER] = str(path)
+        yield path
+        del os.environ[COUNTER]
+        pool.shutdown()
+
+
+@pytest.mark.contract("P1", "P10", "W5b")
+@given(steps=programs())
+@FEW
+def test_any_drawing_gives_with_riders_what_plain_calls_give(counter: Path, steps: list[Step]) -> None:
+    """Values, and how often each computation happened, cold and warm."""
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as store:
+        patch.setattr(Pace, "fit", lambda self, task: 4096)
+        model = Model(steps)
+        model.all()
+        flow, refs = drawn(steps)
+        lines(counter)
+        agrees(steps, refs, model, run(flow, store=store))
+        cold = lines(counter)
+        agrees(steps, refs, model, run(flow, store=store))
+
+        assert set(model.lines) == set(cold)
+        assert model.always == lines(counter)
+
+
+def test_a_chain_is_a_handful_of_messages(store: Path, messages: list[tuple[int, int]]) -> None:
+    """Not one a link: as many links as 20 ms hold, once it is known what they take."""
+    flow = chain(fc.compute(more), 0, 2000)
+
+    assert 2000 == go(flow, store)[flow.result]
+    assert 2000 == sum(cells for cells, _ in messages)
+    assert len(messages) < 60
+
+
+@pytest.mark.contract("P10")
+@pytest.mark.usefixtures("forced")
+def test_riders_run_once_and_are_found_again(store: Path, log: Path, messages: list[tuple[int, int]]) -> None:
+    """Each cell is executed once, recorded under the key that it has alone, and answered the next time."""
+    cold = go(chain(less, 30, 30), store)
+    ran = said(log)
+    warm = go(chain(less, 30, 30), store)
+
+    assert [0, 0] == [cold["n29"], warm["n29"]]
+    assert Counter({str(x): 1 for x in range(1, 31)}) == ran
+    assert 28 == max(riders for _, riders in messages)
+    assert Counter() == said(log)
+    assert 30 == sum(warm.counts(f"n{i}").hit for i in range(30))
+
+
+@pytest.mark.contract("P10", "W5b")
+@pytest.mark.usefixtures("forced")
+def test_a_hit_among_riders_is_a_hit(store: Path, log: Path) -> None:
+    """An older record answers a rider, whose key only its worker could know."""
+    go(chain(half, 80, 5), store)  # 80, as a constant, and then 40 20 10 5
+    said(log)
+    again = go(chain(half, 161, 6), store)  # 161, and then 80 40 20 10 5
+
+    assert 2 == again["n5"]
+    assert Counter({"161": 1, "80": 1}) == said(log)
+    assert [0, 0, 1, 1, 1, 1] == [again.counts(f"n{i}").hit for i in range(6)]
+
+
+@pytest.mark.contract("P1", "F34")
+@pytest.mark.usefixtures("forced")
+def test_changed_code_is_never_answered_by_riders_of_the_old(store: Path) -> None:
+    """One code after the other, and the first again."""
+    codes = [fc.compute(eval(f"lambda x: x + {n}")) for n in (1, 2, 1)]
+    found = [go(chain(code, 0, 6), store) for code in codes]
+
+    assert [6, 12, 6] == [run["n5"] for run in found]
+    assert [0, 0, 6] == [sum(run.counts(f"n{i}").hit for i in range(6)) for run in found]
+
+
+@pytest.mark.contract("K26")
+@pytest.mark.usefixtures("forced")
+def test_what_is_refreshed_runs_again_whoever_rides(store: Path, log: Path) -> None:
+    """A node that is refreshed is judged by the engine; those after it find what they had."""
+    go(chain(less, 8, 8), store)
+    said(log)
+    again = go(chain(less, 8, 8), store, refresh=["n3"])
+
+    assert 0 == again["n7"]
+    assert Counter({"5": 1}) == said(log)
+    assert 7 == sum(again.counts(f"n{i}").hit for i in range(8))
+
+
+@pytest.mark.contract("W5b")
+@pytest.mark.usefixtures("forced")
+def test_nobody_rides_where_a_store_cannot_be_written(store: Path, log: Path, messages: list[tuple[int, int]]) -> None:
+    """There is no file to ask for older keys; what may have a record is judged by the engine."""
+    go(chain(half, 40, 2), store)
+    before = len(messages)
+    for path in (store, *store.rglob("*")):
+        path.chmod(0o500 if path.is_dir() else 0o400)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flowcore.store.fs.Disk.may_write", _refuse)
+        patch.setattr("flowcore.store.directory.write_known", _refuse)
+        again = go(chain(half, 83, 6), store)
+    for path in (store, *store.rglob("*")):
+        path.chmod(0o700 if path.is_dir() else 0o600)
+
+    assert 1 == again["n5"]
+    assert 0 == sum(riders for _, riders in messages[before:])
+
+
+def _refuse(*_: object, **__: object) -> None:
+    raise OSError(30, "Read-only file system")
+
+
+@pytest.mark.contract("F4", "F6", "W6")
+@pytest.mark.usefixtures("forced")
+def test_a_death_in_mid_ride_costs_the_cell_in_hand(store: Path, log: Path) -> None:
+    """What rode behind it comes back and waits for it; what had ended unreported goes out again, without blame (W3)."""
+    found = go(chain(fragile, 20, 20), store)
+    ran = said(log)
+
+    assert 0 == found["n19"]
+    assert () == found.failures
+    assert {str(x) for x in range(1, 21)} == set(ran)
+    assert {1} == {ran[str(x)] for x in range(1, 6)}, "who rode behind runs once"
+
+
+@pytest.mark.contract("P4")
+@pytest.mark.usefixtures("forced")
+def test_a_failure_in_mid_ride_is_that_cells(store: Path, log: Path) -> None:
+    """It is named; what ran before it stays; what needs it is blocked."""
+    found = go(chain(poison, 10, 10), store)
+
+    assert ["n5"] == [failure.cell for failure in found.failures]
+    assert 5 == found["n4"]
+    assert "5" in said(log)
+    assert [1] * 5 + [0] * 5 == [found.counts(f"n{i}").done for i in range(10)]
+
+
+@pytest.mark.contract("F12")
+@pytest.mark.usefixtures("forced")
+def test_a_rider_has_its_own_time(store: Path) -> None:
+    """The one that hangs is ended, and those before it count."""
+    found = go(chain(slow, 10, 10), store)
+
+    assert ["n5"] == [failure.cell for failure in found.failures]
+    assert 5 == found["n4"]
+
+
+@pytest.mark.usefixtures("forced")
+def test_what_is_not_kept_rides_as_well(store: Path, messages: list[tuple[int, int]]) -> None:
+    """It has no key to be judged by; it runs each time."""
+    found = [go(chain(passing, 10, 10), store)["n9"] for _ in range(2)]
+
+    assert [0, 0] == found
+    assert [8, 8] == [riders for _, riders in messages if riders], "the first is called with a constant, and goes alone"
+
+
+@pytest.mark.contract("P12", "F13")
+@pytest.mark.usefixtures("forced")
+def test_a_run_that_is_stopped_in_mid_ride_goes_on_from_there(store: Path, log: Path) -> None:
+    """What had ended is kept, nothing is done twice."""
+    flow = chain(waiting, 10, 10)
+    found = flow.start(store=store, workers=1, progress=False)
+    while not log.exists() or "5" not in log.read_text().split():
+        found.wait(0.02)
+    found.cancel()
+    Path(str(log) + ".go").touch()
+    with pytest.raises((fc.RunFailed, fc.ValueLost)):
+        found.wait(60.0)
+        found["n9"]
+    again = go(flow, store)
+
+    assert 0 == again["n9"]
+    assert 1 == said(log)["7"]
+
+
+@fc.compute
+def waiting(x: int) -> int:
+    """Wait at one number until told to go on."""
+    say(x)
+    while x == 5 and not os.path.exists(os.environ[LOG] + ".go"):
+        time.sleep(0.01)
+    return x - 1
