@@ -106,7 +106,7 @@ def test_parts_that_nothing_joins_stand_side_by_side() -> None:
 
 def test_a_tree_has_no_crossings() -> None:
     """However its nodes are numbered."""
-    parents = {i: (i * 7919 + 3) % i if i else 0 for i in range(60)}
+    parents = {i: (i * 2_654_435_761 % 2**32) % i if i else 0 for i in range(60)}
     edges = [(parent, i, parent) for i, parent in parents.items() if i]
     graph = layered(60, edges, {})
     uncross(graph)
@@ -146,6 +146,17 @@ def test_places_are_the_nearest_that_are_apart(row: list[tuple[float, float, flo
 
     assert allowed(found)
     assert not allowed(other) or cost(other) >= cost(found) - 1e-6
+
+
+def test_lines_enter_a_group_in_the_order_of_where_they_come_from() -> None:
+    """Two lines into a group do not cross on their way to it, nor inside it."""
+    blocks = [Block(width=50, height=20, group=group) for group in ((), (), ("g",), ("g",))]
+    found = layout(blocks, [(1, 2), (0, 3)])
+    (_, frame), *_ = found.frames
+    doors = [next(x for x, y in found.routes[edge] if y >= frame.top) for edge in ((0, 3), (1, 2))]
+
+    assert (found.boxes[0].left < found.boxes[1].left) == (doors[0] < doors[1])
+    assert (doors[0] < doors[1]) == (found.boxes[3].left < found.boxes[2].left)
 
 
 def test_groups_that_wait_for_each_other_are_drawn_without_frames() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cProfile
 import json
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,22 @@ def test_cells_meet_by_name_and_gather() -> None:
     assert ["scale[path='b', rate=1.0]", "scale[path='b', rate=nan]"] == list(graph.predecessors("total[path='b']"))
     assert {"path": "b", "rate": "nan"} == graph.nodes["scale[path='b', rate=nan]"]["labels"]
     assert same(graph, json_of(graph))
+
+
+class Rock(StrEnum):
+    """A label that is text, and more."""
+
+    CHALK = "chalk"
+
+
+def test_labels_are_what_json_takes() -> None:
+    """Numbers and text as they are; all else by what it is called in an id."""
+    with fc.Flow() as flow:
+        load(fc.each(path=[Rock.CHALK, Path("a"), "b", 2.5]))
+    graph = flow.to_networkx(cells=True)
+
+    assert ["Rock.CHALK", "'a'", "b", 2.5] == [labels["path"] for _, labels in graph.nodes(data="labels")]
+    assert [str, str, str, float] == [type(x["path"]) for _, x in graph.nodes(data="labels")]
 
 
 def test_algorithms_of_networkx_work_on_cells(flow: fc.Flow) -> None:

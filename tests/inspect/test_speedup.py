@@ -73,6 +73,20 @@ def test_a_forecast_is_near_a_real_run(tmp_path: Path) -> None:
     assert plan.seconds == pytest.approx(6 * (0.15 + 0.06 + 0.3) + 0.1, rel=0.2)
 
 
+def test_a_cell_is_forecast_by_its_own_labels(tmp_path: Path) -> None:
+    """One long cell among short ones is what takes time: the mean of them all would promise less."""
+
+    def drawn() -> fc.Flow:
+        with fc.Flow("uneven") as flow:
+            nap(1, fc.each(seconds=[0.01, 0.3]))
+        return flow
+
+    drawn().run(store=tmp_path / "s", executor="inline", progress=False)
+    plan = drawn().plan(store=tmp_path / "s", workers=2, refresh=True)
+
+    assert plan.wall_seconds == pytest.approx(0.3, rel=0.2)
+
+
 def test_speedup_names_what_binds(tmp_path: Path) -> None:
     """The work while workers are few, the longest chain once they are many; more than that bring nothing."""
     naps().run(store=tmp_path / "s", workers=2, progress=False)
