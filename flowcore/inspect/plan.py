@@ -19,6 +19,7 @@ from flowcore.inspect.loads import Loads
 from flowcore.inspect.past import Past
 from flowcore.inspect.reasons import LibraryChanged, PythonChanged, Reason, SchemaChanged
 from flowcore.inspect.speedup import WORKERS, Prospect, Speedup
+from flowcore.inspect.times import duration
 from flowcore.inspect.why import VERDICTS, Explainer, Why
 from flowcore.machine import default_memory
 from flowcore.plan.forecast import Wanted
@@ -32,6 +33,7 @@ _REASONS = 3  # of a node that are told
 _RULES = (SchemaChanged, PythonChanged, LibraryChanged)
 _TASKS = ("compute", "io")
 _ROWS = 40  # of the table in a notebook
+_NOTICED = 1 << 20  # bytes; less is not told
 _SHORT = 0.1  # seconds; less is not told apart
 
 Cells = Callable[[str], "list[CellPlan]"]
@@ -163,6 +165,7 @@ class Plan:
         lines = [*self.warnings]
         lines.append(f"{self.flow}: {_counted(counts['cached'], 'cell')} cached, {counts['runs']} will run, "
                      f"{_dependent(counts['depends'])} on these{self._time}")  # fmt: skip
+        lines += [f"  {self._room}"] if self._room else []
         width = max((len(shorten(row.node)) for row in self.rows), default=0)
         for row in self.rows:
             lines.append(f"  {shorten(row.node):<{width}}  {_told(row)}")
@@ -180,10 +183,18 @@ class Plan:
 
     def _repr_html_(self) -> str:
         rows = [[r.node, r.verdict, r.cells if r.cells is not None else "?", r.cached or None, r.runs or None,
-                 r.depends or None, "; ".join(_because(r))] for r in self.rows[:_ROWS]]  # fmt: skip
+                 r.depends or None, duration(r.seconds) if r.seconds else None, "; ".join(_because(r))]
+                for r in self.rows[:_ROWS]]  # fmt: skip
         more = f"and {len(self.rows) - _ROWS} more nodes" if len(self.rows) > _ROWS else ""
-        headings = ["node", "", ">cells", ">cached", ">will run", ">depend", "why"]
-        return table(heading(self.flow, "plan", *self.warnings), headings, rows, more=more)
+        headings = ["node", "", ">cells", ">cached", ">will run", ">depend", ">takes", "why"]
+        notes = (self._time.removeprefix("; "), self._room, *self.warnings)
+        return table(heading(self.flow, "plan", *notes), headings, rows, more=more)
+
+    @property
+    def _room(self) -> str:
+        told = [f"about {_bytes(self.disk)} of results to keep"] if self.disk >= _NOTICED else []
+        told += [f"up to {_bytes(self.memory)} of memory at once"] if self.memory >= _NOTICED else []
+        return ", ".join(told)
 
     @property
     def _time(self) -> str:
@@ -341,6 +352,12 @@ def _told(row: NodePlan) -> str:
     parts += [_dependent(row.depends)] if row.depends else []
     parts += [f"{row.skipped} skipped"] if row.skipped and row.skipped < (row.cells or 0) else []
     return f"{cells}: {', '.join(parts) or row.verdict}"
+
+
+def _bytes(size: int) -> str:
+    """Give a size of at least a MiB in its unit."""
+    unit = next((unit for unit in (30, 20) if size >> unit), 20)
+    return f"{size / (1 << unit):.3g} {'GiB' if unit == 30 else 'MiB'}"
 
 
 def _because(row: NodePlan) -> list[str]:

@@ -274,3 +274,15 @@ def test_what_a_cell_drew_leads_to_that_cell(tmp_path: Path) -> None:
     assert {"grow[x=1.0]", "grow[x=2.0]"} == {target for _, target in edges}
     assert 2 == len({source for source, _ in edges})
     assert edges == set(fc.open_run(run.id, tmp_path / "s").to_networkx(cells=True).edges)
+
+
+def test_given_cells_did_not_run(tmp_path: Path) -> None:
+    """They have a value, and no attempt, worker or seconds; live and recorded."""
+    with fc.Flow() as flow:
+        total([scale(load("a"), 2.0)])
+    run = flow.run(given={"load": 3.0}, store=tmp_path / "s", executor="inline", progress=False)
+    names = ("state", "attempts", "seconds", "worker")
+
+    for one in (run, fc.open_run(run.id, tmp_path / "s")):
+        assert ("given", 0, None, None) == tuple(one.to_networkx(cells=True).nodes["load"][name] for name in names)
+        assert 0 == one.graph.nodes["load"]["attempts"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import flowcore as fc
 from flowcore.errors import BadOption
@@ -34,6 +36,12 @@ def total(xs: list[int]) -> int:
     """Sum up."""
     time.sleep(0.1)
     return sum(xs)
+
+
+@fc.compute(memory="10 MiB")
+def grow(value: int, n: int) -> NDArray[np.int64]:
+    """Give two megabytes."""
+    return np.full(250_000, value + n)
 
 
 def naps() -> fc.Flow:
@@ -101,6 +109,23 @@ def test_speedup_names_what_binds(tmp_path: Path) -> None:
     assert f"it binds from {table.enough} workers on" in str(table)
     assert "wait -&gt; nap -&gt; nap_2 -&gt; total" in table._repr_html_()
     assert [1, 2, 64, 128] == [row["workers"] for row in table.to_dict()["rows"]]  # type: ignore[attr-defined]
+
+
+def test_a_plan_tells_how_much_room_it_takes(tmp_path: Path) -> None:
+    """Of results as large as last time, and cells that are said to need memory; in text, HTML and data."""
+
+    def drawn(value: int) -> fc.Flow:
+        with fc.Flow("large") as flow:
+            grow(value, fc.each(n=[0, 1, 2]))
+        return flow
+
+    drawn(1).run(store=tmp_path / "s", executor="inline", progress=False)
+    plan = drawn(2).plan(store=tmp_path / "s", workers=2)
+
+    assert 3 * 2_000_000 <= plan.disk < 3 * 2_001_000
+    assert 2 * 10 * 2**20 == plan.memory == plan.to_dict()["memory"]
+    assert "about 5.72 MiB of results to keep, up to 20 MiB of memory at once" in str(plan)
+    assert "up to 20 MiB of memory at once" in plan._repr_html_()
 
 
 def test_what_nobody_knows_is_told(tmp_path: Path) -> None:
