@@ -108,6 +108,10 @@ class FromOne:
         """See Feeder."""
         return [values.component(self._source, 0)]
 
+    def origin(self, number: int) -> tuple[int, int]:  # noqa: ARG002
+        """Give the one cell that feeds a cell."""
+        return self._source, 0
+
     def origins(self, number: int) -> list[tuple[int, int]]:  # noqa: ARG002
         """See Feeder."""
         return [(self._source, 0)]

@@ -17,7 +17,7 @@ from flowcore.run.boarding import Boarding
 from flowcore.run.books import Books
 from flowcore.run.chronicle import tell_ready
 from flowcore.run.executors.protocol import Carrier, Executor
-from flowcore.run.inputs import FromAxis, FromCall, FromNode
+from flowcore.run.inputs import FromAxis, FromCall, FromNode, FromOne
 from flowcore.run.job import Component, Job, Keep, Record
 from flowcore.run.recipe import Recipe
 from flowcore.run.riders import Riders
@@ -33,7 +33,7 @@ def stays(work: Work, books: Books, trust: Trust) -> str:
     """
     if not work.recipe.shared:
         return "something about them is counted or kept node by node"
-    if not all(isinstance(feed, FromNode | FromCall | FromAxis) for feed in work.feeders):
+    if not all(isinstance(feed, FromOne | FromCall | FromNode | FromAxis) for feed in work.feeders):
         return "what they are called with is put together by the engine"
     if work.supplies:
         return "they are supplied with what depends on their arguments"
@@ -122,7 +122,7 @@ class Riding:
         (node, number), values = cell, self._books.values
         found: list[tuple[int, Record, Component]] = []
         for feed in self._books.works[node].feeders:
-            if isinstance(feed, FromNode):
+            if isinstance(feed, FromOne | FromNode):
                 source = feed.origin(number)
                 maker = seats.places.get(source)
                 if maker is not None:
