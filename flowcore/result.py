@@ -29,6 +29,7 @@ from flowcore.inspect.loops import peek
 from flowcore.inspect.pictured import Pictured
 from flowcore.inspect.summary import summary
 from flowcore.plan.encode import BadRecord, ValueGone
+from flowcore.plan.graph import Graph
 from flowcore.plan.plain import plain_numbers
 from flowcore.plan.stations import State
 from flowcore.progress import observers
@@ -353,7 +354,7 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
     pass_by(flow)
     graph, asked = asked_of(flow, targets, settings)
     store = settings.store if isinstance(settings.store, Store) else open_store(str(settings.store))
-    told = observers(settings.progress)
+    told = observers(False if settings.progress is None and _may_be_debugged(graph, settings) else settings.progress)
     session = Session(
         graph, settings=settings, store=store, name=flow.name, asked=asked, observers=told, earlier=Earlier()
     )  # fmt: skip
@@ -364,6 +365,14 @@ def start_run(flow: Drawn, targets: Sequence[object], settings: Settings) -> Run
         run._finalizer()
         raise
     return run
+
+
+def _may_be_debugged(graph: Graph, settings: Settings) -> bool:
+    """Tell whether cells run inline where somebody could answer a debugger: then no table is in its way."""
+    inline = settings.executor == "inline" or any(
+        planned.node.task is not None and planned.node.runner == "inline" for planned in graph.nodes.values()
+    )
+    return inline and sys.stdin is not None and sys.stdin.isatty()
 
 
 def finish(run: Run) -> None:

@@ -99,6 +99,14 @@ def step_back() -> None:
         _standing.clear()
 
 
+def behind(name: Stream) -> TextIO:
+    """Give a standard stream without the stand-ins. Any thread."""
+    stream = getattr(sys, name)
+    while isinstance(stream, StandIn):
+        stream = stream._behind
+    return cast(TextIO, stream)
+
+
 def slip_behind(name: Stream, make: Callable[[TextIO], TextIO]) -> None:
     """Put another stand-in between a stream and what stands for it now. Any thread."""
     with _lock:

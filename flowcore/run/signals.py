@@ -64,3 +64,8 @@ class Signals:
         if self.count > 1:
             self._due = min(self._due, clock.monotonic() + _PATIENCE)
         self._heard()
+
+
+def as_by_hand() -> None:
+    """Have the main thread do what it does at Ctrl-C. Any thread."""
+    signal.raise_signal(signal.SIGINT)

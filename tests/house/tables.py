@@ -128,6 +128,10 @@ WAITING: dict[str, tuple[set[str], str]] = {
         {"concurrent.futures", "flowcore.run.executors.event_loop", "flowcore.run.executors.futures"},
         "asyncio takes 40 ms, and the others 10 ms, of what a warm run takes, and few flows have use for them",
     ),
+    "flowcore.run.breakpoints": (
+        {"pdb", "termios"},
+        "20 ms, and few runs are debugged; and not every system has terminals",
+    ),
     "flowcore.cli.cache": ({"flowcore.cli.recompute"}, "a store is looked at without anything that runs"),
     "flowcore.declare.task": ({"difflib"}, "4 ms, and only when an error is on its way"),
 }
@@ -236,6 +240,10 @@ ENVIRONMENT = Seam(
     allowed={
         "flowcore.plan.tracking": (r"os\.environ\.get", "variables that a task names in `tracks=` enter its key (K23)"),
         "flowcore.run.devices": (r"os\.environ\.get", "which devices this process may use (CUDA_VISIBLE_DEVICES)"),
+        "flowcore.run.breakpoints": (
+            r"os\.environ\.get",
+            "PYTHONBREAKPOINT, which is Python's own word on breakpoint()",
+        ),
         "flowcore.run.blas": (r"os\.environ(\.get)?", "the thread caps of libraries that are not loaded yet"),
         "flowcore.run.proc": (
             r"os\.environ(\.get|\.pop)?",

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from flowcore.run.breakpoints import hint, offer, was_left, withdraw
 from flowcore.run.inbox import Inbox
-from flowcore.run.job import Interrupted, Job, TaskSpec
+from flowcore.run.job import Failed, Interrupted, Job, Result, TaskSpec
 from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
+from flowcore.run.signals import as_by_hand
 from flowcore.run.slot import LocalSlot
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
@@ -24,6 +28,7 @@ class InlineExecutor:
     ) -> None:
         self._inbox = inbox
         self._slot = LocalSlot()
+        offer()
         self._place = Workplace(codec=codec, slot=self._slot, pages=pages, checkpoints=checkpoints, here=True)
 
     def take_back(self) -> list[Job]:
@@ -39,10 +44,21 @@ class InlineExecutor:
         if self._slot.stopping:
             self._inbox.post([Interrupted(attempts=job.attempts)])
             return
-        perform(job, self._place, lambda result: self._inbox.post([result]))
+        perform(job, self._place, self._report)
+
+    def _report(self, result: Result) -> None:
+        """Post a result; a debugger that was left is a wish to stop, and no failure."""
+        if not was_left(result):
+            self._inbox.post([result])
+            return
+        self._slot.ask_to_stop()  # before the engine hears of it: the cell is not to begin again
+        self._inbox.post([Interrupted(attempts=[cast(Failed, result).attempt])])
+        as_by_hand()
 
     def stop(self) -> None:
         """Begin no further cell."""
+        if not self._slot.stopping:
+            hint()
         self._slot.ask_to_stop()
 
     def cancel(self) -> None:
@@ -50,4 +66,5 @@ class InlineExecutor:
         self._slot.ask_to_stop()
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Take the debugger back."""
+        withdraw()
