@@ -68,3 +68,51 @@ def test_a_fan_in_of_a_hundred_thousand(store: Path) -> None:
     run = flow.run(store=store, executor="inline", progress=False)
 
     assert (MORE, 1000) == (run[flow.result], sys.getrecursionlimit())
+
+
+@fc.compute
+def deeper(x: int, left: int) -> int:
+    """Return a flow that does, until there is nothing left."""
+    if not left:
+        return x
+    with fc.Flow() as flow:
+        flow.result = flow.add(one_more, deeper(x, left - 1))
+    return flow  # type: ignore[return-value]
+
+
+@fc.compute
+def wide(x: int) -> int:
+    """Return a flow of one node."""
+    with fc.Flow() as flow:
+        flow.result = flow.add(one_more, x)
+    return flow  # type: ignore[return-value]
+
+
+def grown(task: Any, *args: Any, path: Path) -> tuple[Any, int]:
+    """Give what a task gives that returns flows, and the bytes of the journal."""
+    flow = fc.Flow()
+    flow.result = flow.add(task, *args)
+    run = flow.run(store=path, executor="inline", progress=False)
+    (journal,) = path.glob("v1/journals/*.journal")
+    return run[flow.result], journal.stat().st_size
+
+
+@pytest.mark.contract("F30", "P11", "K30")
+def test_growth_deeper_than_the_stack(store: Path) -> None:
+    """Each in the one before, and back again, at the default recursion limit."""
+    value, _ = grown(deeper, 0, 1100, path=store)
+
+    assert (1100, 1000) == (value, sys.getrecursionlimit())
+
+
+@pytest.mark.slow
+@pytest.mark.contract("F30", "P11", "K30")
+def test_ten_thousand_growths(tmp_path: Path) -> None:
+    """One in another, and beside each other; a growth costs the same at any number of them."""
+    deep = [grown(deeper, 0, n, path=tmp_path / f"deep {n}") for n in (1_000, 10_000)]
+    beside = [grown(wide, fc.each(x=range(n)), path=tmp_path / f"wide {n}") for n in (1_000, 10_000)]
+
+    assert [1_000, 10_000] == [value for value, _ in deep]
+    assert [list(range(1, n + 1)) for n in (1_000, 10_000)] == [value.array().tolist() for value, _ in beside]
+    for (_, less), (_, more) in (deep, beside):
+        assert more <= 10 * SLACK * less

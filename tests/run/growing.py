@@ -48,6 +48,16 @@ def add(a: float, b: float) -> float:
 
 
 @fc.compute
+def climb(x: int, left: int) -> int:
+    """Count up, one step after the other."""
+    if not left:
+        return x
+    with fc.Flow() as flow:
+        flow.result = climb(add(x, 1), left - 1)
+    return flow  # type: ignore[return-value]
+
+
+@fc.compute
 def fib(n: int) -> int:
     """Recurse, twice."""
     called(f"fib {n}")
@@ -66,6 +76,25 @@ def halve(first: int, last: int) -> int:
     with fc.Flow() as flow:
         flow.result = add(halve(first, (first + last) // 2), halve((first + last) // 2, last))
     return flow  # type: ignore[return-value]
+
+
+@fc.compute
+def flat(parts: list[Any]) -> float:
+    """Sum up lists in lists."""
+    return float(sum(flat(part) if isinstance(part, list) else part for part in parts))
+
+
+@fc.compute
+def build(program: tuple[Any, ...]) -> Any:
+    """Carry out a program, each of its parts in a flow of its own."""
+    kind, *parts = program
+    called(f"build {program}")
+    if kind == "value":
+        return parts[0]
+    with fc.Flow() as flow:
+        made = [build(part) for part in parts]
+        flow.result = flat(made) if kind == "sum" else made
+    return flow
 
 
 @fc.compute

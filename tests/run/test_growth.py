@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.run import growth
@@ -121,6 +123,35 @@ def test_a_grid_grows_cell_by_cell(store: Path) -> None:
     )
 
 
+def plain(program: Any) -> Any:
+    """Carry out a program without flows."""
+    kind, *parts = program
+    if kind == "value":
+        return parts[0]
+    made = [plain(part) for part in parts]
+    return growing.flat(made) if kind == "sum" else made
+
+
+PROGRAMS = st.recursive(
+    st.tuples(st.just("value"), st.integers(0, 2)),
+    lambda part: st.lists(part, min_size=0, max_size=3).flatmap(
+        lambda parts: st.sampled_from([("sum", *parts), ("list", *parts)])
+    ),
+    max_leaves=12,
+)
+
+
+@given(program=PROGRAMS)
+def test_any_tree_of_flows_is_what_python_says(program: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """With equal parts that wait for each other, and flows in flows; a second run draws nothing."""
+    path = tmp_path_factory.mktemp("program")
+    first = ran(lambda: growing.build(program), path)
+    again = ran(lambda: growing.build(program), path)
+
+    assert [plain(program)] * 2 == [first["build"], again["build"]]
+    assert 1 == len(again._now.nodes)
+
+
 # ---- the store -----------------------------------------------------------------------
 
 
@@ -223,6 +254,21 @@ def test_refresh_reaches_what_is_drawn(store: Path, calls: Calls) -> None:
     ran(lambda: growing.refine(1.0, 2), store, refresh="refine")
 
     assert ["better 1.0000", "better 1.5000", "refine 0", "refine 1", "refine 2"] == sorted(calls())
+
+
+@pytest.mark.contract("F1", "F37")
+def test_a_run_that_is_stopped_goes_on(store: Path, calls: Calls) -> None:
+    """Cells that wait for what they drew are not failed; the next run draws them again, and redoes no step."""
+    flow = drawn(lambda: growing.climb(0, 100))
+    stopped = flow.start(store=store, progress=False, executor="inline")
+    while len(stopped._session.books.drawn) < 10:
+        stopped.wait(timeout=0.001)
+    stopped.cancel()
+    stopped.wait()
+    again = flow.run(store=store, progress=False, executor="inline")
+
+    assert ("interrupted", "done", ()) == (stopped.status, again.status, stopped.failures)
+    assert sorted(f"add {x} 1" for x in range(100)) == sorted(calls())
 
 
 @pytest.mark.contract("F25")
