@@ -58,7 +58,7 @@ def belongs(c: np.ndarray, iterations: int) -> np.ndarray:
 
 
 @fc.compute
-def refine(square: Square, seen: str, levels: int) -> Area:
+def refine(square: Square, seen: str, levels: int) -> Area | fc.Flow:
     """Give the area of the set in a square: by looking at its quarters, if that is needed and wanted."""
     side = square[2]
     if seen != "mixed" or not levels:

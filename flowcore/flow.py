@@ -64,7 +64,7 @@ class Flow(Sapling, Pictured):
 
     def __init__(self, name: str = "flow") -> None:
         self.name = name
-        self.drawing = Drawing(name)
+        self.drawing: Drawing = Drawing(name)
         self._result: object = None
         self._tokens: list[Token[Canvas | None]] = []
 

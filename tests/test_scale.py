@@ -71,21 +71,21 @@ def test_a_fan_in_of_a_hundred_thousand(store: Path) -> None:
 
 
 @fc.compute
-def deeper(x: int, left: int) -> int:
+def deeper(x: int, left: int) -> int | fc.Flow:
     """Return a flow that does, until there is nothing left."""
     if not left:
         return x
     with fc.Flow() as flow:
         flow.result = flow.add(one_more, deeper(x, left - 1))
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def wide(x: int) -> int:
+def wide(x: int) -> int | fc.Flow:
     """Return a flow of one node."""
     with fc.Flow() as flow:
         flow.result = flow.add(one_more, x)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 def grown(task: Any, *args: Any, path: Path) -> tuple[Any, int]:

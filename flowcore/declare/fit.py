@@ -84,6 +84,16 @@ def gathered(annotation: object, *, labels: bool) -> object:
     return list if annotation is EMPTY else list[annotation]  # type: ignore[valid-type]
 
 
+def without(annotation: object, kind: type) -> object:
+    """Give an annotation without those members of a union that are classes of a kind; EMPTY if there is no other."""
+    members = typing.get_args(annotation) if typing.get_origin(annotation) in (typing.Union, types.UnionType) else ()
+    members = members or (annotation,)
+    left = [member for member in members if not (isinstance(member, type) and issubclass(member, kind))]
+    if len(left) == len(members):
+        return annotation
+    return typing.Union[tuple(left)] if left else EMPTY  # noqa: UP007 - of members that are found here
+
+
 def _members(annotation: object) -> tuple[object, ...]:
     annotation = _unaliased(annotation)
     origin = typing.get_origin(annotation)

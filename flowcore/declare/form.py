@@ -13,6 +13,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from flowcore.declare import fit
+from flowcore.declare.sapling import Sapling
 from flowcore.declare.site import defined_at
 from flowcore.errors import GraphError, MissingArgument, UnknownParameter, WiringMismatch, nearest
 from flowcore.settings import raise_all
@@ -129,8 +131,8 @@ class Form:
 
     @property
     def returns(self) -> object:
-        """What the function is annotated to return, or ``inspect.Parameter.empty``."""
-        return self.annotation("return")
+        """What its cells give by its annotation, or ``inspect.Parameter.empty``: a flow stands for its result."""
+        return fit.without(self.annotation("return"), Sapling)
 
 
 def _annotations(function: Callable[..., object]) -> dict[str, object]:

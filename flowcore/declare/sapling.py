@@ -1,22 +1,14 @@
-"""What a task may return to be drawn into its run, and what stands for its tasks there (contract K30).
+"""What a task may return to be drawn into its run (contract K30).
 
-Owns :class:`Sapling`, by which a running cell's surroundings know a flow without knowing
-flows, and :class:`FarTask`, by which an engine knows a task that it cannot call.
+Owns :class:`Sapling`, by which tasks and what surrounds a running cell know a flow without
+knowing flows. Imports no other room: it is part of what a task is typed by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING, Any
-
-from flowcore.declare.options import TaskOptions
-from flowcore.declare.task import Task
-from flowcore.errors import ForeignReference
-
-if TYPE_CHECKING:
-    from flowcore.declare.drawing import Drawing
-    from flowcore.declare.node import Node, Ref
+from typing import Any
 
 _LOOKED_AT = 10_000  # parts of a value in which a flow is looked for
 
@@ -25,10 +17,10 @@ class Sapling:
     """A flow, as far as drawing it into a run goes."""
 
     name: str
-    drawing: Drawing
+    drawing: Any  # a Drawing
 
     @property
-    def nodes(self) -> tuple[Node, ...]:
+    def nodes(self) -> tuple[Any, ...]:
         """All nodes in the order of drawing."""
         raise AssertionError("a sapling is a flow")
 
@@ -36,57 +28,6 @@ class Sapling:
     def result(self) -> Any:
         """What the flow gives."""
         raise AssertionError("a sapling is a flow")
-
-
-class Elsewhere:
-    """Stands for a function of another process: known by name, never called."""
-
-    def __init__(self, module: str, qualname: str) -> None:
-        self.__module__ = module
-        self.__qualname__ = self.__name__ = qualname
-
-
-class FarTask(Task[..., Any]):
-    """A task whose function is where it was drawn.
-
-    Parameters
-    ----------
-    module, qualname : str
-        Of its function.
-    name : str
-        What its nodes are called.
-    declared : TaskOptions
-    is_async : bool
-    """
-
-    def __init__(self, *, module: str, qualname: str, name: str, declared: TaskOptions, is_async: bool) -> None:
-        self.function = Elsewhere(module, qualname)  # type: ignore[assignment] # whatever calls it, not this process
-        self.declared = declared
-        self.name = name
-        self.is_async = is_async
-        self.injected = ()
-        self._form = None
-        self._loops_checked = True
-
-
-class DrawnBy:
-    """Whose the nodes are that a running cell has drawn: no flow that a user holds.
-
-    Parameters
-    ----------
-    name : str
-        What their names begin with.
-    node : Node
-        That of the cell.
-    """
-
-    def __init__(self, name: str, node: Node) -> None:
-        self.name = name
-        self.node = node
-
-    def item(self, node: Node, key: object) -> Ref:
-        """Refuse: what is drawn in a run is drawn."""
-        raise ForeignReference(node=f"{node.name}[{key!r}]", flow=self.name, at="run")
 
 
 def hidden_sapling(value: object) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from math import prod
 from typing import TYPE_CHECKING
 
+from flowcore.declare.far import DrawnBy
 from flowcore.declare.node import HIDDEN, Axis, Node
-from flowcore.declare.sapling import DrawnBy
 
 if TYPE_CHECKING:
     import networkx as nx

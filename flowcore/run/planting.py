@@ -14,9 +14,9 @@ from typing import Any, cast
 
 from flowcore.declare import fit
 from flowcore.declare.checkpoint import CHECKPOINT
+from flowcore.declare.far import DrawnBy, FarTask
 from flowcore.declare.node import Along, Argument, Axis, Element, Gathered, Literal, Node, NodeKind, Plain, Tree
 from flowcore.declare.options import TaskOptions
-from flowcore.declare.sapling import DrawnBy, FarTask
 from flowcore.plan.code import Fingerprint
 from flowcore.plan.encode import BadRecord, decode
 from flowcore.plan.graph import Planned, Ready, lower, ordered

@@ -313,3 +313,21 @@ def test_a_task_is_declared_with_the_record() -> None:
     assert isinstance(double.declared, TaskOptions)
     with pytest.raises(AttributeError):
         double.declared.retries = 3  # type: ignore[misc]
+
+
+def test_a_flow_stands_for_its_result_in_an_annotation() -> None:
+    """What is unpacked, and what fits a parameter, is what the cells give."""
+
+    @fc.compute
+    def pair() -> tuple[int, str] | fc.Flow:
+        return 1, "a"
+
+    @fc.compute
+    def never() -> fc.Flow:
+        return fc.Flow()
+
+    with fc.Flow():
+        first, second = pair()
+
+    assert (tuple[int, str], inspect.Parameter.empty) == (pair.form.returns, never.form.returns)
+    assert [0, 1] == [part._node.key for part in (first, second)]  # type: ignore[attr-defined]

@@ -30,14 +30,14 @@ def better(x: float) -> float:
 
 
 @fc.compute
-def refine(x: float, left: int = 4) -> float:
+def refine(x: float, left: int = 4) -> float | fc.Flow:
     """Take steps until there are none left."""
     called(f"refine {left}")
     if not left:
         return x
     with fc.Flow() as flow:
         flow.result = refine(better(x), left - 1)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
@@ -48,34 +48,34 @@ def add(a: float, b: float) -> float:
 
 
 @fc.compute
-def climb(x: int, left: int) -> int:
+def climb(x: int, left: int) -> int | fc.Flow:
     """Count up, one step after the other."""
     if not left:
         return x
     with fc.Flow() as flow:
         flow.result = climb(add(x, 1), left - 1)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def fib(n: int) -> int:
+def fib(n: int) -> int | fc.Flow:
     """Recurse, twice."""
     called(f"fib {n}")
     if n < 2:
         return n
     with fc.Flow() as flow:
         flow.result = add(fib(n - 1), fib(n - 2))
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def halve(first: int, last: int) -> int:
+def halve(first: int, last: int) -> int | fc.Flow:
     """Recurse, twice, and never with the same arguments."""
     if last - first == 1:
         return first
     with fc.Flow() as flow:
         flow.result = add(halve(first, (first + last) // 2), halve((first + last) // 2, last))
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
@@ -104,12 +104,12 @@ def found(values: dict[int, int]) -> list[int]:
 
 
 @fc.compute
-def parts(n: int) -> dict[str, Any]:
+def parts(n: int) -> dict[str, Any] | fc.Flow:
     """Give a flow whose result has a shape, grids and constants in it."""
     with fc.Flow() as flow:
         grid = better(fc.each(x=[float(i + 1) for i in range(n)]))
         flow.result = {"grid": grid, "pair": (1, [add(1, 2), "text"]), "array": np.arange(3)}
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
@@ -126,19 +126,19 @@ def total(values: list[float]) -> float:
 
 
 @fc.compute
-def dynamic(n: int) -> float:
+def dynamic(n: int) -> float | fc.Flow:
     """Draw along an axis of unknown length."""
     with fc.Flow() as flow:
         flow.result = total(fc.gather(better(fc.each(x=upto(n)))))
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def listed(n: int) -> list[float]:
+def listed(n: int) -> list[float] | fc.Flow:
     """Give a grid, which becomes a list."""
     with fc.Flow() as flow:
         flow.result = better(fc.each(x=[float(i + 1) for i in range(n)]))
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
@@ -148,11 +148,11 @@ def plainly(n: int) -> list[float]:
 
 
 @fc.compute
-def constant() -> list[object]:
+def constant() -> list[object] | fc.Flow:
     """Give a flow that has no nodes."""
     with fc.Flow() as flow:
         flow.result = [1, "x"]
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
@@ -169,19 +169,19 @@ def boom(n: int) -> int:
 
 
 @fc.compute
-def chosen(n: int) -> float:
+def chosen(n: int) -> float | fc.Flow:
     """Draw a choice."""
     with fc.Flow() as flow:
         flow.result = fc.choose(positive(n), add(n, 1), boom(n))
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def fails(n: int) -> int:
+def fails(n: int) -> int | fc.Flow:
     """Draw what fails."""
     with fc.Flow() as flow:
         flow.result = add(boom(n), 1)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
@@ -192,30 +192,30 @@ def nothing(n: int) -> int:
 
 
 @fc.compute
-def skips(n: int) -> int:
+def skips(n: int) -> int | fc.Flow:
     """Draw what is skipped."""
     called(f"skips {n}")
     with fc.Flow() as flow:
         flow.result = add(nothing(n), 1)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def besides(n: int) -> int:
+def besides(n: int) -> int | fc.Flow:
     """Draw what nobody takes the value of; it is done all the same."""
     with fc.Flow() as flow:
         add(n, 40)
         flow.result = add(n, 1)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def beside_boom(n: int) -> int:
+def beside_boom(n: int) -> int | fc.Flow:
     """Draw, besides, what fails."""
     with fc.Flow() as flow:
         boom(n)
         flow.result = add(n, 1)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.io
@@ -226,37 +226,37 @@ def world(n: int) -> int:
 
 
 @fc.compute
-def below(n: int) -> int:
+def below(n: int) -> int | fc.Flow:
     """Draw what meets the world."""
     called(f"below {n}")
     with fc.Flow() as flow:
         flow.result = add(world(n), 1)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def two_below(n: int) -> float:
+def two_below(n: int) -> float | fc.Flow:
     """Draw what draws what meets the world."""
     called(f"two_below {n}")
     with fc.Flow() as flow:
         flow.result = add(better(float(n)), below(n))
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute(cache="required")
-def required(n: int) -> int:
+def required(n: int) -> int | fc.Flow:
     """Have to be kept, above what is not."""
     with fc.Flow() as flow:
         flow.result = add(world(n), 1)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.io
-async def on_the_loop(n: int) -> int:
+async def on_the_loop(n: int) -> int | fc.Flow:
     """Draw on the event loop."""
     with fc.Flow() as flow:
         flow.result = add(slowly(n), n)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.io
@@ -266,7 +266,7 @@ async def slowly(n: int) -> int:
 
 
 @fc.io
-def in_a_thread(n: int) -> int:
+def in_a_thread(n: int) -> int | fc.Flow:
     """Draw in a thread, also what only this process can call."""
 
     def held() -> int:
@@ -274,7 +274,7 @@ def in_a_thread(n: int) -> int:
 
     with fc.Flow() as flow:
         flow.result = add(flow.add(held, kind="io"), on_the_loop(n))
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
@@ -286,27 +286,27 @@ def inside() -> list[Any]:
 
 
 @fc.compute
-def forever(n: int) -> int:
+def forever(n: int) -> int | fc.Flow:
     """Draw the same again."""
     with fc.Flow() as flow:
         flow.result = forever(n)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def ping(n: int) -> int:
+def ping(n: int) -> int | fc.Flow:
     """Draw what draws this."""
     with fc.Flow() as flow:
         flow.result = pong(n)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def pong(n: int) -> int:
+def pong(n: int) -> int | fc.Flow:
     """Draw what draws this."""
     with fc.Flow() as flow:
         flow.result = ping(n)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
@@ -316,11 +316,11 @@ def noise(n: int, *, rng: np.random.Generator = fc.rng()) -> float:
 
 
 @fc.compute
-def noises(n: int) -> list[float]:
+def noises(n: int) -> list[float] | fc.Flow:
     """Draw what draws numbers."""
     with fc.Flow() as flow:
         flow.result = [noise(n), noise(n + 1)]
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
@@ -361,9 +361,9 @@ def unwrap(value: Opaque) -> int:
 
 
 @fc.compute
-def passing(n: int) -> Opaque:
+def passing(n: int) -> Opaque | fc.Flow:
     """Draw what can only be passed on."""
     called(f"passing {n}")
     with fc.Flow() as flow:
         flow.result = opaque(n)
-    return flow  # type: ignore[return-value]
+    return flow

@@ -56,6 +56,11 @@ def test_mypy_accepts(cache: Path) -> None:
     assert {} == by_mypy("accepted.py", cache)
 
 
+def test_mypy_knows_what_a_flow_stands_for(cache: Path) -> None:
+    """A task that may return a flow gives what the flow gives."""
+    assert {} == by_mypy("growing.py", cache)
+
+
 def test_mypy_rejects(cache: Path) -> None:
     """Each wrong line, and no other."""
     assert marked() == by_mypy("rejected.py", cache)

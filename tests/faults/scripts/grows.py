@@ -31,24 +31,24 @@ def add(a: int, b: int) -> int:
 
 
 @fc.compute
-def loop(number: int, done: int, left: int) -> int:
+def loop(number: int, done: int, left: int) -> int | fc.Flow:
     """Take a step, and go on with what it gave."""
     if not left:
         return done
     with fc.Flow() as flow:
         flow.result = loop(number + 1, add(done, step(number)), left - 1)
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 @fc.compute
-def recursion(number: int, left: int) -> int:
+def recursion(number: int, left: int) -> int | fc.Flow:
     """Go down, and take a step on the way back."""
     if not left:
         return 0
     with fc.Flow() as flow:
         deeper = recursion(number + 1, left - 1)
         flow.result = add(deeper, flow.add(step, number, after=[deeper]))
-    return flow  # type: ignore[return-value]
+    return flow
 
 
 if __name__ == "__main__":
