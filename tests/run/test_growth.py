@@ -287,10 +287,8 @@ def test_an_array_of_the_store_is_not_written_again(store: Path) -> None:
     start = np.zeros(5000)
     run = ran(lambda: growing.drift(start, 6), store)
     blobs = list((store / "v1" / "arrays").glob("*/*.npy"))
-    held = [record for work in run._session.books.works.values() for record in work.held]
 
     assert (6, 6.0) == (len(blobs), float(run[run.flow.result][0]))
-    assert 1 == len(held), "the first argument of all, which no task has made"
 
 
 # ---- skips, failures, and no end ------------------------------------------------------
