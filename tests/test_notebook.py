@@ -137,6 +137,7 @@ def test_draw_run_and_look(tmp_path: Path) -> None:
 
         assert "<Flow 'growth': 2 nodes>" == drawn["data"]["text/plain"]
         assert all("<table" in output["data"]["text/html"] for output in (drawn, progress, shown, grid))
+        assert "<svg" in drawn["data"]["text/html"]
         assert ("display_data", "execute_result") == (progress["output_type"], shown["output_type"])
         assert progress["data"]["text/plain"].startswith("growth: done; 4 cells ran")
         assert "6" == await notebook.text("run[flow.result]")

@@ -65,7 +65,9 @@ class Box:
 def box_of(node: str, facts: Facts, *, seconds: float) -> Box:
     """Make the box of a node, in a graph whose nodes took so many `seconds` in all."""
     kind = facts.get("kind", "") if facts.get("kind") in KINDS else "compute"
-    name = fitted(f"{facts.get('name', node)}{' …' if facts.get('folded') else ''}", NAME, _MOST, bold=True)
+    whole = str(facts.get("name", node))
+    short = whole.removeprefix(f"{group[-1]}/") if (group := facts.get("group")) else whole  # the frame says it
+    name = fitted(f"{short}{' …' if facts.get('folded') else ''}", NAME, _MOST, bold=True)
     below = fitted(_size(facts), SMALL, _MOST)
     states = tuple(_states(facts))
     took = facts.get("seconds")

@@ -96,7 +96,8 @@ def _svg(
     names = [box.node for box in boxes]
     for (source, target), points in placed.routes.items():
         yield _edge(names[source], names[target], points, graph.edges[names[source], names[target]])
-    yield from (_caption(path[-1], place) for path, place in placed.frames)
+    many = {tuple(map(str, facts.get("group") or ())) for facts in graph.nodes.values() if facts.get("folded")}
+    yield from (_caption(path[-1] + " …" * (path in many), place) for path, place in placed.frames)
     yield from (_box(box, place) for box, place in zip(boxes, placed.boxes, strict=True))
     yield "</g>"
     for i, row in enumerate(rows):

@@ -1,7 +1,7 @@
 """Many nodes that are alike as one: for pictures, in which a hundred equal boxes say less than one.
 
-Owns the finding of nodes that cannot be told apart: of one task, in one group, at one
-depth, fed by and feeding nodes that cannot be told apart either (the coarsest such
+Owns the finding of nodes that cannot be told apart: of one task, in one group or groups
+of one flow, at one depth, fed by and feeding nodes that cannot be told apart either (the coarsest such
 partition, by refinement of colours). Edges go down in depth, so what comes out has no
 cycle where there was none.
 
@@ -12,6 +12,7 @@ R. Paige, R. E. Tarjan, "Three partition refinement algorithms", SIAM Journal on
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import networkx as nx
 
 MANY = 8  # nodes that are alike, from which on they are drawn as one
+_CALL = re.compile(r"(_\d+|\[.*\])$", re.DOTALL)  # tells one call of a flow, or one cell that drew, from another
 _ROUNDS = 60
 _SUMMED = ("seconds", "bytes", "attempts")
 
@@ -84,7 +86,8 @@ def _colours(graph: nx.DiGraph[str]) -> dict[str, int]:
 
 def _looks(facts: Mapping[str, Any]) -> Hashable:
     task = facts.get("task") or facts.get("name")
-    return facts.get("kind"), task, tuple(facts.get("group") or ()), tuple(facts.get("axes") or ())
+    groups = tuple(_CALL.sub("", str(group)) for group in facts.get("group") or ())
+    return facts.get("kind"), task, groups, tuple(facts.get("axes") or ())
 
 
 def _numbered(colours: Mapping[str, Hashable]) -> dict[str, int]:

@@ -72,3 +72,19 @@ def test_a_hundred_calls_are_one_box() -> None:
     assert 2 == told.count('fc-node"')
     assert "100 nodes" in told
     assert 101 == picture(flow.graph, many=1000).count('fc-node"')
+
+
+def test_many_calls_of_a_flow_are_one_frame() -> None:
+    """Groups whose names differ by their number alone; the frame tells that it stands for several."""
+
+    @fc.flow
+    def inner(x: int) -> int:
+        return fc.compute(abs)(fc.compute(len)(str(x)))
+
+    with fc.Flow("outer") as flow:
+        for i in range(20):
+            inner(i)
+    told = picture(flow.graph)
+
+    assert 1 == told.count('fc-frame"')
+    assert ">inner …<" in told
