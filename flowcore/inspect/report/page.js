@@ -5,7 +5,7 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const $ = (id) => document.getElementById(id);
 const SVG = "http://www.w3.org/2000/svg";
 // Okabe and Ito: told apart by every kind of eye; states have a sign besides, tasks a name.
-const TASKS = ["#56b4e9", "#e69f00", "#009e73", "#cc79a7", "#0072b2", "#f0e442", "#d55e00", "#999999"];
+const TASKS = ["#009e73", "#e69f00", "#56b4e9", "#cc79a7", "#f0e442", "#0072b2"], OTHER = "#9aa3ad";  // vermilion is for failures
 const STATES = {
   failed: ["#d55e00", "M-3-3L3 3M3-3L-3 3"], running: ["#f0e442", "M-2-3.4L3.6 0L-2 3.4Z"],
   interrupted: ["#e69f00", "M-1.8-3V3M1.8-3V3"], blocked: ["#cc79a7", "M-3.2 0H3.2M0-3.2V3.2"],
@@ -71,13 +71,11 @@ function cellName(place, number) {
   }
   return `${node.name}[${along.join(", ")}]`;
 }
-const tasks = [];
-const taskOf = data.nodes.map((node) => {
-  const task = node.task || node.name;
-  if (!tasks.includes(task)) tasks.push(task);
-  return tasks.indexOf(task);
-});
-const colourOf = (place) => TASKS[(taskOf[place] || 0) % TASKS.length];
+// The tasks that took most time have a colour each; all others share one.
+const tasks = data.tasks.slice(0, TASKS.length).map((task) => task.task);
+const rankOf = new Map(tasks.map((task, rank) => [task, rank]));
+const colour = (task) => rankOf.has(task) ? TASKS[rankOf.get(task)] : OTHER;
+const colourOf = (place) => colour(data.nodes[place].task || data.nodes[place].name);
 const short = (task) => task.split(".").pop();
 
 // ---- head ----------------------------------------------------------------------------
@@ -372,12 +370,14 @@ function draw() {
   const across = width - LEFT - 8, x = (at) => LEFT + (at - from) / (to - from) * across;
   pen.save();
   pen.beginPath(); pen.rect(0, HEAD, width, shown - HEAD); pen.clip();
-  const only = $("show-path").checked;
+  const only = $("show-path").checked, [marks, step] = ticks(across);
+  pen.fillStyle = paint.faint;
+  for (let i = 1; i < times.lanes.length; i += 2) pen.fillRect(LEFT, HEAD + i * ROW - top, across + 8, ROW);
+  pen.strokeStyle = paint.line; pen.lineWidth = 1;
+  for (const at of marks) { pen.beginPath(); pen.moveTo(Math.round(x(at)) + 0.5, HEAD); pen.lineTo(Math.round(x(at)) + 0.5, shown); pen.stroke(); }
   times.lanes.forEach((lane, i) => {
     const y = HEAD + i * ROW - top;
     if (y < HEAD - ROW || y > shown) return;
-    pen.fillStyle = paint.faint;
-    if (i % 2) pen.fillRect(LEFT, y, across + 8, ROW);
     pen.fillStyle = paint.soft;
     pen.fillText(lane.name.length > 14 ? lane.name.slice(0, 13) + "…" : lane.name, 10, y + ROW / 2, LEFT - 14);
     pen.save();
@@ -387,12 +387,8 @@ function draw() {
   });
   pen.restore();
   pen.fillStyle = paint.card; pen.fillRect(0, 0, width, HEAD);
-  pen.strokeStyle = paint.line; pen.fillStyle = paint.soft; pen.lineWidth = 1;
-  const [marks, step] = ticks(across);
-  for (const at of marks) {
-    pen.globalAlpha = 0.6; pen.beginPath(); pen.moveTo(Math.round(x(at)) + 0.5, HEAD - 4); pen.lineTo(Math.round(x(at)) + 0.5, shown); pen.stroke(); pen.globalAlpha = 1;
-    pen.fillText(tickTold(at, step), x(at) + 4, HEAD / 2);
-  }
+  pen.fillStyle = paint.soft;
+  for (const at of marks) pen.fillText(tickTold(at, step), x(at) + 4, HEAD / 2);
   const [unit, told] = to < 1e-3 ? [1e-6, "µs"] : to < 1 ? [1e-3, "ms"] : to < 300 ? [1, "s"] : to < 18000 ? [60, "min"] : [3600, "h"];
   const digits = Math.min(6, Math.max(0, 2 - Math.floor(Math.log10((to - from) / unit))));
   $("range").textContent = `${(Math.max(0, from) / unit).toFixed(digits)} – ${(to / unit).toFixed(digits)} ${told}`;
@@ -411,7 +407,7 @@ function bars(pen, lane, y, high, x, only, paint) {
     pen.fillStyle = lost ? "#d55e00" : colourOf(place);
     if (b - a > 3 && (c - a > 0.5 || b - d > 0.5)) { pen.globalAlpha *= 0.42; pen.fillRect(a, y, b - a, high); pen.globalAlpha /= 0.42; pen.fillRect(c, y, Math.max(0.6, d - c), high); }
     else pen.fillRect(a, y, b - a > 3 ? b - a - 0.6 : b - a, high);
-    if (lost && b - a > 4) { pen.strokeStyle = "#fff"; pen.lineWidth = 1.4; pen.beginPath(); for (let at = a; at < b + high; at += 7) { pen.moveTo(at, y + high); pen.lineTo(at + high, y); } pen.save(); const cut = new Path2D(); cut.rect(a, y, b - a, high); pen.clip(cut); pen.stroke(); pen.restore(); }
+    if (lost && b - a > 4) { pen.strokeStyle = "rgba(255,255,255,.5)"; pen.lineWidth = 1.4; pen.beginPath(); for (let at = a; at < b + high; at += 7) { pen.moveTo(at, y + high); pen.lineTo(at + high, y); } pen.save(); const cut = new Path2D(); cut.rect(a, y, b - a, high); pen.clip(cut); pen.stroke(); pen.restore(); }
     if (on) { pen.fillStyle = paint.ink; pen.fillRect(a, y - 2.5, Math.max(1, b - a), 2.5); }
     if (row === chosenRow) { pen.strokeStyle = paint.ink; pen.lineWidth = 2; pen.strokeRect(a + 1, y + 1, Math.max(1, b - a - 2), high - 2); }
     if (b - a > 60) {
@@ -495,9 +491,9 @@ function timeline() {
   $("show-path").closest("label").hidden = !critical.size;
   window.addEventListener("resize", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-  const seen = new Set(columns ? [...columns.node].map((place) => taskOf[place]) : data.nodes.map((_, place) => taskOf[place]));
-  const key = (colour, told, extra) => el("span", {}, el("i", { style: { background: colour, ...extra } }), name(told));
-  $("key").append(...[...seen].slice(0, 16).map((task) => key(TASKS[task % TASKS.length], short(tasks[task]))),
+  const key = (paint, told) => el("span", {}, el("i", { style: { background: paint } }), name(told));
+  const others = columns ? columns.node.some((place) => colourOf(place) === OTHER) : data.nodes.some((_, place) => colourOf(place) === OTHER);
+  $("key").append(...tasks.map((task) => key(colour(task), short(task))), others ? key(OTHER, "all others") : "",
     columns ? key("color-mix(in srgb, var(--soft) 35%, transparent)", "inputs and results on the way") : "",
     critical.size ? key("linear-gradient(var(--ink) 25%, var(--faint) 25%)", "critical path") : "",
     columns && columns.how.some((how) => how > 1) ? key("repeating-linear-gradient(135deg,#d55e00 0 3px,#fff 3px 5px)", "attempt without a value") : "",
@@ -519,7 +515,7 @@ function spent() {
   if (waited.length) cards.append(el("div", {}, el("h4", {}, "What cells waited for, summed over cells"), waited.map(([cause, seconds]) => bar(CAUSE[cause][0], seconds, most, CAUSE[cause][1]))));
   if (data.tasks.length) cards.append(el("div", { class: "wide scroll" }, el("table", {},
     el("thead", {}, el("tr", {}, ["task", "cells", "in all", "median", "mean", "longest", "inputs, results", "attempts lost"].map((told, i) => el("th", { class: i ? "num" : null }, told)))),
-    el("tbody", {}, data.tasks.map((task) => el("tr", {}, el("td", {}, el("i", { class: "dot", style: { display: "inline-block", width: "10px", height: "10px", borderRadius: "3px", marginInlineEnd: "7px", background: TASKS[Math.max(0, tasks.indexOf(task.task)) % TASKS.length] } }), name(task.task)), [task.cells.toLocaleString("en"), duration(task.total), duration(task.median), duration(task.mean), duration(task.longest), duration(task.around), task.lost || ""].map((told) => el("td", { class: "num" }, String(told)))))))));
+    el("tbody", {}, data.tasks.map((task) => el("tr", {}, el("td", {}, el("i", { class: "dot", style: { display: "inline-block", width: "10px", height: "10px", borderRadius: "3px", marginInlineEnd: "7px", background: colour(task.task) } }), name(task.task)), [task.cells.toLocaleString("en"), duration(task.total), duration(task.median), duration(task.mean), duration(task.longest), duration(task.around), task.lost || ""].map((told) => el("td", { class: "num" }, String(told)))))))));
   if (!cards.children.length) cards.append(el("p", { class: "soft" }, "Nothing ran: every value was there already."));
   if (data.path.length) {
     $("path").hidden = false;
