@@ -16,9 +16,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from flowcore.plan.graph import Graph
 
+NO_WAYS: Mapping[int, int] = MappingProxyType({})
 _MOMENT = 1e-6  # seconds; no cell is thought to take less
 
 

@@ -17,21 +17,20 @@ Policy
   SKIPPED, else READY. If one failed, or is itself blocked, it is BLOCKED at once. So
   where everything ends does not depend on the order of events.
 * Each lane (an executor) has its own queue of nodes with ready cells. A higher priority
-  goes first; then what lies deeper in the graph, so that what was begun is finished and
-  memory is let go of; then what was drawn first.
+  goes first; then the longest way (`order.py`); then what lies deeper, so that what was
+  begun is finished and memory is let go of; then what was drawn first.
 * A value that nobody will ask for any more is reported once by :meth:`Schedule.released`.
 
-Complexity: linear in cells and edges, a few integer operations an edge, a heap
-operation each time a node gets its first ready cell. Nothing recurses over the graph.
-Only the engine's thread may touch a Schedule.
+Linear in cells and edges; nothing recurses. Only the engine's thread may touch a Schedule.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from flowcore.plan.cells import Numbers, Selection, Space, Span
+from flowcore.plan.order import NO_WAYS
 from flowcore.plan.stations import LOSSES, SETTLED, Edge, Lanes, Pull, Rank, Row, Rows, State, Station, Stations, Wire
 
 Closing: TypeAlias = tuple[Station, Numbers, State]
@@ -55,7 +54,8 @@ class Schedule:
     (1, 3)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ways: Mapping[int, int] = NO_WAYS) -> None:
+        self._ways = ways  # node -> its place among nodes of equal priority, the highest first
         self._stations = Stations()
         self._lanes = Lanes(self._stations)
         self._open = 0  # cells ready, taken, parked or started
@@ -75,8 +75,8 @@ class Schedule:
         below: int = -1,
     ) -> None:
         """Take up a node; what feeds it must be there already. Also in mid-run: then it lies deeper than `below`."""
-        depth = -self._stations[below].rank[1] if below >= 0 else 0
-        station = self._stations.add(number, spans, edges, priority=priority, lane=lane, depth=depth)
+        above = self._stations[below].rank if below >= 0 else (0, -self._ways.get(number, 0), 0, 0)
+        station = self._stations.add(number, spans, edges, priority=priority, lane=lane, above=above)
         station.held = station.held or held
 
     def space(self, spans: tuple[Span, ...]) -> Space:

@@ -18,7 +18,7 @@ from flowcore.dataclass import dataclass
 from flowcore.plan.cells import Link, Numbers, Selection, Space, Span
 
 Mode: TypeAlias = Literal["need", "order", "drop", "drop-failed", "branch"]
-Rank: TypeAlias = tuple[float, int, int]
+Rank: TypeAlias = tuple[float, int, int, int]  # all the lower, the sooner; the last is the node
 
 
 class State(IntEnum):
@@ -94,7 +94,7 @@ class Station:
     number: int
     space: Space
     lane: str
-    rank: Rank = (0, 0, 0)
+    rank: Rank = (0, 0, 0, 0)
     held: bool = False  # its values are never released
     optional: bool = False  # a branch of a choice, or above one
     whole: bool = False  # every cell is wanted, also those not known yet
@@ -221,9 +221,9 @@ class Stations:
         *,
         priority: float,
         lane: str,
-        depth: int = 0,
+        above: Rank = (0, 0, 0, 0),
     ) -> Station:
-        """Wire a new station to those that feed it, which must be there already; it lies below `depth`."""
+        """Wire a new station to those that feed it, which must be there already; it lies below `above`."""
         station = Station(number, self.space(spans), lane)
         for edge in dict.fromkeys(edges):
             producer = self._stations[edge.source]
@@ -232,8 +232,8 @@ class Stations:
             producer.out.append(wire)
             if edge.mode == "branch":
                 _hold(producer)
-        depth = 1 + max((-wire.producer.rank[1] for wire in station.into), default=depth)
-        station.rank = (-priority, -depth, number)
+        depth = 1 + max((-wire.producer.rank[2] for wire in station.into), default=-above[2])
+        station.rank = (-priority, above[1], -depth, number)
         station.lengthen()
         self._stations[number] = station
         if not station.space.static:
@@ -336,7 +336,7 @@ class Lanes:
         """Give the station whose cells should go next."""
         heap = self._heaps.get(lane)
         while heap:
-            station = self._stations[heap[0][2]]
+            station = self._stations[heap[0][-1]]
             if station.n_ready and not station.paused:
                 return station
             heapq.heappop(heap)

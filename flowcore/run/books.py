@@ -9,6 +9,7 @@ from flowcore.dataclass import dataclass
 from flowcore.errors import FlowcoreError
 from flowcore.plan.extension import SPOOLED
 from flowcore.plan.graph import Graph
+from flowcore.plan.order import NO_WAYS, ways
 from flowcore.plan.records import references
 from flowcore.plan.riding import RidingSchedule
 from flowcore.run.arguments import Told
@@ -291,8 +292,10 @@ def open_books(
     """
     inbox, attempts = Inbox(), dict[int, Flight]()
     gate = Gate(settings=settings, graph=graph, inbox=inbox, durations=kept.durations, gpus=gpus, busy=attempts.__len__)
+    nodes = [planned.node for planned in graph.nodes.values()]
+    order = ways(graph, kept.durations.of_nodes(nodes)) if len(nodes) > 1 else NO_WAYS
     return Books(
-        graph=graph, schedule=RidingSchedule(), values=Values(), cache=kept.cache, spool=kept.spool, inbox=inbox,
+        graph=graph, schedule=RidingSchedule(order), values=Values(), cache=kept.cache, spool=kept.spool, inbox=inbox,
         run_id=kept.id, began=began, attempts=attempts, durations=kept.durations, gate=gate,
         neighbours=None if nested else kept.neighbours,  # so no two runs wait for each other (J8)
         sourcing=Sourcing(kept.sources), checking=asked.checking, known=kept.known,

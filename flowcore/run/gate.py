@@ -139,7 +139,9 @@ class Gate:
         if alone or not need.within(self._admission.capacity):
             self._warn(work, need, "")
             return 1
-        return min(free, self._admission.room(need)) if ask.each and need != NOTHING else free
+        if need == NOTHING or work.lane == "process":
+            return free
+        return min(free, self._admission.room(need) if ask.each else 1)  # others may run a message's cells at once
 
     def _unlimited(self, ask: _Ask, most: int) -> int:
         """Tell how many cells limits and rates let begin."""

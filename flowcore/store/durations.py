@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from flowcore.dataclass import dataclass
@@ -99,6 +99,19 @@ class Durations:
         if self._known is None:
             self._known = read_durations(self._disk, self._layout)
         return self._known.get(task)
+
+    def of_nodes(self, nodes: Iterable[Node]) -> dict[int, float]:
+        """Give the seconds that a cell of each node took in earlier runs, by its number, where that is known."""
+        known: dict[int, Cost | None] = {}
+        found: dict[int, float] = {}
+        for node in nodes:
+            if node.task is None:
+                continue
+            about = id(node.task.function)
+            cost = known[about] if about in known else known.setdefault(about, self.of(task_identity(node)))
+            if cost is not None:
+                found[node.number] = cost.seconds
+        return found
 
     def seconds(self, task: str) -> float:
         """Give what a cell of this task takes, as far as is known by now; 0: not known."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from flowcore.testing.check import check_executor
 from flowcore.testing.disks import FaultyDisk
-from flowcore.testing.fakes import FakeClock, RefusingExecutor
+from flowcore.testing.fakes import FakeClock, FakeDevices, RefusingExecutor
 from flowcore.testing.keeping import check_codec, check_store
 from flowcore.testing.ledger import Ledger
 from flowcore.testing.power import RecordingDisk
@@ -17,6 +17,7 @@ from flowcore.testing.scripted import Held, ScriptedExecutor
 
 __all__ = [
     "FakeClock",
+    "FakeDevices",
     "FaultyDisk",
     "Held",
     "Ledger",

@@ -1,4 +1,4 @@
-"""A clock that stands until it is told to go, and an executor that runs nothing."""
+"""A clock that stands until it is told to go, devices that are not there, and an executor that runs nothing."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from flowcore import clock
+from flowcore.run import devices
 from flowcore.run.failure import describe
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failed, Job, TaskSpec
@@ -22,6 +23,7 @@ class FakeClock:
     Examples
     --------
     >>> from flowcore import clock
+    from flowcore.run import devices
     >>> with FakeClock() as fake:
     ...     began = clock.monotonic()
     ...     fake.advance(30.0)
@@ -60,6 +62,42 @@ class FakeClock:
     def _put(self, monotonic: object, wall: object) -> None:
         for name, reading in (("monotonic", monotonic), ("wall", wall)):
             setattr(clock, name, reading)
+
+
+class FakeDevices:
+    """Takes the place of the devices that cells may compute on, for runs that begin while it is entered.
+
+    Each cell of a task with `gpus` finds the names of its own ones in ``CUDA_VISIBLE_DEVICES``.
+
+    Parameters
+    ----------
+    *names : str
+        Of the devices; none at all is a machine without any.
+
+    Examples
+    --------
+    >>> from flowcore.run import devices
+    >>> with FakeDevices("0", "1"):
+    ...     devices.find()
+    ('0', '1')
+    """
+
+    def __init__(self, *names: str) -> None:
+        self.names = names
+        self._real = devices.find
+
+    def __enter__(self) -> Self:
+        self._real = devices.find
+        self._put(lambda: self.names)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._put(self._real)
+
+    def _put(self, find: object) -> None:
+        setattr(devices, "find", find)  # noqa: B010 - as in FakeClock
 
 
 class RefusingExecutor:

@@ -61,9 +61,9 @@ class Held:
         """Let the cell have raised Skip."""
         self.post([Skipped(attempt=self.attempt, reason=reason)])
 
-    def die(self, cause: str = "signal 9 (SIGKILL)") -> None:
-        """Let the cell's process have died."""
-        self.post([Died(attempt=self.attempt, cause=cause)])
+    def die(self, cause: str = "signal 9 (SIGKILL)", *, memory: bool = False, peak: int = 0) -> None:
+        """Let the cell's process have died, with so many bytes at its highest, perhaps for want of `memory`."""
+        self.post([Died(attempt=self.attempt, cause=cause, memory=memory, peak=peak)])
 
     def time_out(self, seconds: float = 1.0) -> None:
         """Let the cell have run out of time."""
