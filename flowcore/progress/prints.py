@@ -61,7 +61,15 @@ class Joiner:
 
 
 class Echo:
-    """An observer that passes on what cells print, each to the stream that it was meant for."""
+    """An observer that passes on what cells print, each to the stream that it was meant for.
+
+    Attributes
+    ----------
+    counts : bool
+        False: it has no use for how far nodes are, and need not be told.
+    """
+
+    counts = False
 
     def __init__(self) -> None:
         self._joiners: dict[str, Joiner] = {}

@@ -344,7 +344,7 @@ class Session:
             self._teller.tell(Printed(cell=cell, stream=printed.stream, text=printed.text))
 
     def _draw(self, planned: Planned) -> None:
-        if not self._teller.listening or planned.node.kind in HIDDEN:
+        if not self._teller.counting or planned.node.kind in HIDDEN:
             return
         space = self.space(planned.number)
         self._teller.tell(
@@ -363,7 +363,7 @@ class Session:
         if self.books.awaited != self._awaited:
             self._awaited = self.books.awaited
             self._teller.tell(self.parked)
-        if not self._teller.listening or not self.books.changed:
+        if not self.books.changed or not self._teller.counting:
             return
         now = clock.monotonic()
         if now - self._told < _TICK:

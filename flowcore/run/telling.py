@@ -33,6 +33,11 @@ class Teller:
         """Whether anybody is told anything."""
         return bool(self._observers)
 
+    @property
+    def counting(self) -> bool:
+        """Whether somebody wants to know what nodes there are and how far they are, and not only what cells print."""
+        return any(getattr(observer, "counts", True) for observer in self._observers)
+
     def tell(self, event: Event) -> None:
         """Queue an event. Any thread."""
         if not self._observers or (len(self._events) >= _MOST and isinstance(event, Cells)):
