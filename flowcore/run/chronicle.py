@@ -25,8 +25,12 @@ from flowcore.store.codecs import Codec
 
 _PLAIN = frozenset({str, bool, float})
 _WIDE = 1 << 63
-_LEFT = (State.SKIPPED, State.BLOCKED, State.INTERRUPTED)  # ends of cells that nothing else is written of
-COUNTED = ("cells", "done", "hit", "failed", *(state.name.lower() for state in _LEFT))
+_DONE = int(State.DONE)
+_LEFT = tuple(
+    (int(state), state.name.lower()) for state in (State.SKIPPED, State.BLOCKED, State.INTERRUPTED)
+)  # ends of cells that nothing else is written of
+_NONE = Counts()
+COUNTED = ("cells", "done", "hit", "failed", *(name for _, name in _LEFT))
 
 
 def tell_beginning(
@@ -96,15 +100,19 @@ def tell_end(cache: Cache, books: Books) -> dict[str, int]:
     graph, whole = books.graph, dict.fromkeys(COUNTED, 0)
     for number, planned in graph.nodes.items():
         states, shown = books.schedule.states(number), planned.node.kind not in HIDDEN
-        counts = books.counts.get(number, Counts())
-        row = {"cells": len(states), "done": counts.done, "hit": counts.hit, "failed": counts.failed}
-        for state in _LEFT:
-            name = state.name.lower()
-            row[name] = states.count(state)
-            if row[name]:
-                cache.left(number, name, [n for n, found in enumerate(states) if found == state])
-        for name in COUNTED if shown else ():
-            whole[name] += row[name]
+        counts = books.counts.get(number, _NONE)
+        if shown:
+            whole["cells"] += len(states)
+            whole["done"] += counts.done
+            whole["hit"] += counts.hit
+            whole["failed"] += counts.failed
+        if states.count(_DONE) == len(states):
+            continue
+        for state, name in _LEFT:
+            left = [n for n, found in enumerate(states) if found == state]
+            if left:
+                cache.left(number, name, left)
+            whole[name] += len(left) if shown else 0
     for (number, cell), tries in books.tries.items():
         cache.tried(number, cell, tries.total)
     return whole
