@@ -104,6 +104,11 @@ def cell(number: int, culprit: int, way: str, seconds: float) -> object:
     return WAYS[way]() if number == culprit else number
 
 
+def follows(number: int, culprit: int, way: str) -> object:
+    """Give the number on, unless this is the culprit."""
+    return WAYS[way]() if number == culprit else number
+
+
 async def coroutine(number: int, culprit: int, way: str, seconds: float) -> object:
     """As `cell`, on the event loop."""
     return cell(number, culprit, way, seconds)

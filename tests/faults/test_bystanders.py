@@ -47,6 +47,11 @@ def run_with(way: str, runner: str, store: Path, *, seconds: float = 0.0) -> fc.
     kind: Any = "io" if runner == "async" else "compute"
     flow.add(function, fc.each(number=list(range(CELLS))), CULPRIT, way, seconds, kind=kind, name="cell")
     flow.options(runner=runner)
+    return to_the_end(flow, store)
+
+
+def to_the_end(flow: fc.Flow, store: Path) -> fc.Run:
+    """Run a flow, whatever comes of it."""
     run = flow.start(workers=2, store=store, on_error="continue", progress=False)
     try:
         run.wait()
@@ -86,6 +91,41 @@ def test_a_dead_worker_costs_nobody_else(way: str, seconds: float, tmp_path: Pat
     assert isinstance(error, fc.WorkerDied)
     assert DEATHS[way] in error.cause
     assert way != "segfault" or "string_at" in error.stack, "faulthandler's stack is in the report"
+
+
+@pytest.mark.contract("F4", "F6", "P4")
+@pytest.mark.parametrize("way", ["SIGKILL", "exit 0"])
+def test_a_dead_worker_costs_no_other_node(way: str, tmp_path: Path, store: Path) -> None:
+    """Fifty-one nodes of one cell each go out together; the one that kills fails alone, at its third death."""
+    flow = fc.Flow("nodes")
+    for number in range(CELLS):
+        flow.add(culprits.cell, number, CULPRIT, way, 0.0, kind="compute", name=f"node{number}")
+    run = to_the_end(flow, store)
+    ran = Counter(driver.tally(tmp_path))
+
+    assert [f"node{CULPRIT}"] == [failure.cell for failure in run.failures]
+    assert (3, 3) == (run.failures[0].attempts, ran[f"cell {CULPRIT}"])
+    assert [n for n in range(CELLS) if n != CULPRIT] == [run[f"node{n}"] for n in range(CELLS) if n != CULPRIT]
+    assert 1 == len(run._session.books.tries), "nobody else is charged with anything"
+
+
+@pytest.mark.contract("F4", "F6", "P4")
+@pytest.mark.parametrize("at", [0, CULPRIT, CELLS - 1])
+def test_a_dead_worker_costs_no_chain(at: int, tmp_path: Path, store: Path) -> None:
+    """Cells ride with what makes their inputs: what the killer has read stays done, and other chains go on."""
+    flow = fc.Flow("chains")
+    numbers = fc.each(number=list(range(CELLS)))
+    first = flow.add(culprits.follows, numbers, -1, "SIGKILL", name="first")
+    second = flow.add(culprits.follows, first, at, "SIGKILL", name="second")
+    third = flow.add(culprits.follows, second, -1, "SIGKILL", name="third")
+    run = to_the_end(flow, store)
+    innocent = [number for number in range(CELLS) if number != at]
+
+    assert [f"second[number={at}]"] == [failure.cell for failure in run.failures]
+    assert 3 == run.failures[0].attempts
+    assert [*range(CELLS)] == [run[first][n] for n in range(CELLS)]
+    assert dict.fromkeys(innocent, 1) == {n: 1 for n, value in dict(run[third]).items() if n == value}
+    assert 1 == len(run._session.books.tries), "nobody else is charged with anything"
 
 
 @pytest.mark.contract("F8", "F11")
