@@ -83,11 +83,11 @@ def test_threads(counter: Path, steps: list[Step]) -> None:
 
 
 @pytest.mark.contract("P1", "P10")
-@given(steps=programs())
-@examples(20)
-def test_processes(counter: Path, steps: list[Step]) -> None:
-    """In worker processes."""
-    cold_and_warm(steps, counter)
+@given(steps=programs(), workers=st.sampled_from([2, 1, 5]))
+@examples(24)
+def test_processes(counter: Path, steps: list[Step], workers: int) -> None:
+    """In worker processes: one of them does what many do."""
+    cold_and_warm(steps, counter, workers=workers)
 
 
 @pytest.mark.contract("P1", "P10")
