@@ -110,11 +110,11 @@ def critical_rows(recorded: Recorded, attempts: Attempts, readiness: Readiness) 
     for row, at in enumerate(zip(attempts.node.tolist(), attempts.number.tolist(), strict=True)):
         rows_of.setdefault(at, []).append(row)
     last = int(np.argmax(attempts.ends))
-    cell: tuple[int, int] | None = (int(attempts.node[last]), int(attempts.number[last]))
     found: list[int] = []
-    while cell is not None:
+    for cell in readiness.chain((int(attempts.node[last]), int(attempts.number[last]))):
         found += reversed(rows_of.get(cell, ()))  # none, if it was not run: a choice, say, or an expansion
-        cell = readiness.binding(*cell) if cell[1] < recorded.space(cell[0]).count else None
+        if cell[1] >= recorded.space(cell[0]).count:
+            break
     return found[::-1]
 
 

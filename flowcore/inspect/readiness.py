@@ -4,17 +4,19 @@ Owns the way from axes to "which cells feed this one" for whole nodes at once. P
 the same answer as `plan/cells.py` gives cell by cell, and time that grows with cells and
 edges, not with their product. A cell that was answered, or
 given, counts as done when its own inputs were: at the beginning of the run, if none of
-them ran.
+them ran. A cell that drew nodes is done when what they give is there; they are ready when it had drawn them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from flowcore.inspect.attempts import Attempts
 from flowcore.inspect.recorded import Recorded
 from flowcore.plan.cells import Link, Space
+
+Cell: TypeAlias = tuple[int, int]  # node, number
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,7 +47,15 @@ class Readiness:
         self.ready: dict[int, NDArray[np.float64]] = {}
         self.ended: dict[int, NDArray[np.float64]] = {}
         self._feeders = {node: list(self._sources(node)) for node in recorded.nodes}
+        self._results: dict[Cell, int] = {}  # of cells that drew: the node that has the value
+        for node, info in recorded.nodes.items():
+            if info.drawn is not None and info.kind == "result" and info.drawn[0] in recorded.nodes:
+                self._results[info.drawn] = node
         own = _last_ends(attempts, {node: recorded.space(node).count for node in recorded.nodes})
+        grown: dict[int, list[int]] = {}
+        for node, number in self._results:
+            grown.setdefault(node, []).append(number)
+        self._drew = {cell: _end_of(cell, own) for cell in self._results}
         self.order = self._order()
         for node in self.order:
             space = recorded.space(node)
@@ -54,21 +64,42 @@ class Readiness:
             self.ended[node] = ready.copy()
             if ran is not None and ends is not None:
                 self.ended[node][ran] = ends
+            for number in grown.get(node, ()):
+                result = self.ended[self._results[node, number]]
+                self.ended[node][number] = max(self.ended[node][number], *result)
 
-    def inputs(self, node: int, number: int) -> list[tuple[int, int]]:
-        """Give the cells that one cell needs, as node and number."""
+    def inputs(self, node: int, number: int, *, to_draw: bool = False) -> list[Cell]:
+        """Give the cells that one cell needs, or needed to draw, as node and number."""
         space = self._recorded.space(node)
-        found: list[tuple[int, int]] = []
+        found: list[Cell] = []
+        if (node, number) in self._results and not to_draw:
+            found.append((self._results[node, number], 0))
         for source, over in self._feeders[node]:
             link = Link(self._recorded.space(source), space, over)
             found += [(source, n) for n in link.inputs(number).numbers]
         return found
 
-    def binding(self, node: int, number: int) -> tuple[int, int] | None:
-        """Give the input that was there last; None if no input of the cell was made in the run."""
-        inputs = [cell for cell in self.inputs(node, number) if cell[1] < len(self.ended[cell[0]])]
-        last = max(inputs, key=lambda cell: float(self.ended[cell[0]][cell[1]]), default=None)
-        return last if last is not None and self.ended[last[0]][last[1]] > 0.0 else None
+    def chain(self, cell: Cell) -> Iterator[Cell]:
+        """Yield a cell, what it waited for last, what that waited for last, and so on.
+
+        A cell that drew is met behind what it drew: that was there before its value.
+        """
+        at, drew = cell, False
+        while True:
+            if at in self._results and not drew:
+                at = self._results[at], 0
+                continue
+            yield at
+            inputs = [one for one in self.inputs(*at, to_draw=drew) if one[1] < len(self.ended[one[0]])]
+            last = max(inputs, key=lambda one: float(self.ended[one[0]][one[1]]), default=None)
+            then = float(self.ended[last[0]][last[1]]) if last is not None else 0.0
+            by = self._recorded.nodes[at[0]].drawn
+            if by is not None and self._drew.get(by, 0.0) > then:
+                at, drew = by, True
+            elif last is not None and then > 0.0:
+                at, drew = last, False
+            else:
+                return
 
     def _sources(self, node: int) -> Iterator[tuple[int, tuple[str, ...]]]:
         info, known = self._recorded.nodes[node], self._recorded.nodes
@@ -84,6 +115,9 @@ class Readiness:
         for node, sources in self._feeders.items():
             for source, _ in sources:
                 feeds[source].append(node)
+        for (node, _), result in self._results.items():
+            feeds[result].append(node)
+            missing[node] += 1
         order = [node for node, count in missing.items() if not count]
         for node in order:  # grows as it is walked
             for consumer in feeds[node]:
@@ -95,11 +129,20 @@ class Readiness:
     def _ready(self, node: int, space: Space) -> NDArray[np.float64]:
         import numpy as np
 
-        ready = np.zeros(space.count)
+        by = self._recorded.nodes[node].drawn
+        ready = np.full(space.count, self._drew.get(by, 0.0) if by is not None else 0.0)
         for source, over in self._feeders[node]:
             there = fed(self.ended[source], Link(self._recorded.space(source), space, over))
             np.maximum(ready, there, out=ready)
         return ready
+
+
+def _end_of(cell: Cell, own: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]) -> float:
+    """Give when the last attempt at a cell was over; 0 if it did not run."""
+    if cell[0] not in own:
+        return 0.0
+    numbers, ends = own[cell[0]]
+    return float(ends[numbers == cell[1]].max(initial=0.0))
 
 
 def _last_ends(attempts: Attempts, counts: dict[int, int]) -> dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]:

@@ -401,6 +401,15 @@ def test_a_run_can_be_read_with_what_it_drew(executor: str, store: Path) -> None
     assert (5, 5) == (run.summary().count("1 ran"), read.info.cells["done"])
 
 
+def test_the_critical_path_goes_through_what_was_drawn(store: Path) -> None:
+    """A cell that drew comes before it, and what needs its value comes after."""
+    run = ran(lambda: growing.total([growing.climb(0, 2)]), store)
+    path = ["climb", "climb/add", "climb/climb", "climb~2/add", "climb~2/climb", "total"]
+
+    assert path == [step.cell for step in run.critical_path()]
+    assert path == [step.cell for step in fc.open_run(run.id, store).critical_path()]
+
+
 def test_names_do_not_depend_on_the_order_of_events(store: Path, tmp_path: Path) -> None:
     """A recursion is told alike, however many workers there are."""
     one = ran(lambda: growing.halve(0, 16), store, "inline")
