@@ -69,6 +69,10 @@ class NodePlan:
         Of all that may have to run, one cell after the other; None where no cell ever ran.
     each : float or None
         Of one cell.
+    disk : int
+        Bytes of the results that all that may have to run would keep, as large as last time.
+    memory : int
+        Bytes that one cell needs, as it says or as was measured; 0: not known.
     """
 
     node: str
@@ -83,6 +87,8 @@ class NodePlan:
     assumes: tuple[str, ...] = ()
     seconds: float | None = None
     each: float | None = None
+    disk: int = 0
+    memory: int = 0
 
     @property
     def verdict(self) -> str:
@@ -267,6 +273,8 @@ class _Planner:
             depends=depends, skipped=skipped, reasons=reasons,
             other=sum(counts.values()) - cached - runs - depends - skipped,
             assumes=self._assumes[node], seconds=seconds, each=each,
+            disk=(runs + counts.get(Verdict.DEPENDS, 0)) * measure.nbytes if measure is not None else 0,
+            memory=drawn.options.memory or (measure.peak if measure is not None else 0),
         )  # fmt: skip
 
     def _inherit(self, node: int) -> None:

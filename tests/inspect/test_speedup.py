@@ -123,6 +123,7 @@ def test_a_plan_tells_how_much_room_it_takes(tmp_path: Path) -> None:
     plan = drawn(2).plan(store=tmp_path / "s", workers=2)
 
     assert 3 * 2_000_000 <= plan.disk < 3 * 2_001_000
+    assert (plan.disk, 10 * 2**20) == (plan.rows[0].disk, plan.rows[0].memory)
     assert 2 * 10 * 2**20 == plan.memory == plan.to_dict()["memory"]
     assert "about 5.72 MiB of results to keep, up to 20 MiB of memory at once" in str(plan)
     assert "up to 20 MiB of memory at once" in plan._repr_html_()
