@@ -45,6 +45,8 @@ def cell_network(
         taker = sheet.taker
         if sheet.hidden and taker is None:
             continue
+        if taker is not None and taker[0] not in ids:
+            continue  # what told of it is lost
         here = ids[number] if taker is None else ids[taker[0]][taker[1] : taker[1] + 1]
         name = sheet.name if taker is None else sheets[taker[0]].name
         for shown, pairs in _feeders(sheets, number):
@@ -91,11 +93,12 @@ def _feeders(sheets: Mapping[int, Sheet], number: int) -> Iterator[tuple[int, It
     here = sheets[number].space
     for source, over in sheets[number].feeds:
         steps = [Link(sheets[source].space, here, over)]
-        while sheets[source].hidden:
+        while sheets[source].hidden and sheets[source].feeds:
             above = sheets[source].feeds[0][0]
             steps.append(Link(sheets[above].space, sheets[source].space))
             source = above
-        yield source, _pairs(steps, here.count)
+        if not sheets[source].hidden:
+            yield source, _pairs(steps, here.count)
 
 
 def _pairs(steps: Sequence[Link], count: int) -> Iterator[tuple[int, int]]:

@@ -71,15 +71,17 @@ def recorded_network(recorded: Recorded) -> nx.DiGraph[str]:
             state = recorded.state(info.number, n)
             states[state] = states.get(state, 0) + 1
         _mark(graph, info.name, info.number, states, recorded)
-    for info in shown.values():
-        for parameter, source in info.sources:
-            _edge(graph, _shown(recorded, source), info)["parameters"] += [parameter]
-        for source in info.after:
-            _edge(graph, _shown(recorded, source), info)["after"] = True
     for info in recorded.nodes.values():
-        if info.kind == "result" and info.drawn is not None:
-            for parameter, source in info.sources:
-                _edge(graph, _shown(recorded, source), recorded.nodes[info.drawn[0]])["parameters"] += [parameter]
+        taker = recorded.nodes.get(info.drawn[0]) if info.kind == "result" and info.drawn is not None else None
+        target = info if info.number in shown else taker
+        if target is None:
+            continue
+        for parameter, number in info.sources:
+            if (source := _shown(recorded, number)) is not None:
+                _edge(graph, source, target)["parameters"] += [parameter]
+        for number in info.after if target is info else ():
+            if (source := _shown(recorded, number)) is not None:
+                _edge(graph, source, target)["after"] = True
     return graph
 
 
@@ -135,10 +137,11 @@ def _mark(graph: nx.DiGraph[str], name: str, number: int, states: dict[str, int]
     )  # fmt: skip
 
 
-def _shown(recorded: Recorded, number: int) -> NodeInfo:
-    info = recorded.nodes[number]
-    while info.kind == "expand":
-        info = recorded.nodes[info.sources[0][1]]
+def _shown(recorded: Recorded, number: int) -> NodeInfo | None:
+    """Give a node, or the one that a hidden node spreads out; None if what told of it is lost."""
+    info = recorded.nodes.get(number)
+    while info is not None and info.kind == "expand":
+        info = recorded.nodes.get(info.sources[0][1]) if info.sources else None
     return info
 
 

@@ -118,7 +118,7 @@ def recorded_sheets(recorded: Recorded) -> dict[int, Sheet]:
 
         sheets[number] = Sheet(
             node=number, name=info.name, hidden=info.kind in HIDDEN, axes=info.axes, space=recorded.space(number),
-            feeds=tuple(dict.fromkeys(feeds)), along=along, known=None,
+            feeds=tuple(dict.fromkeys(feed for feed in feeds if feed[0] in recorded.nodes)), along=along, known=None,
             taker=info.drawn if info.kind == "result" else None,
         )  # fmt: skip
     return sheets

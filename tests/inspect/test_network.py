@@ -12,6 +12,7 @@ import networkx as nx
 import pytest
 
 import flowcore as fc
+from tests.inspect import recordings
 
 
 @fc.io
@@ -286,3 +287,38 @@ def test_given_cells_did_not_run(tmp_path: Path) -> None:
     for one in (run, fc.open_run(run.id, tmp_path / "s")):
         assert ("given", 0, None, None) == tuple(one.to_networkx(cells=True).nodes["load"][name] for name in names)
         assert 0 == one.graph.nodes["load"]["attempts"]
+
+
+def test_a_journal_cut_anywhere_has_a_graph(tmp_path: Path) -> None:
+    """Of what can be read; and one in which single bytes are wrong."""
+    with fc.Flow() as flow:
+        each = scale(fc.each(n=sizes(fc.each(path=["a", "bb"]))), 2)
+        total(fc.gather(each))
+    run = flow.run(store=tmp_path / "s", executor="inline", progress=False)
+    journal = tmp_path / "s" / "v1" / "journals" / f"{run.id}.journal"
+    whole = journal.read_bytes()
+    spoilt = [whole[:at] for at in range(0, len(whole), 41)]
+    spoilt += [whole[:at] + bytes([whole[at] ^ 0x55]) + whole[at + 1 :] for at in range(60, len(whole), 67)]
+    sizes_seen = set()
+    for content in spoilt:
+        journal.write_bytes(content)
+        recorded = fc.open_run(run.id, tmp_path / "s")
+        cells = recorded.to_networkx(cells=True)
+        recorded.draw()
+        sizes_seen.add((len(recorded.graph), len(cells)))
+        assert same(cells, json_of(cells))
+
+    assert {(0, 0), (3, 6)} <= sizes_seen
+
+
+def test_nodes_that_a_journal_has_lost_are_left_out(tmp_path: Path) -> None:
+    """What they fed stands without them, whether they were hidden or not."""
+    nodes = [
+        recordings.node("work", needs=[7]), recordings.node("spread", kind="expand", needs=[8]),
+        recordings.node("each", needs=[1, 0], after=[9]),
+        recordings.node("drawn", kind="result", needs=[0], drawn=[6, 0]),
+    ]  # fmt: skip
+    run = recordings.recorded(tmp_path / "s", recordings.Recording(nodes=nodes))
+
+    assert [("work", "each")] == list(run.graph.edges) == list(run.to_networkx(cells=True).edges)
+    assert str(run.draw())
