@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flowcore.run import proc
 
@@ -34,12 +34,11 @@ _GETTERS = (
 _LIBRARIES = ("openblas", "libmkl_rt", "libgomp", "libiomp5", "libomp")
 
 
-def cap_variables(cores: int) -> None:
-    """Tell libraries that are loaded from now on; a lower wish of the user stands."""
+def cap_variables(cores: int, wishes: Mapping[str, str]) -> None:
+    """Tell libraries that are loaded from now on; a lower wish of the user, as the run's environment has it, stands."""
     for name in proc.CAPS:
-        wish = os.environ.get(name, "")
-        if not wish.isdecimal() or not 0 < int(wish) <= cores:
-            os.environ[name] = str(cores)
+        wish = wishes.get(name, "")
+        os.environ[name] = wish if wish.isdecimal() and 0 < int(wish) <= cores else str(cores)
 
 
 def cap_loaded(cores: int) -> int:

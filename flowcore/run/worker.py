@@ -91,7 +91,7 @@ class Worker:
         self._checked: set[int] = set()
         self._cores = 1
         self._runs = 0
-        self._devices: str | None = None  # as the run's environment names them
+        self._environ: dict[str, str] = {}  # the run's
         self._workshop: Workshop | None = None
         self.outbox = Outbox(channel.send, slot)
 
@@ -110,7 +110,7 @@ class Worker:
                 case ["rest"]:
                     self._leave()
                 case ["devices", str(names)]:
-                    proc.set_variable(proc.DEVICES, names or self._devices)
+                    proc.set_variable(proc.DEVICES, names or self._environ.get(proc.DEVICES))
                 case _:
                     raise ValueError(f"no such message: {message[0]!r}")
 
@@ -127,9 +127,9 @@ class Worker:
         self._runs += 1
         self._leave()
         sys.path[:] = surroundings.sys_path
-        proc.set_environ(dict(surroundings.environ))
-        self._devices = dict(surroundings.environ).get(proc.DEVICES)
-        blas.cap_variables(self._cores)
+        self._environ = dict(surroundings.environ)
+        proc.set_environ(self._environ)
+        blas.cap_variables(self._cores, self._environ)
         if surroundings.cwd:
             proc.change_directory(surroundings.cwd)
         try:
@@ -154,7 +154,7 @@ class Worker:
             return
         if job.task.cores != self._cores:
             self._cores = job.task.cores
-            blas.cap_variables(self._cores)
+            blas.cap_variables(self._cores, self._environ)
             blas.cap_loaded(self._cores)
         self.outbox.begin(short=0.0 < job.seconds < SHORT_SECONDS)
         self._workshop.perform(job, self.outbox.report, self.outbox.value)

@@ -99,6 +99,17 @@ def test_pace_grows_fast_and_keeps_to_a_fair_share() -> None:
     assert 3 == pace.cells(1, ready=3, workers=1)
 
 
+def test_what_an_earlier_run_measured_sizes_the_first_message() -> None:
+    """Trusted for some cells only, since the code may have changed; a long cell goes singly at once."""
+    pace = Pace()
+    pace.expect(1, 2e-6)
+    pace.expect(2, 2 * LONG_SECONDS)
+    pace.expect(3, 0.0)
+
+    assert [64, 1, 1] == [pace.cells(task, ready=100_000, workers=2) for task in (1, 2, 3)]
+    assert [True, False, False] == [pace.short(task) for task in (1, 2, 3)]
+
+
 def test_long_cells_go_singly_to_idle_workers() -> None:
     """A cell of 50 ms or more never waits behind another, nor another behind it."""
     pace = Pace()

@@ -339,6 +339,28 @@ def test_room_is_none_when_every_worker_has_its_share(tmp_path: Path) -> None:
         assert [1, 1, 0, 0] == rooms
 
 
+def test_a_cell_of_two_cores_takes_two_workers(tmp_path: Path) -> None:
+    """It waits until that many are idle, and nothing begins beside it; more than there are is all of them."""
+    gates = [tmp_path / "narrow", tmp_path / "wide"]
+    with drive() as driving:
+        narrow, wide, wider = task("wait_for"), task("wait_for", cores=2), task("wait_for", cores=9)
+        for gate in gates:
+            os.mkfifo(gate)
+        rooms = [driving.executor.room(each, 10) for each in (wide, wider)]
+        driving.give(narrow, [(str(gates[0]), f"{gates[0]}.ready")])
+        driving.until_there(Path(f"{gates[0]}.ready"))
+        rooms += [driving.executor.room(each, 10) for each in (wide, wider, narrow)]
+        gates[0].write_bytes(b"go")
+        driving.all_end()
+        driving.give(wide, [(str(gates[1]), f"{gates[1]}.ready")])
+        driving.until_there(Path(f"{gates[1]}.ready"))
+        rooms += [driving.executor.room(each, 10) for each in (wide, narrow)]
+        gates[1].write_bytes(b"go")
+        driving.all_end()
+
+    assert [1, 1, 0, 0, 1, 0, 0] == rooms
+
+
 def test_a_worker_that_is_kept_lets_go_of_the_run_at_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of its arrays and files: the next run may begin tomorrow."""
     told = tmp_path / "told"
