@@ -7,10 +7,8 @@ from dataclasses import field
 
 from flowcore.dataclass import dataclass
 from flowcore.errors import FlowcoreError
-from flowcore.plan.extension import SPOOLED
 from flowcore.plan.graph import Graph
 from flowcore.plan.order import NO_WAYS, ways
-from flowcore.plan.records import references
 from flowcore.plan.riding import RidingSchedule
 from flowcore.run.arguments import Told
 from flowcore.run.asked import Asked
@@ -20,6 +18,7 @@ from flowcore.run.gate import Gate
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Component, Failure, Record
 from flowcore.run.sourcing import Sourcing
+from flowcore.run.transit import Transit
 from flowcore.run.userclasses import current_classes
 from flowcore.run.values import Values
 from flowcore.run.work import Work
@@ -28,9 +27,9 @@ from flowcore.store.cache import Cache, Hit, Miss, Trace
 from flowcore.store.directory import StoreRun
 from flowcore.store.durations import Durations, task_identity
 from flowcore.store.neighbours import Neighbours
-from flowcore.store.spool import Spool
 from flowcore.store.times import Times
 
+_SOME = 8  # cells of those that are gathered; they are mostly of one node
 _POINTING = 40  # bytes; no record shorter than this points to an array
 Cell = tuple[int, int]  # node, number
 
@@ -106,7 +105,7 @@ class Books:
     schedule: RidingSchedule
     values: Values
     cache: Cache
-    spool: Spool
+    transit: Transit
     inbox: Inbox
     run_id: str
     sourcing: Sourcing
@@ -135,7 +134,6 @@ class Books:
     remade: bool = False  # whether a value has vanished, so that what was keyed by it may have to be keyed anew
     delayed: int = 0  # cells that wait for a retry
     changed: set[int] = field(default_factory=set)  # nodes whose counts changed since they were last told
-    _spooled: dict[bytes, int] = field(default_factory=dict)  # arrays in the spool -> values that refer to them
 
     def count(self, node: int) -> Counts:
         """Give the counts of a node, to be added to."""
@@ -147,12 +145,12 @@ class Books:
 
     def put(self, node: int, number: int, record: Record, component: bytes, classes: object = ()) -> None:
         """Take up a value, and count what it refers to in the spool."""
-        self._count_spooled(record)
+        self.transit.refer(record)
         self.values.put(node, number, record, component, classes)  # type: ignore[arg-type]
 
     def share(self, node: int, number: int, origin: Cell) -> None:
         """Let a cell have the value of another one that is done."""
-        self._count_spooled(self.values.record(*origin))
+        self.transit.refer(self.values.record(*origin))
         self.values.share(node, number, origin)
 
     def lacked(self, cell: Cell, peak: int) -> None:
@@ -163,7 +161,7 @@ class Books:
     def hold(self, records: Iterable[Record]) -> None:
         """Keep what these refer to in the spool until the run ends: every cell of a node may ask for it."""
         for record in records:
-            self._count_spooled(record)
+            self.transit.refer(record)
 
     def root(self, cell: Cell) -> Cell:
         """Give the cell of the flow itself in whose place a cell was drawn, however deep; else the cell."""
@@ -175,7 +173,7 @@ class Books:
     def unhold(self, records: Iterable[Record]) -> None:
         """No longer keep what these refer to."""
         for record in records:
-            self._discard([digest for digest, _, place in references(record) if place == SPOOLED])
+            self.transit.let_go(record)
 
     def keep(self, *traces: Trace) -> None:
         """Remember cells that gave a value, or were skipped; whoever drew one that is not kept is not kept either."""
@@ -193,11 +191,6 @@ class Books:
             claimed = claims.taken.get(number, b"")
             if claimed and not claims.stays and (not key or self.kept(key)):
                 self.cache.settled(claimed)
-
-    def _count_spooled(self, record: Record) -> None:
-        for digest, _, place in references(record):
-            if place == SPOOLED:
-                self._spooled[digest] = self._spooled.get(digest, 0) + 1
 
     def put_all(
         self, nodes: Sequence[int], numbers: Sequence[int], records: Sequence[Record], components: Sequence[bytes],
@@ -249,7 +242,7 @@ class Books:
         """Let go of values that nobody will use any more and that no store keeps."""
         for node, number in self.schedule.released():
             lives = node not in self.works or self.works[node].keys is not None  # in the journal and the store
-            if self._spooled or not lives:
+            if self.transit or not lives:
                 self.let_go(node, number, lives=lives)
 
     def let_go(self, node: int, number: int, *, lives: bool) -> None:
@@ -257,18 +250,16 @@ class Books:
         if not self.values.has(node, number):
             return
         record = self.values.record(node, number)
-        spooled = [digest for digest, _, place in references(record) if place == SPOOLED]
-        if not spooled and lives:
-            return  # the reference is all there is here
-        self.values.drop(node, number)
-        self._discard(spooled)
+        if self.transit.let_go(record) or not lives:  # else the reference is all there is here
+            self.values.drop(node, number)
 
-    def _discard(self, spooled: Iterable[bytes]) -> None:
-        for digest in spooled:
-            self._spooled[digest] -= 1
-            if not self._spooled[digest]:
-                del self._spooled[digest]
-                self.spool.discard(digest)
+    def first(self) -> Callable[[int, int], bool] | None:
+        """Give what tells of a node and a cell whether it should go before all others; None: they go by rank."""
+        return self._reads_spooled if self.transit.high else None
+
+    def _reads_spooled(self, node: int, number: int) -> bool:
+        origins = [origin for feeder in self.works[node].feeders for origin in feeder.origins(number)[:_SOME]]
+        return self.transit.among(self.values.record(*origin) for origin in origins if self.values.has(*origin))
 
 
 def open_books(
@@ -295,7 +286,8 @@ def open_books(
     nodes = [planned.node for planned in graph.nodes.values()]
     order = ways(graph, kept.durations.of_nodes(nodes)) if len(nodes) > 1 else NO_WAYS
     return Books(
-        graph=graph, schedule=RidingSchedule(order), values=Values(), cache=kept.cache, spool=kept.spool, inbox=inbox,
+        graph=graph, schedule=RidingSchedule(order), values=Values(), cache=kept.cache, inbox=inbox,
+        transit=Transit(kept.spool),
         run_id=kept.id, began=began, attempts=attempts, durations=kept.durations, gate=gate,
         neighbours=None if nested else kept.neighbours,  # so no two runs wait for each other (J8)
         sourcing=Sourcing(kept.sources), checking=asked.checking, known=kept.known,

@@ -342,7 +342,7 @@ class Engine:
         executor = self._crew.get(lane)
         share = self._parking.look()
         started = False
-        for queue in self._backlog.queues(lane):
+        for queue in self._backlog.queues(lane, self._books.first()):
             while queue.cells:
                 front = queue.front
                 work = self._books.works[front.nodes[0]]

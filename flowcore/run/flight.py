@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
@@ -133,10 +133,18 @@ class Backlog:
         for node, first, last in stretches(batch.nodes):
             self._waiting[node] = self._waiting.get(node, 0) + last - first
 
-    def queues(self, lane: str) -> list[Queue]:
-        """Give what waits in a lane, best rank first."""
+    def queues(self, lane: str, first: Callable[[int, int], bool] | None = None) -> list[Queue]:
+        """Give what waits in a lane, best rank first; before all else that of which `first` tells it, worst first."""
         queues = list(self._queues.get(lane, {}).values())
-        return sorted(queues, key=_first_rank) if len(queues) > 1 else queues
+        if len(queues) < 2:
+            return queues
+        queues.sort(key=_first_rank)
+        if first is None:
+            return queues
+        ahead, behind = list[Queue](), list[Queue]()
+        for queue in queues:
+            (ahead if first(queue.front.nodes[0], queue.front.numbers[0]) else behind).append(queue)
+        return [*reversed(ahead), *behind]
 
     def lanes(self) -> list[str]:
         """Give the lanes in which something waits."""

@@ -117,6 +117,13 @@ class Spool:
                 return buffer, len(header)
         raise ValueGone(digest)
 
+    def free(self) -> int:
+        """Give the bytes that still fit in shared memory, or what stands for it; 0 where it does not say."""
+        try:
+            return self._disk.free(self.path)
+        except OSError:
+            return 0
+
     def discard(self, digest: bytes) -> None:
         """Remove an array nobody will ask for; who has it mapped keeps it."""
         for directory in filter(None, (self.path, self.fallback)):
