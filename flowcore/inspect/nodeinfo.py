@@ -35,8 +35,9 @@ class NodeInfo:
         Nodes that come before it without giving a value.
     over : dict
         Axes that it gathers, by the number of the node gathered.
-    limit : tuple of (str, int) or None
-        How many of its cells may run at once, and the name that they are counted under.
+    limit : tuple of (str, int, float) or None
+        The name that its cells are counted under, how many, and the seconds in which so many may
+        begin; 0: so many may run at once.
     memory : int
         Bytes that a cell was said to need; 0: nothing was said.
     drawn : tuple of (int, int) or None
@@ -54,7 +55,7 @@ class NodeInfo:
     sources: tuple[tuple[str, int], ...] = ()
     after: tuple[int, ...] = ()
     over: dict[int, tuple[str, ...]] = field(default_factory=dict)
-    limit: tuple[str, int] | None = None
+    limit: tuple[str, int, float] | None = None
     memory: int = 0
     drawn: tuple[int, int] | None = None
 
@@ -69,6 +70,7 @@ def node_info(number: int, facts: Mapping[str, Any], axes: Sequence[str]) -> Nod
         sources=tuple((name, source) for name, source in facts.get("from", ())),
         after=tuple(facts.get("after", ())),
         over={source: tuple(names) for source, names in facts.get("over", ())},
-        limit=None if limit is None else (str(limit[0]), int(limit[1])), memory=int(facts.get("memory", 0)),
+        limit=None if limit is None else (str(limit[0]), int(limit[1]), float(limit[2])),
+        memory=int(facts.get("memory", 0)),
         drawn=None if drawn is None else (int(drawn[0]), int(drawn[1])),
     )  # fmt: skip

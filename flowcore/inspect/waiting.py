@@ -2,11 +2,12 @@
 
 Owns the causes. What waited is told from when things ran, not from what the engine
 thought of it, so that any journal has it: of the time between a cell's last input and
-its beginning, what passed while its limit was reached waited for the ``limit``; of the
-rest, what passed while every worker was busy, or not there yet, waited for a ``worker``;
-what then is left waited for ``memory`` if the cell declares some, and else is the engine's
-own time, ``engine``. Before its last input it waited for a ``dependency``; fetching inputs
-and keeping results is ``io``.
+its beginning, what passed while its limit or rate was reached waited for the ``limit``; of
+the rest, what passed while every worker was busy, or not there yet, waited for a ``worker``;
+of what then is left, what passed while the memory that running cells declare left too little
+for what it declares itself waited for ``memory``. The rest is the engine's own time,
+``engine``. Before its last input it waited for a ``dependency``; fetching inputs and keeping
+results is ``io``.
 
 Each of these is the integral of a step function of time, so a cell costs two look-ups.
 """
@@ -42,12 +43,15 @@ class Clogged:
         return passed
 
 
-def clogged(begins: NDArray[np.float64], ends: NDArray[np.float64], most: int) -> Clogged:
-    """Tell when `most` or more of some intervals overlap."""
+def clogged(
+    begins: NDArray[np.float64], ends: NDArray[np.float64], most: int, weights: NDArray[np.int64] | None = None
+) -> Clogged:
+    """Tell when `most` or more of some intervals overlap, or the sum of their weights is so much."""
     import numpy as np
 
     at = np.concatenate(([0.0], begins, ends))
-    steps = np.concatenate(([0], np.ones(len(begins), int), -np.ones(len(ends), int)))
+    up = np.ones(len(begins), np.int64) if weights is None else weights
+    steps = np.concatenate(([0], up, -up))
     order = np.lexsort((-steps, at))
     at, level = at[order], np.cumsum(steps[order])
     full = np.where(level[:-1] >= most, np.diff(at), 0.0)
@@ -70,9 +74,9 @@ def waiting(recorded: Recorded, attempts: Attempts, ready: NDArray[np.float64]) 
     busy = _workers(attempts, at_work, _count(recorded.facts.get("workers")))
     found["worker"][at_work] = np.minimum(busy.between(ready[at_work], start[at_work]), left[at_work])
     left = left - found["worker"]
-    needy = {node for node, info in recorded.nodes.items() if info.memory}
-    wants = np.isin(attempts.node, list(needy)) if needy else np.zeros(len(attempts), bool)
-    found["memory"], found["engine"] = np.where(wants, left, 0.0), np.where(wants, 0.0, left)
+    for rows, full in _memory(recorded, attempts):
+        found["memory"][rows] = np.minimum(full.between(ready[rows], start[rows]), left[rows])
+    found["engine"] = left - found["memory"]
     return found
 
 
@@ -89,16 +93,34 @@ def _limits(recorded: Recorded, attempts: Attempts) -> list[tuple[NDArray[np.int
     """Give the attempts under each limit, and when it was reached."""
     import numpy as np
 
-    groups: dict[tuple[str, int], list[int]] = {}
+    groups: dict[tuple[str, int, float], list[int]] = {}
     for node, info in recorded.nodes.items():
         if info.limit is not None:
             groups.setdefault(info.limit, []).append(node)
     found: list[tuple[NDArray[np.int64], Clogged]] = []
-    for (_, most), nodes in groups.items():
+    for (_, most, period), nodes in groups.items():
         rows = np.flatnonzero(np.isin(attempts.node, nodes))
-        if len(rows):
-            found.append((rows, clogged(attempts.begins[rows], attempts.ends[rows], most)))
+        begins = attempts.begins[rows]
+        if len(rows):  # a rate is a limit on cells that each take the period
+            found.append((rows, clogged(begins, begins + period if period else attempts.ends[rows], most)))
     return found
+
+
+def _memory(recorded: Recorded, attempts: Attempts) -> list[tuple[NDArray[np.int64], Clogged]]:
+    """Give the attempts that declare so much memory, and when others left less, for each amount."""
+    import numpy as np
+
+    budget = recorded.facts.get("memory")
+    needs = {node: info.memory for node, info in recorded.nodes.items() if info.memory}
+    if not needs or not isinstance(budget, int):
+        return []
+    needed = np.array([needs.get(node, 0) for node in attempts.node.tolist()], np.int64)
+    rows = np.flatnonzero(needed)
+    begins, ends = attempts.begins[rows], attempts.ends[rows]
+    return [
+        (rows[needed[rows] == amount], clogged(begins, ends, max(1, budget - amount + 1), needed[rows]))
+        for amount in np.unique(needed[rows]).tolist()
+    ]  # fmt: skip
 
 
 def _workers(attempts: Attempts, rows: NDArray[np.int64], workers: int) -> Clogged:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 from flowcore.declare.node import HIDDEN, Axis, Node, label_told
+from flowcore.machine import default_memory
 from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.keys import numpy_version
 from flowcore.plan.libraries import distribution
@@ -51,7 +52,8 @@ def tell_beginning(
     executor = settings.executor
     cache.run({
         "flow": flow, "python": sys.version.split()[0], "machine": _machine(),
-        "workers": settings.workers, "seed": settings.seed, "on_error": settings.on_error,
+        "workers": settings.workers, "memory": settings.memory or default_memory(),
+        "seed": settings.seed, "on_error": settings.on_error,
         "executor": executor if isinstance(executor, str | None) else type(executor).__name__,
         "targets": list(graph.targets), "given": sorted(given), **about,
     })  # fmt: skip
@@ -144,7 +146,18 @@ def _needs(node: Node) -> dict[str, object]:
     """Give what may make its cells wait, besides their inputs."""
     limit, memory = node.options.limit, node.options.memory
     told: dict[str, object] = {"memory": memory} if memory else {}
-    return told if limit is None else told | {"limit": [str(limit.name or node.name), limit.count]}
+    return (
+        told
+        if limit is None
+        else told
+        | {
+            "limit": [
+                str(limit.name or (node.task.name if node.task is not None else node.name)),
+                limit.count,
+                limit.period,
+            ]
+        }
+    )
 
 
 def _axis(axis: Axis, codec: Codec) -> dict[str, object]:

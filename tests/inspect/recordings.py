@@ -24,6 +24,7 @@ class Recording:
     around: Mapping[int, tuple[float, float]] = field(default_factory=dict)  # seconds before and after each of a node
     lapses: Sequence[tuple[int, int, float, float, int, str]] = ()
     workers: int = 2
+    memory: int = 0
     seconds: float | None = 10.0  # None: it was killed
 
 
@@ -40,7 +41,9 @@ def node(name: str, *axes: int, **facts: object) -> dict[str, object]:
 def recorded(path: Path, recording: Recording) -> RecordedRun:
     """Write a journal, and open the run that it tells of."""
     run = open_store(path).begin()
-    run.cache.run({"flow": "recorded", "began": 0.0, "workers": recording.workers, "given": []})
+    run.cache.run(
+        {"flow": "recorded", "began": 0.0, "workers": recording.workers, "memory": recording.memory, "given": []}
+    )
     run.cache.axes([{"name": name, "labels": list(labels), "source": None} for name, labels in recording.axes])
     for number, facts in enumerate(recording.nodes):
         run.cache.node(number, facts)

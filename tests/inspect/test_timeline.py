@@ -59,12 +59,33 @@ def test_waiting_is_told_by_cause(tmp_path: Path) -> None:
 
 def test_a_limit_is_a_cause(tmp_path: Path) -> None:
     """What passes while as many run as may is waited for the limit, not for a worker."""
-    limited = node("get", 0, runner="thread", kind="io", limit=["db", 1])
+    limited = node("get", 0, runner="thread", kind="io", limit=["db", 1, 0.0])
     ran = {0: [(0, 0.0, 1.0, 0), (1, 1.0, 1.0, 0), (2, 2.25, 1.0, 0)]}
     timeline = recorded(tmp_path, Recording(axes=[("x", [1, 2, 3])], nodes=[limited], ran=ran)).timeline()
 
     assert pytest.approx(3.0) == timeline.waiting["limit"]
     assert pytest.approx(0.25) == timeline.waiting["engine"]
+
+
+def test_a_rate_is_a_limit(tmp_path: Path) -> None:
+    """Where one may begin each second, what passes until a second is over is waited for the limit."""
+    rated = node("get", 0, runner="thread", kind="io", limit=["db", 1, 1.0])
+    ran = {0: [(0, 0.0, 0.1, 0), (1, 1.5, 0.1, 0)]}
+    timeline = recorded(tmp_path, Recording(axes=[("x", [1, 2])], nodes=[rated], ran=ran)).timeline()
+
+    assert pytest.approx(1.0) == timeline.waiting["limit"]
+    assert pytest.approx(0.5) == timeline.waiting["engine"]
+
+
+def test_memory_is_a_cause_while_others_leave_too_little(tmp_path: Path) -> None:
+    """A cell that declares seven of ten waits for memory while one of four runs; what passes then is the engine's."""
+    nodes = [node("small", memory=4), node("large", memory=7)]
+    there = [(0, 0.0, 0.0, 2)]  # worker 2 is there, and idle
+    ran = {0: [(0, 0.0, 2.0, 1)], 1: [(0, 2.5, 1.0, 2)], 2: there}
+    timeline = recorded(tmp_path, Recording(nodes=[*nodes, node("other")], ran=ran, memory=10)).timeline()
+
+    assert pytest.approx(2.0) == timeline.waiting["memory"]
+    assert pytest.approx(0.5) == timeline.waiting["engine"]
 
 
 def test_io_is_what_surrounds_the_call(tmp_path: Path) -> None:
