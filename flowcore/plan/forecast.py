@@ -265,7 +265,7 @@ class _Simulation:
         took = [load.own.get(n, load.seconds) for n in numbers] if load.own else []
         work = sum(took) if took else len(numbers) * load.seconds
         self._work += work
-        self._process_work += work * each if load.lane == "process" else 0.0
+        self._process_work += work * each if load.lane in ("process", "inline") else 0.0
         self._cells += len(numbers)
         if took and chunk == 1:
             for number, seconds in zip(numbers, took, strict=True):

@@ -91,8 +91,11 @@ def test_a_cell_is_forecast_by_its_own_labels(tmp_path: Path) -> None:
 
     drawn().run(store=tmp_path / "s", executor="inline", progress=False)
     plan = drawn().plan(store=tmp_path / "s", workers=2, refresh=True)
+    alone = drawn().plan(store=tmp_path / "s", workers=2, refresh=True, executor="inline")
 
     assert plan.wall_seconds == pytest.approx(0.3, rel=0.2)
+    assert alone.wall_seconds == pytest.approx(0.31, rel=0.2)
+    assert [1.0, 1.0] == [row.speedup for row in alone.speedup([1, 2]).rows]
 
 
 def test_speedup_names_what_binds(tmp_path: Path) -> None:
