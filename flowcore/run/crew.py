@@ -46,6 +46,7 @@ class Crew:
     usual: Callable[[int], float]  # from a task's id to the seconds that its cells took in earlier runs
     echo: bool  # nobody shows what cells print
     named: Callable[[int], str]  # readable id of an attempt's cell, empty if it has ended; on the engine's thread
+    interrupt: Callable[[], None]  # stops the run
     _standing: bool = False  # whether stand-ins for the standard streams are in place for our sake
     _made: dict[str, Executor] = field(default_factory=dict)
 
@@ -127,7 +128,7 @@ class Crew:
 
                 return EventLoopExecutor(named=self.named, **self._here())
             case "inline":
-                return InlineExecutor(**self._here())
+                return InlineExecutor(interrupt=self.interrupt, **self._here())
             case "brought":
                 return self._brought(self.settings.executor)
         return self._made_by(load("flowcore.executors", lane), lane)

@@ -130,7 +130,7 @@ class Session:
             settings=settings, inbox=self.books.inbox, codec=self.codec, surroundings=self._surroundings,
             devices=devices, usual=self.books.gate.usual,
             checkpoints=self.store_run.checkpoints if self.store_run.writable else None,
-            hear=self._hear, echo=not self._teller.listening, named=self._named,
+            hear=self._hear, echo=not self._teller.listening, named=self._named, interrupt=self.interrupt,
         )  # fmt: skip
         self._given, self._origin = tuple(asked.given), asked.origin
         try:

@@ -66,6 +66,8 @@ class Signals:
         self._heard()
 
 
-def as_by_hand() -> None:
-    """Have the main thread do what it does at Ctrl-C. Any thread."""
+def as_by_hand() -> bool:
+    """Have the main thread do what it does at Ctrl-C; tell whether it waits for a run, which then stops. Any thread."""
+    heard = isinstance(getattr(signal.getsignal(signal.SIGINT), "__self__", None), Signals)
     signal.raise_signal(signal.SIGINT)
+    return heard

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import termios
 from collections.abc import Iterator
@@ -90,6 +91,19 @@ def test_ctrl_c_at_the_prompt_stops_the_run(times: int, store: Path) -> None:
     assert "KeyboardInterrupt" in script.before
     assert PROMPT not in script.before
     assert echo
+
+
+@pytest.mark.contract("P5")
+def test_a_debugger_that_nobody_answers_ends_the_run(store: Path, tmp_path: Path) -> None:
+    """One that was forgotten, in a job without a terminal that ignores Ctrl-C: it does not wait for ever."""
+    line = f"trap '' INT; exec {sys.executable} {SCRIPTS / 'debugged.py'} {store}"
+    ended = subprocess.run(
+        ["sh", "-c", line], stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=DEADLINE, cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+
+    assert b"values {}" in ended.stdout
+    assert ["interrupted"] == [run.status for run in fc.runs(store)]
 
 
 def test_the_hook_is_put_back(store: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 from flowcore.run.breakpoints import hint, offer, was_left, withdraw
@@ -24,10 +25,12 @@ class InlineExecutor:
     name = "inline"
 
     def __init__(
-        self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None, checkpoints: Checkpoints | None = None
-    ) -> None:
+        self, *, inbox: Inbox, codec: Codec, pages: Pages | None = None, checkpoints: Checkpoints | None = None,
+        interrupt: Callable[[], None] = lambda: None,
+    ) -> None:  # fmt: skip
         self._inbox = inbox
         self._slot = LocalSlot()
+        self._interrupt = interrupt  # stops the run
         offer()
         self._place = Workplace(codec=codec, slot=self._slot, pages=pages, checkpoints=checkpoints, here=True)
 
@@ -53,7 +56,8 @@ class InlineExecutor:
             return
         self._slot.ask_to_stop()  # before the engine hears of it: the cell is not to begin again
         self._inbox.post([Interrupted(attempts=[cast(Failed, result).attempt])])
-        as_by_hand()
+        if not as_by_hand():  # nobody waits, or signals are ignored: the run is not to wait for this cell for ever
+            self._interrupt()
 
     def stop(self) -> None:
         """Begin no further cell."""
