@@ -284,10 +284,10 @@ def recorded(store: Path) -> set[str]:
         names: dict[int, str] = {}
         for told in read_run(path):
             if isinstance(told, NodeFacts):
-                names[told.number] = str(told.facts["name"])
+                names.setdefault(told.number, str(told.facts.get("name", "")))
             if isinstance(told, Trace):
-                rows = zip(told.numbers, told.keys, told.records, strict=True)
-                found |= {_line(names[told.node], number) for number, key, record in rows if key and record}
+                rows = zip(told.each_node(), told.numbers, told.keys, told.records, strict=True)
+                found |= {_line(names[node], number) for node, number, key, record in rows if key and record}
     return found
 
 
