@@ -170,8 +170,9 @@ class Level:
             step = min(_ENDS, 2 * most / len(lines))
             near = len(lines) == 1 and abs(lines[0][1]) > _ASKEW
             wishes = [(0.0 if near else min(max(x, -most), most), 1.0) for _, x, _ in lines]
-            for (_, _, line), end in zip(lines, spread(wishes, [0.0] + [step] * (len(lines) - 1)), strict=True):
-                ends[line, lower] = min(max(end, -most), most)
+            found = spread(wishes, [0.0] + [step] * (len(lines) - 1))
+            for i, ((_, _, line), end) in enumerate(zip(lines, found, strict=True)):
+                ends[line, lower] = min(max(end, i * step - most), most - (len(lines) - 1 - i) * step)
 
     def _offsets(
         self, graph: Layered, strands: Sequence[Strand], ends: dict[tuple[int, int], float]

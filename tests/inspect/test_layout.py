@@ -159,6 +159,15 @@ def test_lines_enter_a_group_in_the_order_of_where_they_come_from() -> None:
     assert (doors[0] < doors[1]) == (found.boxes[3].left < found.boxes[2].left)
 
 
+def test_lines_end_apart() -> None:
+    """Five lines that come from far aside do not end at one point of a box."""
+    blocks = [Block(width=200, height=20) for _ in range(6)]
+    found = layout(blocks, [(i, 5) for i in range(5)])
+    ends = sorted(points[-1][0] for points in found.routes.values())
+
+    assert all(b - a >= 14.9 for a, b in pairwise(ends))
+
+
 def test_groups_that_wait_for_each_other_are_drawn_without_frames() -> None:
     """An order that goes into a group and out again leaves no picture with frames."""
     blocks = [Block(width=50, height=20, group=(name,)) for name in "aba"]
