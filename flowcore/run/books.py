@@ -178,8 +178,12 @@ class Books:
     def keep(self, *traces: Trace) -> None:
         """Remember cells that gave a value, or were skipped; whoever drew one that is not kept is not kept either."""
         for node in self.cache.record(*traces):
-            if node in self.drawn:
-                self.drawn[node].cached = False
+            self.not_kept(node)
+
+    def not_kept(self, node: int) -> None:
+        """Note that a value of a node is not kept: then that of the cell that drew the node must not be either."""
+        if node in self.drawn:
+            self.drawn[node].cached = False
 
     def kept(self, key: bytes) -> bool:
         """Tell whether a record answers a key."""

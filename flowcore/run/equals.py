@@ -22,6 +22,8 @@ def settle_parked(books: Books, key: bytes, leader: Cell) -> None:
             continue
         books.share(node, number, leader)
         parked.setdefault(node, []).append(number)
+        if not kept:
+            books.not_kept(node)
     for node, numbers in parked.items():
         books.count(node).hit += len(numbers)
         books.cache.hits([node] * len(numbers), numbers, [key] * len(numbers))

@@ -243,6 +243,14 @@ def two_below(n: int) -> float | fc.Flow:
     return flow
 
 
+@fc.compute
+def above(n: int, more: int) -> int | fc.Flow:
+    """Draw what draws what meets the world; the same for every `more`."""
+    with fc.Flow() as flow:
+        flow.result = add(below(n), more)
+    return flow
+
+
 @fc.compute(cache="required")
 def required(n: int) -> int | fc.Flow:
     """Have to be kept, above what is not."""

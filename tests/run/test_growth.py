@@ -217,6 +217,15 @@ def test_a_cell_answers_by_its_own_key_only_if_all_below_is_kept(store: Path, mo
     assert first == value(lambda: growing.two_below(3), store), "the check above would not notice"
 
 
+@pytest.mark.contract("P1")
+def test_a_world_below_an_equal_cell_is_met_again(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell that has the value of an equal one, which is not kept, keeps nobody's value above it either."""
+    first = value(lambda: [growing.above(1, 100), growing.above(1, 200)], store)
+    monkeypatch.setenv("FLOWCORE_TEST_WORLD", "10")
+
+    assert [n + 10 for n in first] == value(lambda: [growing.above(1, 100), growing.above(1, 200)], store)
+
+
 def test_what_must_be_kept_fails_above_what_is_not(store: Path) -> None:
     """With cache="required", and says which node keeps it from that."""
     with pytest.raises(fc.RunFailed, match="required/world is not cached"):
