@@ -191,6 +191,7 @@ def test_report_in_the_dark(chromium: Browser, report: Path) -> None:
         assert min(map(int, re.findall(r"\d+", ink)[:3])) > 192
 
 
+@pytest.mark.contract("S6")
 def test_nothing_that_is_named_becomes_markup(chromium: Browser, tmp_path: Path) -> None:
     """Names, labels, messages and prints with HTML, newlines, right-to-left text and 10,000 characters are text."""
     with fc.Flow(nasty.HOSTILE[0]) as flow:
@@ -322,6 +323,27 @@ def test_a_journal_cut_anywhere_has_a_report(tmp_path: Path) -> None:
 
     assert "The run has no end in its journal: it was killed. What it had written down is here." in pages[-1]["notes"]
     assert sorted(len(page["nodes"]) for page in pages) == [len(page["nodes"]) for page in pages]
+
+
+def test_a_journal_damaged_anywhere_has_a_report(tmp_path: Path) -> None:
+    """Whichever frame of a journal cannot be read, the rest makes a page, which says so, and the other formats."""
+    with fc.Flow("damaged") as flow:
+        found = flow.add(list, (3, 4), kind="compute", name="found")
+        rows = flow.add(wave, fc.each(size=found), 0.1, kind="compute", name="wave")
+        flow.add(len, fc.gather(rows), kind="compute", name="count")
+    run = flow.run(store=tmp_path / "store", executor="inline", progress=False)
+    copy = shutil.copytree(tmp_path / "store", tmp_path / "copy")
+    journal = copy / "v1" / "journals" / f"{run.id}.journal"
+    whole = journal.read_bytes()
+    notes = []
+    for at in range(100, len(whole) - 20, max(1, len(whole) // 40)):
+        journal.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        damaged = fc.open_run(run.id, copy)
+        notes.append(facts_on(damaged.report(tmp_path / "run.html"))["notes"])
+        damaged.export(tmp_path / "trace", format="chrome")
+        damaged.export(tmp_path / "crate", format="rocrate")
+
+    assert all(any("bytes of the journal cannot be read" in note for note in told) for told in notes)
 
 
 def test_words_of_a_newer_version_are_passed_over(tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ def _arguments(recorded: Recorded, number: int, places: Mapping[int, int]) -> It
         over = info.over.get(source, ())
         gathered = f", gathered over {', '.join(over)}" if over else ""
         giver = _shown(recorded, source)
-        yield [shorten(name, 80), f"{shorten(recorded.nodes[giver].name, 120)}{gathered}", places.get(giver)]
+        told = recorded.nodes[giver].name if giver in recorded.nodes else f"node {giver}"  # what told of it may be lost
+        yield [shorten(name, 80), f"{shorten(told, 120)}{gathered}", places.get(giver)]
     for name, component in ledger.common.items():
         if name.startswith("argument ") and (plain := name.removeprefix("argument ")) not in fed:
             yield [shorten(plain, 80), shorten(value_told(component, ledger.sketches), NAME), None]
@@ -91,8 +92,10 @@ def _arguments(recorded: Recorded, number: int, places: Mapping[int, int]) -> It
 
 def _shown(recorded: Recorded, number: int) -> int:
     """Give a node that is shown: an expansion stands for what it expands."""
-    while recorded.nodes[number].kind == "expand" and recorded.nodes[number].sources:
-        number = recorded.nodes[number].sources[0][1]
+    info = recorded.nodes.get(number)
+    while info is not None and info.kind == "expand" and info.sources:
+        number = info.sources[0][1]
+        info = recorded.nodes.get(number)
     return number
 
 
