@@ -21,6 +21,7 @@ from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.executors.protocol import Executor, MakeExecutor
 from flowcore.run.executors.threads import ThreadExecutor
+from flowcore.run.executors.unavailable import Unavailable
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Job, Printed
 from flowcore.run.pages import Pages
@@ -126,7 +127,10 @@ class Crew:
             case "async":
                 from flowcore.run.executors.event_loop import EventLoopExecutor  # asyncio takes 40 ms to import
 
-                return EventLoopExecutor(named=self.named, **self._here())
+                try:
+                    return EventLoopExecutor(named=self.named, **self._here())
+                except (OSError, RuntimeError) as error:  # no descriptor, no thread
+                    return Unavailable(inbox=self.inbox, lane=lane, error=error)
             case "inline":
                 return InlineExecutor(interrupt=self.interrupt, **self._here())
             case "brought":

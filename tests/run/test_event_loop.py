@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import threading
 import warnings
 from collections.abc import Awaitable, Callable
@@ -331,3 +332,25 @@ def test_coroutines_are_made_as_others_end(store: Path) -> None:
 
     assert 2 * MOST + 1 == run.counts(grid).done
     assert most <= MOST
+
+
+@pytest.mark.contract("F35", "P4")
+def test_a_loop_that_cannot_be_had_fails_its_own_cells(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is no descriptor left for one: coroutines say so, and a cell on a thread does not notice."""
+
+    def full() -> asyncio.AbstractEventLoop:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async def half(x: float) -> float:
+        return x / 2
+
+    monkeypatch.setattr(asyncio, "new_event_loop", full)
+    flow = fc.Flow()
+    flow.add(half, fc.each(x=[1.0, 2.0]), kind="io", name="coroutine")
+    beside = flow.add(plus, 1, kind="io")
+    run = flow.start(store=store, on_error="continue", progress=False)
+    with pytest.raises(fc.RunFailed, match="Too many open files"):
+        run.wait(60.0)
+
+    assert ["coroutine"] * 2 == [failure.node for failure in run.failures]
+    assert ("failed", 2) == (run.status, run[beside])

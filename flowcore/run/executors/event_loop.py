@@ -82,7 +82,11 @@ class EventLoopExecutor:
         self._patience = _PATIENCE
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="flowcore-loop", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError:  # the system gives no more threads
+            self._loop.close()
+            raise
         self._named = named  # an attempt's cell, on the engine's thread
         self._owners: WeakKeyDictionary[asyncio.Task[Any], int] = WeakKeyDictionary()  # of tasks that cells make
         self._told: set[tuple[str, str]] = set()  # node and line of what blocked the loop
