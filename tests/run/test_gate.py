@@ -37,6 +37,9 @@ def scripted(flow: fc.Flow, store: Path, **options: Any) -> Iterator[tuple[Any, 
         yield run, script
         script.settle()
         script.run_all(lambda: False)
+    except BaseException:
+        run.cancel()
+        raise
     finally:
         with suppress(fc.RunFailed):
             run.wait()
@@ -287,7 +290,7 @@ def test_the_kernels_count_tells_want_of_memory(
     tries = run._session.books.tries[0, 0]  # noqa: SLF001
 
     assert "done" == run.status
-    assert (0, 1) if counted else (1, 0) == (tries.crashed, tries.lacked)
+    assert (int(not counted), int(counted)) == (tries.crashed, tries.lacked)
 
 
 # ---- devices ---------------------------------------------------------------------------
