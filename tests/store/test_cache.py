@@ -318,6 +318,7 @@ def test_no_flipped_bit_in_a_journal_gives_another_answer(begin: Begin, store: P
         records.read_older(than="")
         reader = Cache(records, run.blobs, journal=None, sync=None, trouble=run._trouble)
         found = reader.judge([key(i) for i in range(4)])
+        records.close()
 
         assert all(a in (b, NO_RECORD) for a, b in zip(found, good, strict=True)), f"bit {bit}"
         assert [DamagedEntry] * len(told) == [type(warning) for warning in told]
