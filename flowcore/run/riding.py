@@ -84,6 +84,7 @@ class Riding:
         self._prepared = prepared
         self._ready = ready
         self._told = told
+        self._found: dict[int, Recipe | None] = {}  # of each node that was asked about; None: its cells do not ride
 
     def load(self, job: Job, executor: Executor) -> Job:
         """Give a job with the cells that may ride in it."""
@@ -114,8 +115,12 @@ class Riding:
         return found
 
     def _may(self, node: int, recipe: Recipe) -> bool:
-        work = self._books.works.get(node) or self._prepared(node, [])
-        return work is not None and work.recipe is recipe and not stays(work, self._books, self._trust)
+        if node not in self._found:
+            work = self._books.works.get(node) or self._prepared(node, [])
+            if work is None:  # it cannot be made ready, and will say so when its turn comes
+                return False
+            self._found[node] = work.recipe if not stays(work, self._books, self._trust) else None
+        return self._found[node] is recipe
 
     def _fed(self, cell: Cell, seats: _Seats) -> list[tuple[int, Record, Component]] | None:
         """Give maker, record and identity of what a rider gets in each slot; None if something is not to be had."""
