@@ -53,21 +53,23 @@ def chosen(work: Work, number: int, side: int, values: Values, codec: Codec) -> 
         component = work.feeders[shape.slot].components([number], values)[0]
         origins = work.feeders[shape.slot].origins(number)
         return record, component, [c for origin in origins for c in values.classes(*origin)]
-    origins = _origins(work, shape, number)
-    return record, component_of(record, fetch=codec.fetch), [c for origin in origins for c in values.classes(*origin)]
+    return record, component_of(record, fetch=codec.fetch), _classes(work, shape, number, values, codec)
 
 
-def _origins(work: Work, shape: Shape, number: int) -> list[tuple[int, int]]:
-    """Give the cells that give a value to some part of an argument."""
-    found: list[tuple[int, int]] = []
+def _classes(work: Work, shape: Shape, number: int, values: Values, codec: Codec) -> Classes:
+    """Give the user classes met in the parts of an argument, each once (K10)."""
+    found = dict.fromkeys(work.met)
     waiting = [shape]
     while waiting:
         part = waiting.pop()
         if isinstance(part, Place):
-            found.extend(work.feeders[part.slot].origins(number))
+            for origin in work.feeders[part.slot].origins(number):
+                found.update(dict.fromkeys(values.classes(*origin)))
         elif isinstance(part, Container):
             waiting.extend(item for _, item in part.items)
-    return found
+        elif not isinstance(part.value, Ready):
+            found.update(dict.fromkeys(codec.encode(part.value, keep=False).classes))
+    return tuple(found)
 
 
 def choose(work: Work, number: int, books: Books, codec: Codec, fail: Fail) -> None:

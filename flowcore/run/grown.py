@@ -103,7 +103,8 @@ class DrawnNode(Flat):
     varying: dict[str, bytes]  # identities of the constants that are its own
     along: list[Any]  # slot, records, identities: of the values along a static axis
     small: list[Any]  # record and identity of each constant that is a slot
-    classes: list[str]
+    classes: list[str]  # names of user classes in its constants
+    met: list[Any]  # name and code identity of each, where it calls no task
     held: list[bytes]
     sketches: dict[bytes, str]
     supplied: list[str]  # kinds of what its cells are supplied with

@@ -134,6 +134,7 @@ class _Leaving:
             along=[[i, *feed.encoded()] for i, feed in _feeders(work) if isinstance(feed, FromAxis)],
             small=[feed.encoded() for _, feed in _feeders(work) if isinstance(feed, FromCall)],
             classes=list(work.classes if work is not None else encoder.classes),
+            met=[] if called else [[name, identity] for name, identity in encoder.classes.items()],
             held=list(work.held if work is not None else encoder.held),
             sketches=work.sketches if work is not None else {},
             supplied=list(work.supplies) if work is not None else [],

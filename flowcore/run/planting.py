@@ -32,6 +32,7 @@ from flowcore.run.parameters import Own
 from flowcore.run.preparing import new_task
 from flowcore.run.recipe import Recipe
 from flowcore.run.requests import Source, stream_source
+from flowcore.run.userclasses import current_classes
 from flowcore.run.work import Work
 from flowcore.run.written import Surround
 
@@ -97,6 +98,7 @@ class Planting:
             keys = recipe.keys.node([varying[name] for name in recipe.keys.varying])
         return Work(
             planned=planned, recipe=recipe, keys=keys, feeders=feeders, classes=tuple(one.classes),
+            met=tuple(current_classes([(name, identity) for name, identity in one.met])),
             supplies=self._supplies(one, planned, recipe, feeders), sketches=one.sketches, held=tuple(one.held),
             varying=one.varying,
         )  # fmt: skip

@@ -32,6 +32,7 @@ class Work:
     recipe: Recipe
     keys: NodeKeys | None  # None: its cells are not keyed
     feeders: list[Feeder]  # one a slot of its task's call: those of the drawing, then small constants
+    met: tuple[tuple[str, bytes], ...] = ()  # user classes in constants of which only the records are here
     classes: tuple[str, ...] = ()  # names of user classes in the call's constants
     supplies: dict[str, Source] = field(default_factory=dict)  # by kind: what cells are supplied from
     sketches: dict[Component, str] = field(default_factory=dict)  # of constants whose identity does not tell them

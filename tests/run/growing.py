@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -345,6 +346,31 @@ def drift(field: Any, left: int) -> Any:
     with fc.Flow() as flow:
         flow.result = drift(moved(field), left - 1)
     return flow
+
+
+@dataclass
+class Point:
+    """A value of the user's."""
+
+    x: int
+
+    def twice(self) -> int:
+        """Compute with it."""
+        return 2 * self.x
+
+
+@fc.compute
+def points(n: int) -> list[Any] | fc.Flow:
+    """Give values of the user's, constants and not."""
+    with fc.Flow() as flow:
+        flow.result = [Point(n), add(n, 1)]
+    return flow
+
+
+@fc.compute
+def measured(values: list[Any]) -> int:
+    """Take one."""
+    return int(values[0].twice()) + int(values[1])
 
 
 class Opaque:

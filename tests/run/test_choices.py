@@ -164,13 +164,19 @@ def point(x: int) -> Point:
     return Point(x)
 
 
+@fc.compute
+def abs_of(n: int) -> int:
+    """Give a number."""
+    return abs(n)
+
+
 @pytest.mark.contract("K10")
 def test_classes_in_a_branch_come_with_the_choice(store: Path) -> None:
     """Also where the branch is a list with nodes in it: what takes the choice is keyed by their code."""
     with fc.Flow() as flow:
-        flow.result = fc.choose(True, [point(1), 2], None)
+        flow.result = [fc.choose(True, [point(1), point(2)], None), fc.choose(True, [Point(3), abs_of(-1)], None)]
     chosen = flow.run(store=store, progress=False, executor="inline")
-    node = flow["choose"].number
+    met = [chosen._session.books.values.classes(flow[name].number, 0) for name in ("choose", "choose_2")]
 
-    assert [Point(1), 2] == chosen["choose"]
-    assert ["tests.run.test_choices:Point"] == [name for name, _ in chosen._session.books.values.classes(node, 0)]
+    assert [[Point(1), Point(2)], [Point(3), 1]] == chosen[flow.result]
+    assert [["tests.run.test_choices:Point"]] * 2 == [[name for name, _ in classes] for classes in met]

@@ -392,6 +392,19 @@ def test_streams_depend_on_seed_and_arguments_alone(store: Path, tmp_path: Path)
     assert plain != value(lambda: growing.noises(1), tmp_path / "inline", seed=8)
 
 
+@pytest.mark.contract("K10")
+@pytest.mark.parametrize("executor", ["process", "inline"])
+def test_classes_in_constants_of_a_result_come_with_it(executor: str, store: Path) -> None:
+    """What takes it gets them as what they are, and is keyed by their code, now and when the store answers."""
+    run = ran(lambda: growing.measured(growing.points(3)), store, executor)
+    again = ran(lambda: growing.measured(growing.points(3)), store, executor)
+    met = [r._session.books.values.classes(r.flow["points"].number, 0) for r in (run, again)]
+
+    assert (10, 10) == (run["measured"], again["measured"])
+    assert [["tests.run.growing:Point"]] * 2 == [[name for name, _ in classes] for classes in met]
+    assert 1 == again.counts("measured").hit
+
+
 # ---- looking --------------------------------------------------------------------------
 
 
