@@ -89,14 +89,14 @@ def blocking_pipe(put: Put) -> None:
 
 def unpickle_in_the_engine(put: Put) -> None:
     """Read an exception where its failure is taken in (F11)."""
-    real = Landing.take
+    real = Landing._take
 
     def take(self: Landing, result: Any) -> None:
         if isinstance(result, Failed):
             pickle.loads(result.failure.pickled)
         real(self, result)
 
-    put(Landing, "take", take)
+    put(Landing, "_take", take)
 
 
 def only_sigterm(put: Put) -> None:
@@ -178,7 +178,7 @@ def no_attempt_check(put: Put) -> None:
 
 def no_table_of_attempts(put: Put) -> None:
     """Land whatever is said about an attempt, as often as it is said (F40)."""
-    real = Landing.take
+    real = Landing._take
 
     def take(self: Landing, result: Any) -> None:
         before = dict(self.books.attempts)
@@ -186,7 +186,7 @@ def no_table_of_attempts(put: Put) -> None:
         self.books.attempts.update(before)
         real(self, result)
 
-    put(Landing, "take", take)
+    put(Landing, "_take", take)
 
 
 SABOTEURS: dict[str, Callable[[Put], None]] = {
