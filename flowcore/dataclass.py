@@ -34,6 +34,7 @@ else:
 
 
 _FIELDS = "__dataclass_fields__"
+_SIGNATURE = "__signature__"
 _making = threading.RLock()
 
 
@@ -47,19 +48,20 @@ class _Later:
         self.kind = _slotted(kind, self._namespace, frozen=bool(options.get("frozen"))) if slots else kind
         setattr(self.kind, "__init__", self._init())  # noqa: B010 - on purpose, and as below
         setattr(self.kind, _FIELDS, self)
+        setattr(self.kind, _SIGNATURE, _Signature(self))
 
     def __get__(self, instance: object, kind: type) -> object:
-        self._make()
+        self.make()
         return getattr(kind, _FIELDS)
 
     def _init(self) -> Any:
         def __init__(this: Any, /, *given: Any, **named: Any) -> None:  # noqa: N807 - the name that tracebacks show
-            self._make()
+            self.make()
             self.kind.__init__(this, *given, **named)  # type: ignore[misc]
 
         return __init__
 
-    def _make(self) -> None:
+    def make(self) -> None:
         """Have the standard library make a class like ours, and take over what it wrote."""
         with _making:
             if vars(self.kind)[_FIELDS] is not self:
@@ -75,6 +77,17 @@ class _Later:
             # Another thread may call the class meanwhile: it gets its fields, and then its start, last.
             for name in (*(name for name in fresh if name not in (_FIELDS, "__init__")), _FIELDS, "__init__"):
                 setattr(self.kind, name, fresh[name])
+            delattr(self.kind, _SIGNATURE)
+
+
+class _Signature:
+    """Has a class made before `inspect` looks how it is called; there is nothing else to say about that."""
+
+    def __init__(self, later: _Later) -> None:
+        self._later = later
+
+    def __get__(self, instance: object, kind: type) -> None:
+        self._later.make()
 
 
 def _standard(kind: type[T], options: dict[str, Any]) -> type[T]:

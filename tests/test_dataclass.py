@@ -118,7 +118,9 @@ def test_nothing_is_compiled_before_the_first_call() -> None:
     assert isinstance(vars(kind)["__dataclass_fields__"], dict)
 
 
-@pytest.mark.parametrize("ask", [dataclasses.is_dataclass, dataclasses.fields, lambda kind: kind(x=1)])
+@pytest.mark.parametrize(
+    "ask", [dataclasses.is_dataclass, dataclasses.fields, inspect.signature, lambda kind: kind(x=1)]
+)
 def test_whoever_asks_finds_a_dataclass(ask: Callable[[type[Any]], object]) -> None:
     """Calling it and asking for its fields both make it."""
     kind = draw(dataclass)
