@@ -296,6 +296,18 @@ def test_what_is_not_kept_rides_as_well(store: Path, messages: list[tuple[int, i
     assert [8, 8] == [riders for _, riders in messages if riders], "the first is called with a constant, and goes alone"
 
 
+@pytest.mark.usefixtures("forced")
+@pytest.mark.parametrize("limit", ["1", "1000/s"])
+def test_nobody_rides_who_is_counted(store: Path, messages: list[tuple[int, int]], limit: str) -> None:
+    """Where a limit or a rate says how many may begin, each begins by itself."""
+    flow = chain(passing.options(limit=int(limit) if limit == "1" else limit), 6, 6)
+
+    found = go(flow, store)["n5"]
+
+    assert 0 == found
+    assert [(1, 0)] * 6 == messages
+
+
 @pytest.mark.contract("P12", "F13")
 @pytest.mark.usefixtures("forced")
 def test_a_run_that_is_stopped_in_mid_ride_goes_on_from_there(store: Path, log: Path) -> None:

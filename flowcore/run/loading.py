@@ -35,9 +35,9 @@ def keyed(cells: Sequence[tuple[Work, list[int]]], values: Values) -> Batch:
 
 
 def unkeyed(work: Work, numbers: list[int]) -> Batch:
-    """Give cells of a node that no record answers, and none will be kept of."""
-    count = len(numbers)
-    return Batch(recipe=work.recipe, nodes=[work.number] * count, numbers=numbers, keys=[b""] * count, own=[])
+    """Give cells of a node that no record answers, and none will be kept of; they may travel with others that have."""
+    count, own = len(numbers), [[b""] for _ in work.own]
+    return Batch(recipe=work.recipe, nodes=[work.number] * count, numbers=numbers, keys=[b""] * count, own=own)
 
 
 def columns(cells: Sequence[Cells], batch: Batch, values: Values) -> list[list[Record]]:

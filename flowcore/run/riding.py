@@ -28,8 +28,8 @@ from flowcore.run.work import Work
 def stays(work: Work, books: Books, trust: Trust) -> str:
     """Say why the cells of a node do not ride; nothing if they may.
 
-    Limits, states that are saved, tolerances, tracked files and user classes among the
-    arguments make a recipe of its own, with which nobody else travels.
+    States that are saved, tolerances, tracked files and user classes among the arguments
+    make a recipe of its own, with which nobody else travels.
     """
     if not work.recipe.shared:
         return "something about them is counted or kept node by node"
@@ -44,6 +44,8 @@ def stays(work: Work, books: Books, trust: Trust) -> str:
     if work.number in books.refresh or work.number in trust:
         return "what counts as their record is the user's choice"
     options = work.planned.node.options
+    if options.limit is not None:
+        return "how many of them begin is counted"
     if options.memory is not None or options.gpus or options.cores > 1 or options.place is not None:
         return "where they may run depends on what there is to be had"
     return ""
