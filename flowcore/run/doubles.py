@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from flowcore.doubts import TwoValues
 from flowcore.notices import notice
 from flowcore.run.books import Books
-from flowcore.run.flight import Batch, stretches
+from flowcore.run.flight import Batch
 from flowcore.run.work import Work
 
 
@@ -48,7 +48,7 @@ class Doubles:
 
     def look(self, batch: Batch, keys: Sequence[bytes], components: Sequence[bytes]) -> None:
         """Look at values of cells of several nodes that are about to be recorded."""
-        for node, first, last in stretches(batch.nodes):
+        for node, first, last in batch.stretches:
             if self.expected(node):
                 work = self._books.works[node]
                 self.landed(work, batch.numbers[first:last], keys[first:last], components[first:last])

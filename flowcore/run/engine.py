@@ -36,7 +36,7 @@ from flowcore.run.crew import Crew
 from flowcore.run.devices import check_devices
 from flowcore.run.equals import release_parked
 from flowcore.run.failure import describe
-from flowcore.run.flight import Backlog, Batch, Flight, stretches
+from flowcore.run.flight import Backlog, Batch, Flight
 from flowcore.run.grown import Grown
 from flowcore.run.growth import Growths
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record
@@ -297,7 +297,7 @@ class Engine:
 
     def _vouch(self, batch: Batch, answers: list[Answer]) -> None:
         """Let what older code gave answer where the user trusts it."""
-        for node, first, last in stretches(batch.nodes):
+        for node, first, last in batch.stretches:
             if node in self._trust and node not in self._books.refresh:
                 keys, found = batch.keys[first:last], answers[first:last]
                 own = [column if len(column) == 1 else column[first:last] for column in batch.own]
@@ -315,7 +315,7 @@ class Engine:
         if claims is not None and not claims.stays:
             for key in batch.keys:  # whoever made it may have been killed before it could remove them
                 books.cache.settled(key)
-        for node, first, last in stretches(batch.nodes):
+        for node, first, last in batch.stretches:
             books.count(node).hit += last - first
             books.schedule.done(node, batch.numbers[first:last])
 
@@ -324,7 +324,7 @@ class Engine:
         gate.wait(batch.nodes)
         for part in gate.parted(batch) if gate.alone else (batch,):
             self._backlog.add(schedule.rank(part.nodes[0]), part)
-        for node, first, last in stretches(batch.nodes):
+        for node, first, last in batch.stretches:
             if last - first > 1 and self._backlog.waiting(node) >= _AHEAD:
                 schedule.pause(node)
 
@@ -360,7 +360,7 @@ class Engine:
                 if batch is not None and not (self._books.remade and self._outdated(batch)):
                     executor.start(self._riding.load(self._job(batch), executor))
                 started = True
-                for node, _, _ in stretches(taken.nodes):
+                for node, _, _ in taken.stretches:
                     if self._backlog.waiting(node) < _AHEAD // 2:
                         self._books.schedule.pause(node, False)
         return started
@@ -368,7 +368,7 @@ class Engine:
     def _outdated(self, batch: Batch) -> bool:
         """Tell whether inputs were made again and differ since these cells were keyed; then they are keyed anew."""
         books, recipe = self._books, batch.recipe
-        cells = [(books.works[node], batch.numbers[first:last]) for node, first, last in stretches(batch.nodes)]
+        cells = [(books.works[node], batch.numbers[first:last]) for node, first, last in batch.stretches]
         if recipe.keys is None or not all(batch.keys) or keyed(cells, books.values).keys == batch.keys:
             return False
         for key in batch.keys:
@@ -383,7 +383,7 @@ class Engine:
         flight = Flight(batch=batch, first=attempts[0], began=clock.monotonic())
         books.gate.enter(flight)
         books.attempts.update(dict.fromkeys(attempts, flight))
-        cells = [(books.works[node], slice(begin, end)) for node, begin, end in stretches(batch.nodes)]
+        cells = [(books.works[node], slice(begin, end)) for node, begin, end in batch.stretches]
         for work, at in cells:
             books.count(work.number).started += at.stop - at.start
             books.schedule.started(work.number, numbers[at])

@@ -30,6 +30,14 @@ class Batch:
     keys: list[bytes]  # empty bytes: not keyed
     own: list[list[Component]]  # a column a parameter; one entry where all share it
     alone: bool = False  # one cell, that is to run beside nobody
+    _cut: tuple[list[int], list[Stretch]] | None = None  # nodes, and what stands together of them
+
+    @property
+    def stretches(self) -> list[Stretch]:
+        """What stands together of each node; found once for a list of nodes, which may be put in place of another."""
+        if self._cut is None or self._cut[0] is not self.nodes:
+            self._cut = self.nodes, list(stretches(self.nodes))
+        return self._cut[1]
 
     def split(self, count: int, first: int = 0) -> tuple[Batch, Batch]:
         """Give `count` cells from the `first` on, and the rest."""
@@ -130,8 +138,9 @@ class Backlog:
             queue = queues[recipe.task.id] = Queue(recipe)
         heapq.heappush(queue.batches, (rank, next(self._order), batch))
         queue.cells += len(batch.numbers)
-        for node, first, last in stretches(batch.nodes):
-            self._waiting[node] = self._waiting.get(node, 0) + last - first
+        for node, first, last in batch.stretches:
+            if last - first > 1:
+                self._waiting[node] = self._waiting.get(node, 0) + last - first
 
     def queues(self, lane: str, first: Callable[[int, int], bool] | None = None) -> list[Queue]:
         """Give what waits in a lane, best rank first; before all else that of which `first` tells it, worst first."""
@@ -161,12 +170,9 @@ class Backlog:
             taken.append(batch)
             count -= len(batch.numbers)
             queue.cells -= len(batch.numbers)
-        for node, first, last in [stretch for batch in taken for stretch in stretches(batch.nodes)]:
-            left = self._waiting[node] - (last - first)
-            if left:
-                self._waiting[node] = left
-            else:
-                del self._waiting[node]
+        for node, first, last in [stretch for batch in taken for stretch in batch.stretches]:
+            if node in self._waiting:
+                self._waiting[node] = max(0, self._waiting[node] - (last - first))
         if not queue.batches:
             del self._queues[queue.recipe.lane][queue.recipe.task.id]
         return merged(taken)

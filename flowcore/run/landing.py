@@ -21,7 +21,7 @@ from flowcore.run.budgets import charged, lacked_memory
 from flowcore.run.chronicle import failure_facts
 from flowcore.run.doubles import Doubles
 from flowcore.run.equals import release_parked, settle_parked
-from flowcore.run.flight import Batch, Flight, alike, apart, kept_under, landed, merged, stretches
+from flowcore.run.flight import Batch, Flight, alike, apart, kept_under, landed, merged
 from flowcore.run.job import (
     CHANGED,
     Died,
@@ -200,7 +200,7 @@ class Landing:
         books = self.books
         books.keep(*(trace for _, trace in fresh))
         for batch, _ in fresh:
-            for node, first, last in stretches(batch.nodes):
+            for node, first, last in batch.stretches:
                 books.count(node).done += last - first
                 books.schedule.done(node, batch.numbers[first:last])
             claims = None if batch.recipe.shared else books.works[batch.nodes[0]].claims
@@ -393,6 +393,6 @@ class Landing:
 
     def _leave(self, flight: Flight, batch: Batch) -> None:
         """Attempts at these cells of a flight have ended."""
-        for node, first, last in stretches(batch.nodes):
+        for node, first, last in batch.stretches:
             self.books.count(node).started -= last - first
         self.books.gate.leave(flight, batch.nodes)

@@ -17,6 +17,7 @@ from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Metric, Print
 
 MESSAGE_SECONDS = 0.020  # of work, aimed at in one message
 LONG_SECONDS = 0.050  # a cell that takes longer goes singly, to an idle worker
+FEW_CELLS = 64  # a worker; with more that are ready, what workers hold does not matter to an even share
 MOST_CELLS = 4096  # in one message
 _TRUSTED = 8  # cells that count as measured where an earlier run has measured them: the code may have changed since
 _GROWTH = 8  # a message holds at most so many times the cells of its task measured before
@@ -163,10 +164,14 @@ class Pace:
         cost = self._cost.get(task)
         return cost is not None and cost <= LONG_SECONDS
 
-    def cells(self, task: int, ready: int, workers: int) -> int:
-        """Give the cells of `task` for one message, if `ready` are to be shared by `workers`."""
-        share = -(-ready // max(1, workers))
-        return max(1, min(self.fit(task), share)) if ready else 0
+    def cells(self, task: int, ready: int, workers: int, held: Sequence[int] = ()) -> int:
+        """Give the cells of `task` for one message, if `ready` are to be shared by `workers`.
+
+        With what each worker holds already, the one with least is brought to its share: a few
+        cells go out in one message a worker, and not in ever smaller ones.
+        """
+        share = -(-(ready + sum(held)) // max(1, workers)) - min(held, default=0)
+        return max(1, min(self.fit(task), share, ready)) if ready else 0
 
     def fit(self, task: int) -> int:
         """Give the most cells of `task` for one message."""

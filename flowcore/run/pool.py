@@ -120,9 +120,9 @@ class Pool:
         launcher.control.send(["fork", worker.token], fds=worker.far)
         self._watch_control()
 
-    def send(self, worker: WorkerProcess, message: object) -> None:
-        """Send; what the socket does not take now goes out when it can."""
-        worker.channel.send(message)
+    def send(self, worker: WorkerProcess, *messages: object) -> None:
+        """Send, in one system call; what the socket does not take now goes out when it can."""
+        worker.channel.send(*messages)
         if worker.channel.pending:
             self._watch_channel(worker)
 

@@ -46,6 +46,11 @@ class Seating:
         self._wide = self._wide or task.cores > 1
         return sum(self._room(worker, short=short) for worker in self._among(task, before)) - len(before)
 
+    def held(self) -> list[int]:
+        """Count the cells that each worker has."""
+        desks = (self._desk(worker) for worker in self._workers if worker.fit)
+        return [sum(len(parcel.open) for parcel in desk.parcels) for desk in desks]
+
     def choose(self, job: Job, *, short: bool) -> tuple[WorkerProcess | None, list[WorkerProcess]]:
         """Give the worker that a job goes to, None if it has to wait; and idle ones that have to be replaced for it."""
         fit = [w for w in self._among(job.task) if w.fit and self._room(w, short=short)]

@@ -65,10 +65,11 @@ class Channel:
         """Tell whether something waits to go out."""
         return bool(self._out)
 
-    def send(self, message: object, fds: Sequence[int] = ()) -> None:
+    def send(self, *messages: object, fds: Sequence[int] = ()) -> None:
         """Send, or keep for later what does not go out now. After the end it goes nowhere."""
-        body = dumps(message)
-        self._out.append((memoryview(_HEAD.pack(_MARK | len(body)) + body), tuple(fds)))
+        bodies = [dumps(message) for message in messages]
+        framed = b"".join([part for body in bodies for part in (_HEAD.pack(_MARK | len(body)), body)])
+        self._out.append((memoryview(framed), tuple(fds)))
         self.flush()
 
     def flush(self) -> bool:

@@ -239,3 +239,13 @@ def test_a_stretch_is_what_stands_together() -> None:
     assert [(7, 0, 2), (3, 2, 3), (7, 3, 4)] == list(flight.stretches([7, 7, 3, 7]))
     assert [] == list(flight.stretches([]))
     assert [b"a", b"a", b"b"] == chained([[b"a"], [b"b"]], [2, 1])
+
+
+def test_what_stands_together_is_that_of_the_cells_there_are_now() -> None:
+    """Cells may be added to a batch after it was asked: those that ride with it (a hang, once)."""
+    batch = Batch(recipe=None, nodes=[1, 1], numbers=[0, 1], keys=[b"", b""], own=[])  # type: ignore[arg-type]
+    before = batch.stretches
+    batch.nodes = [*batch.nodes, 2]
+
+    assert [(1, 0, 2)] == before
+    assert [(1, 0, 2), (2, 2, 3)] == batch.stretches

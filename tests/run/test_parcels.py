@@ -131,3 +131,15 @@ def test_riders_do_not_go_out_again(ended: set[int], first: int) -> None:
     assert sorted(left) == sorted([*(rest.attempts if rest else []), *riders])
     assert all(attempt >= 10 + first for attempt in riders)
     assert rest is None or (rest.riders is None and all(attempt < 10 + first for attempt in rest.attempts))
+
+
+def test_a_few_cells_go_out_in_one_message_a_worker() -> None:
+    """What workers hold counts: a row of sixteen is two messages of eight, and not eight, four, two, one, one."""
+    pace = Pace()
+    pace.learn(1, 0.0016, 160)
+    first = pace.cells(1, 16, 2, [0, 0])
+    second = pace.cells(1, 8, 2, [8, 0])
+    late = pace.cells(1, 6, 2, [0, 8])
+
+    assert [8, 8, 6] == [first, second, late]
+    assert 4 == pace.cells(1, 8, 2), "as it was, where nothing is said of what they hold"

@@ -31,7 +31,7 @@ from flowcore.run.hiring import Hiring
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Failed, Interrupted, Job, Result, TaskSpec, TimedOut, unpack_result
 from flowcore.run.launching import Ending, WorkerProcess
-from flowcore.run.parcels import Pace, Parcel, attempts_of, narrowed, parted, seconds_of, settle
+from flowcore.run.parcels import FEW_CELLS, Pace, Parcel, attempts_of, narrowed, parted, seconds_of, settle
 from flowcore.run.pool import acquire, release
 from flowcore.run.seating import Seating
 from flowcore.run.surroundings import Surroundings
@@ -105,7 +105,10 @@ class ProcessExecutor:
             self._pace.expect(task.id, self._usual(task.id))
         short = self._pace.short(task.id)
         free = self._seating.free(task, self._backlog, short=short)
-        return self._pace.cells(task.id, ready, self._wanted) if free > 0 else 0
+        if free <= 0:
+            return 0
+        held = self._seating.held() if short and ready <= FEW_CELLS * self._wanted else ()
+        return self._pace.cells(task.id, ready, self._wanted, held)
 
     def spare(self, task: TaskSpec, cells: int) -> int:
         """See Carrier."""
@@ -182,17 +185,18 @@ class ProcessExecutor:
         if not desk.parcels:
             worker.slot.go_on()  # a signal that was not ours may have set the flag (W10)
         devices = worker.devices if task.gpus else ()
+        messages: list[object] = []  # in one system call
         if worker.shown != devices:
             worker.shown = devices
-            self._pool.send(worker, ["devices", ",".join(devices)])
+            messages.append(["devices", ",".join(devices)])
         if task.id not in worker.tasks:
             worker.tasks.add(task.id)
-            self._pool.send(worker, ["task", task.pack()])
+            messages.append(["task", task.pack()])
         if cost is not None and not job.seconds:
             job = replace(job, seconds=cost)
         parcel = Parcel(serial=next(self._serials), job=job, short=not waiting.alone and self._pace.short(task.id))
         desk.parcels.append(parcel)
-        self._pool.send(worker, ["batch", parcel.serial, job.pack()])
+        self._pool.send(worker, *messages, ["batch", parcel.serial, job.pack()])
         if task.timeout is not None and desk.deadline is None:
             self._set_deadline(worker, clock.monotonic() + task.timeout)
 
