@@ -16,7 +16,19 @@ from typing import Any
 from flowcore.declare import fit
 from flowcore.declare.axes import Gather
 from flowcore.declare.call import Call
-from flowcore.declare.node import Along, Argument, Axis, Element, Gathered, Literal, Node, Plain, Tree, node_of
+from flowcore.declare.node import (
+    Along,
+    Argument,
+    Axis,
+    Element,
+    Gathered,
+    Literal,
+    Node,
+    Plain,
+    Tree,
+    label_of,
+    node_of,
+)
 from flowcore.declare.sapling import Sapling
 from flowcore.declare.task import Task
 from flowcore.doubts import NotReproducible
@@ -160,7 +172,7 @@ class _Leaving:
             case Plain(node):
                 return ["plain", node.number]
             case Along(axis, values):
-                return ["along", self._axes[axis], values == axis.labels]
+                return ["along", self._axes[axis], _are(values, axis.labels)]
             case Element(axis):
                 return ["element", self._axes[axis]]
             case Gathered(node, over, labels, missing):
@@ -226,6 +238,11 @@ def _whole(value: object) -> object:
     if type(value) is dict:
         return {key: _whole(part) for key, part in value.items()}
     return value
+
+
+def _are(values: Sequence[object], labels: Sequence[object] | None) -> bool:
+    """Tell whether values along an axis are its labels; arrays, which say no truth of their equality, never are."""
+    return all(label_of(value) is not None for value in values) and values == labels
 
 
 def _named(task: Task[..., Any]) -> list[object]:

@@ -89,7 +89,7 @@ def _recipe(planned: Planned, surround: Surround, encoder: Encoder, parts: list[
     shape = dumps([[name for name, _ in parts], [part for _, part in parts], node.positional, len(planned.slots)])
     known = surround.recipes.setdefault((id(node.task.function), node.task.name, shape), [])
     for recipe in known:
-        if recipe.options is node.options or recipe.options == node.options:
+        if recipe.serves(node.options):
             return recipe
     recipe = _make(planned, surround, encoder, parts, shared=True)
     if recipe.shared:

@@ -46,6 +46,11 @@ class Recipe:
         cache = self.options.cache
         return None if isinstance(cache, bool | str) else float(cache)
 
+    def serves(self, options: TaskOptions) -> bool:
+        """Tell whether it is made with these options; an age of a second is not True, though they are equal."""
+        own = self.options
+        return own is options or (type(own.cache) is type(options.cache) and own == options)
+
     def functions(self) -> dict[bytes, FunctionType]:
         """Give the user's functions that its identity is made of, by their digests as parts."""
         codes = (*self.met, *((self.code,) if self.code is not None else ()))

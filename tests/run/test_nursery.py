@@ -58,6 +58,14 @@ def test_an_array_of_the_store_is_referred_to(codec: Codec) -> None:
     assert ([KEPT], [SPOOLED]) == (places(left(drawn(here), codec)), places(left(drawn(elsewhere), codec)))
 
 
+def test_arrays_along_an_axis_come_along(codec: Codec) -> None:
+    """They are called by their positions, and are not compared with these."""
+    with fc.Flow() as flow:
+        flow.result = growing.moved(fc.each(field=[np.arange(5000.0), np.arange(5001.0)]))
+
+    assert [SPOOLED, SPOOLED] == places(left(flow, codec))
+
+
 def test_it_crosses_the_border_as_plain_lists(codec: Codec) -> None:
     """Numbers, text and bytes, as all messages."""
     with fc.Flow() as flow:

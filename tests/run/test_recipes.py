@@ -68,6 +68,17 @@ def test_a_cell_has_the_same_key_and_value_alone_and_among_kin(tmp_path: Path) -
     assert [run[name] for run, name in zip(alone, NAMES, strict=True)] == [together[name] for name in NAMES]
 
 
+@pytest.mark.contract("P1")
+def test_an_age_of_a_second_is_not_true(tmp_path: Path) -> None:
+    """Python says that they are equal; but the one answers for ever, and the other for a second."""
+    with fc.Flow("ages") as flow:
+        for number, cache in enumerate([True, "1s", 1, True]):
+            join.options(cache=cache)(number)
+    run = flow.run(store=tmp_path, progress=False)
+
+    assert [None, 1.0, 1.0, None] == [work.recipe.answers_for for work in session(run).books.works.values()]
+
+
 def test_nodes_that_differ_in_small_constants_are_identified_once(tmp_path: Path) -> None:
     """A hundred calls of one task are one task to those who run it; what differs in more has its own."""
     with fc.Flow("many") as flow:
