@@ -248,6 +248,7 @@ class Books:
             lives = node not in self.works or self.works[node].keys is not None  # in the journal and the store
             if self.transit or not lives:
                 self.let_go(node, number, lives=lives)
+        self.transit.tend()
 
     def let_go(self, node: int, number: int, *, lives: bool) -> None:
         """Forget a value, unless it lives elsewhere, so that its reference costs nothing but itself."""

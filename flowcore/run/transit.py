@@ -12,11 +12,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from flowcore import clock
 from flowcore.plan.extension import SPOOLED
 from flowcore.plan.records import references
 from flowcore.run.job import Record
 from flowcore.store.spool import Spool
 
+MOMENT: Final = 0.2  # seconds from the putting of an array to the arrival of the result that refers to it, at most
+MOST: Final = 64  # arrays that are set aside at once
 PART: Final = 4  # of what was free of the memory for arrays when the first came, so much is not high yet: one in ...
 
 
@@ -38,6 +41,7 @@ class Transit:
         self._spool = spool
         self._uses: dict[bytes, int] = {}  # values that refer to an array
         self._most = 0  # bytes; known once there is an array
+        self._gone: dict[bytes, float] = {}  # arrays set aside, oldest first, and when
         self.size = 0
 
     def __bool__(self) -> bool:
@@ -59,6 +63,8 @@ class Transit:
             self._uses[digest] = count + 1
             if not count:
                 self.size += size
+                if self._gone.pop(digest, None) is not None:
+                    self._spool.bring_back(digest)
 
     def let_go(self, record: Record) -> bool:
         """Note that a value does not refer to them any more; tell whether it did."""
@@ -68,8 +74,21 @@ class Transit:
             if not self._uses[digest]:
                 del self._uses[digest]
                 self.size -= size
-                self._spool.discard(digest)
+                self._spool.set_aside(digest)
+                self._gone[digest] = clock.monotonic()
         return bool(spooled)
+
+    def tend(self) -> None:
+        """Remove arrays that were set aside a moment ago: whoever found one there has told of it since."""
+        if not self._gone:
+            return
+        due = clock.monotonic() - MOMENT
+        while self._gone:
+            digest, since = next(iter(self._gone.items()))
+            if since > due and len(self._gone) <= MOST:
+                return
+            del self._gone[digest]
+            self._spool.discard(digest)
 
     @staticmethod
     def among(records: Iterable[Record]) -> bool:

@@ -13,6 +13,7 @@ import errno
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from flowcore.errors import StoreUnavailable
@@ -124,10 +125,29 @@ class Spool:
         except OSError:
             return 0
 
-    def discard(self, digest: bytes) -> None:
-        """Remove an array nobody will ask for; who has it mapped keeps it."""
+    def set_aside(self, digest: bytes) -> None:
+        """Take an array that nobody refers to out of the way of whoever puts an equal one; who has it mapped keeps it.
+
+        1. A worker puts an array, and finds an equal one there. 2. The last value that referred
+        to that one is let go of. 3. The worker's result arrives, and refers to an array that is
+        gone. So for a while it can be brought back.
+        """
         for directory in filter(None, (self.path, self.fallback)):
-            drop(self._disk, _file(directory, digest))
+            with suppress(OSError):
+                self._disk.rename(_file(directory, digest), _aside(directory, digest))
+
+    def bring_back(self, digest: bytes) -> None:
+        """Have an array that was set aside under its name again, unless an equal one is there."""
+        for directory in filter(None, (self.path, self.fallback)):
+            aside = _aside(directory, digest)
+            with suppress(OSError):
+                publish(self._disk, aside, _file(directory, digest))
+            drop(self._disk, aside)
+
+    def discard(self, digest: bytes) -> None:
+        """Remove an array that was set aside."""
+        for directory in filter(None, (self.path, self.fallback)):
+            drop(self._disk, _aside(directory, digest))
 
     def sweep(self) -> None:
         """Remove the directory and all that is in it. Only when no process of the run is left."""
@@ -153,6 +173,10 @@ class Spool:
 
 def _file(directory: str, digest: bytes) -> str:
     return f"{directory}/{digest.hex()}.npy"
+
+
+def _aside(directory: str, digest: bytes) -> str:
+    return f"{directory}/{digest.hex()[:32]}"  # like a draft: swept as one
 
 
 def _private(disk: Disk, path: str) -> bool:

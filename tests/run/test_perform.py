@@ -86,7 +86,7 @@ def test_an_unreadable_input_is_lost(bench: Bench) -> None:
     task = TaskSpec(id=1, name="read", live=np.sum, positional=(["slot", 0],))
     record = bench.place.codec.encode(np.arange(5000.0), keep=False).record
     ((digest, _, _),) = references(record)
-    bench.run.spool.discard(digest)
+    bench.run.spool.set_aside(digest)
     perform(Job(task=task, attempts=[7], numbers=[0], columns=[[record]]), bench.place, results.append)
 
     assert [Lost(attempt=7, digest=digest)] == results

@@ -96,6 +96,32 @@ def test_an_array_is_there_as_long_as_a_value_refers_to_it(
     assert bool(there) == bool(transit)
 
 
+@pytest.mark.contract("F25")
+def test_an_equal_array_that_was_put_meanwhile_is_there(spool: Spool) -> None:
+    """Its worker found the first one there; that one was let go of before the news of the second arrived."""
+    transit, first = Transit(spool), record(spool, array(1.0))
+    transit.refer(first)
+    second = record(spool, array(1.0))
+    transit.let_go(first)
+    gone = arrays(spool)
+    transit.refer(second)
+    transit.tend()
+
+    assert (0, 1) == (gone, arrays(spool))
+
+
+def test_what_was_set_aside_is_removed(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A moment later, or when there are many; an array that was put anew since stays."""
+    monkeypatch.setattr(transit_room, "MOMENT", 0.0)
+    transit, first = Transit(spool), record(spool, array(1.0))
+    transit.refer(first)
+    transit.let_go(first)
+    record(spool, array(1.0))
+    transit.tend()
+
+    assert [arrays(spool)] == [len(list(Path(spool.path).iterdir()))] == [1]
+
+
 def digest(header: bytes, data: memoryview) -> bytes:
     """Give the name of an array that is not written."""
     from blake3 import blake3

@@ -69,8 +69,8 @@ def test_a_discarded_array_is_gone(spool: Spool) -> None:
     data = os.urandom(2 << 20)
     digest = spool.put(HEADER, memoryview(data))
     buffer, offset = spool.map(digest, HEADER, len(data))
-    spool.discard(digest)
-    spool.discard(digest)
+    spool.set_aside(digest)
+    spool.set_aside(digest)
 
     assert data == bytes(buffer[offset:])
     with pytest.raises(ValueGone):
@@ -266,7 +266,7 @@ def test_a_failed_call_leaves_the_array_whole_or_absent(spool: Spool, code: int)
             assert [] == arrays(spool.path), f"call {n}"
         else:
             assert HEADER + data == bytes(spool.map(digest, HEADER, SIZE)[0]), f"call {n}"
-            spool.discard(digest)
+            spool.set_aside(digest)
 
 
 @pytest.mark.contract("F24", "P6")
