@@ -300,7 +300,8 @@ def _each_told(record: Record, casts: Casts) -> Sequence[Told]:
 def _answered(record: Record) -> list[Answered]:
     match record:
         case ["hit", packed, int(count), numbers, bytes(keys), *_]:
-            nodes, cells, named = unpack_nodes(packed, count), unpack_numbers(numbers, count), _keys(keys, count)
+            cells, named = unpack_numbers(numbers, count), _keys(keys, count)  # by now `count` is no more than there is
+            nodes = unpack_nodes(packed, count)
             return [
                 Answered(node=node, numbers=[cells[i] for i in rows], keys=[named[i] for i in rows])
                 for node, rows in by_node(nodes).items()
