@@ -181,8 +181,11 @@ class Books:
             self.not_kept(node)
 
     def not_kept(self, node: int) -> None:
-        """Note that a value of a node is not kept: then that of the cell that drew the node must not be either."""
-        if node in self.drawn:
+        """Note that a value of a node is not kept: then that of the cell that drew the node must not be either.
+
+        Parts of values are kept by nobody; what counts is whether the whole is.
+        """
+        if node in self.drawn and self.graph[node].node.kind != "item":
             self.drawn[node].cached = False
 
     def kept(self, key: bytes) -> bool:

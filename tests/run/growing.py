@@ -114,6 +114,23 @@ def parts(n: int) -> dict[str, Any] | fc.Flow:
 
 
 @fc.compute
+def split(n: int) -> tuple[int, dict[str, int]]:
+    """Give two parts."""
+    called(f"split {n}")
+    return n // 2, {"rest": n - n // 2}
+
+
+@fc.compute
+def parted(n: int) -> list[int] | fc.Flow:
+    """Draw what takes parts of a value."""
+    called(f"parted {n}")
+    with fc.Flow() as flow:
+        first, rest = split(n)
+        flow.result = [add(first, rest["rest"]), first]
+    return flow
+
+
+@fc.compute
 def upto(n: int) -> list[float]:
     """Give a list whose length is known only in the run."""
     return [float(i + 1) for i in range(n)]

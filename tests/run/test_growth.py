@@ -29,6 +29,7 @@ VALUES: dict[str, tuple[Callable[[], Any], Any]] = {
     "dynamic axis": (lambda: growing.dynamic(3), sum(BETTER)),
     "constants only": (growing.constant, [1, "x"]),
     "choice": (lambda: growing.chosen(2), 3),
+    "parts": (lambda: growing.parted(9), [9, 4]),
     "side nodes": (lambda: growing.besides(1), 2),
     "event loop": (lambda: growing.on_the_loop(3), 6),
     "thread": (lambda: growing.in_a_thread(4), 12),
@@ -158,7 +159,9 @@ def test_any_tree_of_flows_is_what_python_says(program: Any, tmp_path_factory: p
 @pytest.mark.parametrize("executor", ["process", "inline"])
 def test_what_is_cached_to_the_ground_answers_as_one(executor: str, store: Path, calls: Calls) -> None:
     """A second run calls nothing, and draws nothing."""
-    cases = {case: VALUES[case] for case in ("loop", "recursion", "grid", "dynamic axis", "choice", "side nodes")}
+    cases = {
+        case: VALUES[case] for case in ("loop", "recursion", "grid", "dynamic axis", "choice", "parts", "side nodes")
+    }
 
     def draw() -> Any:
         return {case: make() for case, (make, _) in cases.items()}
