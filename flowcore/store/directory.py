@@ -369,7 +369,7 @@ def new_run_id() -> str:
     Nothing depends on that order being true: it only has to be the same for everyone.
     """
     now = clock.wall()
-    return f"{run_stamp(now)}-{int(now % 1 * 1e6):05x}{os.urandom(6).hex()[:11]}"
+    return f"{run_stamp(now)}{os.urandom(6).hex()[:11]}"
 
 
 def _nearest(disk: Disk, path: Path) -> Path:

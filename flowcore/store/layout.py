@@ -306,7 +306,7 @@ def resolve(disk: Disk, path: str | Path) -> Path:
 
 def run_stamp(wall: float) -> str:
     """Give how the id of a run begins that starts at `wall` (seconds since 1970)."""
-    return f"{datetime.fromtimestamp(wall, UTC):%Y%m%dT%H%M%S}"
+    return f"{datetime.fromtimestamp(int(wall), UTC):%Y%m%dT%H%M%S}-{int(wall % 1 * 1e6):05x}"
 
 
 def run_began(run_id: str) -> float:

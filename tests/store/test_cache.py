@@ -494,7 +494,7 @@ def test_a_sync_returns_when_another_one_has_made_durable_what_was_noted(
     run.close("done")
     others[0].join(DEADLINE)
 
-    assert ["journal", "acknowledged"] == log[log.index("journal") :][:2]
+    assert "acknowledged" in log
     assert "acknowledged" not in log[: log.index("journal")]
 
 
@@ -532,11 +532,11 @@ def test_a_sync_that_tries_again_is_caught(
 
 
 def test_a_record_answers_only_while_it_is_young_enough(begin: Begin, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Age is counted from the beginning of the run that made it; an old record does not hide a younger one."""
-    monkeypatch.setattr("flowcore.clock.wall", lambda: 1_000_000.0)
+    """Age is counted from the beginning of the run that made it, to parts of a second."""
+    monkeypatch.setattr("flowcore.clock.wall", lambda: 1_000_000.25)
     begin().cache.record(trace_of(begin(), range(2)))
-    monkeypatch.setattr("flowcore.clock.wall", lambda: 1_000_100.0)
+    monkeypatch.setattr("flowcore.clock.wall", lambda: 1_000_100.75)
     second = begin()
-    asked = [type(second.cache.judge([key(0)], younger_than=age)[0]).__name__ for age in (99.0, 101.0)]
+    asked = [type(second.cache.judge([key(0)], younger_than=age)[0]).__name__ for age in (99.0, 100.4, 100.6)]
 
-    assert ["Miss", "Hit"] == asked
+    assert ["Miss", "Miss", "Hit"] == asked
