@@ -76,7 +76,7 @@ def facts(kind: type[Any]) -> FACTS:
         "fields": [(f.name, f.type, f.repr, f.compare, f.kw_only) for f in dataclasses.fields(kind)],
         "slots": kind.__slots__, "signature": str(inspect.signature(kind)), "doc": kind.__doc__,
         "names": (kind.__name__, kind.__qualname__.partition(".")[0], kind.__init__.__qualname__),
-        "attributes": sorted(vars(kind)), "match": kind.__match_args__, "unit": kind.unit,
+        "attributes": sorted(set(vars(kind)) - {"__weakref__"}), "match": kind.__match_args__, "unit": kind.unit,
         "text": repr(one), "equal": (one == kind(x=1, rest=[4]), one == kind(x=2)),
         "hash": hash(one) == hash(kind(x=1)),
         "replaced": repr(dataclasses.replace(one, y=5)), "apart": one.rest is not kind(x=1).rest,

@@ -246,7 +246,7 @@ def _lost_input(trial: Trial) -> None:
     with _directly(trial) as (executor, inbox, ledger, run):
         record = run.codec.encode(cells.field(1), keep=False).record
         for digest, _, _ in references(record):
-            run.store.spool.discard(digest)
+            run.store.spool.set_aside(digest)
         job = _job(trial, cells.overwritten, [record])
         assert executor.room(job.task, 1) == 1, "an idle executor has no room"
         executor.start(job)

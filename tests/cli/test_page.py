@@ -14,6 +14,7 @@ PAGE = ROOT / "docs" / "command_line.md"
 BLOCK = re.compile(r"```(?P<kind>python|toml|console)\n(?P<body>.*?)```", re.DOTALL)
 FILES = {"python": "lands.py", "toml": "flowcore.toml"}
 MASKS = (
+    (r"^ *up to [^\n]* of memory at once\n", ""),  # where the kernel has told what a cell took
     (r"\d{8}T\d{6}-[0-9a-f]{16}", "RUN"), (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "WHEN"), (r"\b[0-9a-f]{12,64}\b", "KEY"),
     (r"^usage: flowcore run.*?\n\n", ""), (r"-(\w) N, --", r"-\1, --"),  # differ between versions of argparse
     (r"\d[\d.e-]* s\b", "TIME"), (r"^\[\d+:\d\d\]", "[TIME]"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +60,7 @@ def to_the_end(flow: fc.Flow, store: Path) -> fc.Run:
     return run
 
 
-def check_bystanders(run: fc.Run, folder: Path, *, executions: int = 1, once: bool = True) -> Any:
+def check_bystanders(run: fc.Run, folder: Path, *, executions: Sequence[int] = (1,), once: bool = True) -> Any:
     """Hold the run to the contract; give what the one failure says.
 
     `once`: a bystander whose result had not left when a death took it runs again, without
@@ -72,7 +72,8 @@ def check_bystanders(run: fc.Run, folder: Path, *, executions: int = 1, once: bo
     culprit = ran.pop(f"cell {CULPRIT}")
 
     assert [{"number": CULPRIT}] == [failure.labels for failure in run.failures]
-    assert (executions, executions) == (culprit, run.failures[0].attempts)
+    assert culprit == run.failures[0].attempts
+    assert culprit in executions
     assert innocent == [values[number] for number in innocent]
     assert {f"cell {number}" for number in innocent} == ran.keys()
     assert not once or {1} == set(ran.values())
@@ -87,7 +88,7 @@ def test_a_dead_worker_costs_nobody_else(way: str, seconds: float, tmp_path: Pat
     """A cell that kills every worker it meets fails at its third death, alone."""
     run = run_with(way, "process", store, seconds=seconds)
 
-    error = check_bystanders(run, tmp_path, executions=3, once=seconds > 0)
+    error = check_bystanders(run, tmp_path, executions=(3,), once=seconds > 0)
     assert isinstance(error, fc.WorkerDied)
     assert DEATHS[way] in error.cause
     assert way != "segfault" or "string_at" in error.stack, "faulthandler's stack is in the report"
@@ -135,7 +136,9 @@ def test_a_bad_exception_is_one_cells_own(way: str, runner: str, tmp_path: Path,
     """Whatever is raised, and whether or not it travels, is a failure of its cell with its name."""
     run = run_with(way, runner, store)
 
-    error = check_bystanders(run, tmp_path, executions=2 if way == "MemoryError" else 1)  # that is tried again, alone
+    error = check_bystanders(
+        run, tmp_path, executions=(1, 2) if way == "MemoryError" else (1,)
+    )  # again, unless it was alone
     assert EXCEPTIONS[way] == error.type.removeprefix("builtins.")
     assert "failed" == run.status
 

@@ -209,7 +209,7 @@ SABOTEURS: dict[str, Saboteur] = {
     "use hash": Saboteur(_known_by(lambda value: _rebuilt(value, _hashed)), VALUES, family=FAMILIES[1]),
     "file by its path": Saboteur(
         _known_by(lambda value: _rebuilt(value, lambda v: str(v) if isinstance(v, File) else repr(v))),
-        "^(step|too few)",
+        "^(step|too few|too many)",  # the last: equal files of two names
         edits=("exchange", "write"),
     ),
     "source text, a constant": Saboteur(source_text, VALUES, edits=("turn",)),
