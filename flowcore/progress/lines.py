@@ -12,7 +12,7 @@ from typing import TextIO
 
 from flowcore.errors import shorten
 from flowcore.events import Printed
-from flowcore.progress.prints import Echo
+from flowcore.progress.prints import Echo, say
 from flowcore.progress.tally import Board
 from flowcore.progress.words import about, clocked, counted, loop_told, paced
 
@@ -66,8 +66,7 @@ class Lines:
 
     def _write(self, line: str) -> None:
         stream = self._stream if self._stream is not None else sys.stderr
-        stream.write(line + "\n")
-        stream.flush()
+        say(stream, line + "\n")
 
 
 def running_line(board: Board) -> str:

@@ -9,11 +9,13 @@ Never: changes what goes to a file or a pipe.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Hashable
 from typing import TextIO
 
 from flowcore.events import Event, Printed, RunEnded
+from flowcore.run.printing import behind
 
 _LONGEST = 8192  # characters of a line that are waited for
 
@@ -101,9 +103,24 @@ def _stream(name: str) -> TextIO:
 
 def _write(name: str, text: str) -> None:
     if text:
-        stream = _stream(name)
+        say(_stream(name), text)
+
+
+def say(stream: TextIO, text: str) -> None:
+    """Write to a stream, past the lock of the interpreter's own standard error where it is that.
+
+    1. Nobody reads standard error, and it is full. 2. Our thread waits in a write, and holds the
+    stream's lock. 3. The interpreter ends, flushes the stream, and waits for that lock for
+    ever. So such a write goes to the descriptor (contract F36).
+    """
+    real = behind("stderr")
+    if real is not sys.__stderr__ or stream not in (real, sys.stderr) or real.closed or real.isatty():
         stream.write(text)
         stream.flush()
+        return
+    left = memoryview(text.encode(real.encoding, real.errors or "backslashreplace"))
+    while left:
+        left = left[os.write(real.fileno(), left) :]
 
 
 def _last(line: str) -> str:

@@ -100,6 +100,7 @@ def test_locks_that_threads_hold_while_workers_start_are_free_in_them(store: Pat
 def script(way: str, folder: Path, *, sabotage: str = "", **streams: Any) -> subprocess.CompletedProcess[str]:
     """Run a script without a guard to its end."""
     variables = {"PYTHONPATH": str(driver.ROOT), inside.SABOTAGE: sabotage, inside.TALLY: str(folder / "tally")}
+    variables["PYTHONUNBUFFERED"] = ""  # streams as users have them, with buffers and their locks
     line = [sys.executable, str(driver.SCRIPTS / "unguarded.py"), way, str(folder / "store")]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | streams
     return subprocess.run(
