@@ -31,6 +31,7 @@ from flowcore.run.chronicle import tell_beginning, tell_end
 from flowcore.run.crew import Crew
 from flowcore.run.devices import devices_for
 from flowcore.run.engine import GRACE_TO_SAVE, Engine, Given
+from flowcore.run.foresight import entrust
 from flowcore.run.growth import Growths
 from flowcore.run.inbox import Timer
 from flowcore.run.job import Printed as PrintedResult
@@ -103,6 +104,7 @@ class Session:
         self.name = name
         self.store = store
         self.store_run = store.begin()
+        entrust(self.store_run.spool.path)
         self.id = self.store_run.id
         self.status: Status = "running"
         self.error: BaseException | None = None  # what went wrong in the engine itself

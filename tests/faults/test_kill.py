@@ -43,20 +43,15 @@ def finish(folder: Path, store: Path, sabotage: str = "") -> Whole:
     return Whole(values=meeting.facts["values"], counts=meeting.facts["counts"])
 
 
-def check_kill(
-    folder: Path, target: Target, event: str, whole: Whole, *, sabotage: str = "", guarded: bool = False
-) -> None:
-    """Kill the pipeline at an event, run it again, and hold both to the contract.
-
-    `guarded`: the launcher knows of the spool by then, and removes it; else the next run does.
-    """
+def check_kill(folder: Path, target: Target, event: str, whole: Whole, *, sabotage: str = "") -> None:
+    """Kill the pipeline at an event, run it again, and hold both to the contract."""
     store = folder / "store"
     with driver.shared_memory_as_before(), ExitStack() as at_once:
         at_once.enter_context(driver.shared_memory_as_before())
         with driver.start("pipeline", store, folder=folder, event=event, sabotage=sabotage) as script:
             script.meet("event", "result")
-            if target != "main" or not script.launcher or not guarded:
-                at_once.pop_all()  # nobody may be left who could remove the spool; the next run does
+            if target != "main" or not script.launcher:
+                at_once.pop_all()  # nobody is left who could remove the spool; the next run does
             script.kill(target)
             script.died()
             script.leaves_nobody()
@@ -104,7 +99,7 @@ def test_a_killed_run_goes_on(folder: Path, target: Target, seed: int, whole: Wh
 @pytest.mark.parametrize("back", [1, 4, 7, 10])
 def test_a_run_killed_while_it_closes_leaves_nothing(folder: Path, back: int, whole: Whole) -> None:
     """Its workers' part is over and its spool is not yet swept: the launcher still sees to the spool."""
-    check_kill(folder, "main", f"fs {whole.counts['fs'] - back}", whole, guarded=True)
+    check_kill(folder, "main", f"fs {whole.counts['fs'] - back}", whole)
 
 
 @pytest.mark.contract("F35", "P7")
