@@ -14,7 +14,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pexpect
@@ -72,6 +74,19 @@ class Terminal:
         """Press Ctrl-C."""
         self._child.sendintr()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Hold the run's workers still, whatever they are at: what follows happens while cells run."""
+        launchers = _children({self._child.pid})
+        workers = _children(launchers)
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """End the command, however far it is."""
         self._child.kill(signal.SIGKILL)
@@ -95,6 +110,17 @@ class Terminal:
         return self.screen
 
 
+def _children(parents: AbstractSet[int]) -> set[int]:
+    """Give the processes that these have started, and that live."""
+    found = set()
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+            after = status.read_text().rpartition(")")[2].split()
+            if int(after[1]) in parents:
+                found.add(int(status.parent.name))
+    return found
+
+
 def record(where: Path) -> str:
     """Play the session in an empty directory; give the page."""
     shutil.copy(HERE / "recorded" / "terminal.py", where / "stations.py")
@@ -106,8 +132,9 @@ def record(where: Path) -> str:
 
     first = Terminal(command, cwd=where)
     take("While it runs: a row a task, I/O apart.", first.until(r"simulate .* 16 {3,5}[4-9] .*/s"))
-    first.interrupt()
-    take("Ctrl-C: nothing new is begun, and what runs may finish.", first.until("stopping"))
+    with first.frozen():
+        first.interrupt()
+        take("Ctrl-C: nothing new is begun, and what runs may finish.", first.until("stopping"))
     take("Then the run is over, and says how to go on.", first.end())
     second = Terminal(command, cwd=where)
     take("The same command goes on. What was finished comes from the store.", second.end())

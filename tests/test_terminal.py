@@ -40,8 +40,9 @@ def test_a_session(place: Path) -> None:
     """A table while it runs; Ctrl-C stops it and says how to go on; the same command goes on; a failure is a report."""
     first = Terminal(COMMAND, cwd=place)
     running = first.until(r"simulate .* 16 {3,5}[4-9] .*/s")
-    first.interrupt()
-    stopping = first.until("stopping")
+    with first.frozen():
+        first.interrupt()
+        stopping = first.until("stopping")
     interrupted = first.end()
     second = Terminal(COMMAND, cwd=place)
     resumed = second.end()
