@@ -165,7 +165,7 @@ def a_turn_is_a_step(put: Put) -> None:
 
 
 def busy_waiting(put: Put) -> None:
-    """Have the engine look again and again whether something has happened."""
+    """Have the engine look again and again whether something has happened (P5)."""
     put(Inbox, "_patience", lambda self, timeout: 0.001)
 
 

@@ -207,7 +207,7 @@ def test_a_script_that_runs_again_is_seen(tmp_path: Path) -> None:
         test_isolation.check_script(tmp_path, sabotage="import_main")
 
 
-@pytest.mark.contract("H7")
+@pytest.mark.contract("H7", "P5")
 def test_an_engine_that_looks_again_and_again_is_seen(tmp_path: Path) -> None:
     """A thousand looks a second fail the test of the idle run."""
     with pytest.raises(AssertionError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pytest
 
+from tests.house.proofs import loose_ends, marked_tests, patches_of, proofs, rows_in
 from tests.house.rooms import ROOT, Room, plant, read
 
 OPEN_ROWS = ROOT / "docs" / "open_rows.md"
@@ -18,6 +18,9 @@ LAST = {
 }  # fmt: skip
 KNOWN = frozenset(f"{kind}{number}" for kind, last in LAST.items() for number in range(1, last + 1)) | {"W5b"}
 NEEDED = frozenset(row for row in KNOWN if row[0] in "PFSE" or re.fullmatch(r"K\d+", row))
+PROVEN = frozenset(row for row in KNOWN if row[0] in "FS")  # faults and intruders: their tests are tested, too
+TESTS = read("tests")
+STATES = ("open", "partly", "unproven")
 SHORTEST_REASON = 20  # characters
 
 
@@ -25,7 +28,7 @@ SHORTEST_REASON = 20  # characters
 class Line:
     """What the page of open rows says of one row."""
 
-    state: str  # "open": no test; "partly": a test that does not hold all of it
+    state: str  # "open": no test; "partly": a test that does not hold all of it; "unproven": no saboteur
     reason: str
 
 
@@ -33,19 +36,17 @@ def marked(rooms: Iterable[Room]) -> dict[str, str]:
     """Give the rows that tests are marked with, each with one place where."""
     found = {}
     for room in rooms:
-        for node in ast.walk(room.tree):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("mark.contract"):
-                for row in node.args:
-                    found[ast.literal_eval(row)] = f"{room.module}:{node.lineno}"
+        found.update(dict.fromkeys(rows_in(room.tree), room.module))
     return found
 
 
-def lines(page: str) -> dict[str, Line]:
-    """Read the table of open rows."""
+def lines(page: str, *states: str) -> dict[str, Line]:
+    """Read the table of open rows: the lines in the first two states, or in those given."""
     cells = [
         [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if line.startswith("|")
     ]
-    return {row: Line(state=state, reason=reason) for row, state, reason in cells if state in {"open", "partly"}}
+    wanted = states or ("open", "partly")
+    return {row: Line(state=state, reason=reason) for row, state, reason in cells if state in wanted}
 
 
 def missing(tests: Iterable[str], open_rows: Mapping[str, Line], needed: Iterable[str]) -> list[str]:
@@ -61,26 +62,39 @@ def stale(tests: Iterable[str], open_rows: Mapping[str, Line]) -> list[str]:
 
 def test_every_row_has_a_test_or_a_reason() -> None:
     """A row of P, F, K, S or E has a marked test, or a line in docs/open_rows.md."""
-    assert [] == missing(marked(read("tests")), lines(OPEN_ROWS.read_text()), NEEDED)
+    assert [] == missing(marked(TESTS), lines(OPEN_ROWS.read_text()), NEEDED)
 
 
 def test_open_rows_are_true() -> None:
     """No row is called open that has a test, and none is called partly held that has none."""
-    assert [] == stale(marked(read("tests")), lines(OPEN_ROWS.read_text()))
+    assert [] == stale(marked(TESTS), lines(OPEN_ROWS.read_text()))
 
 
 def test_every_number_is_known() -> None:
-    """Markers and the page name rows that the contract has."""
-    named = {**marked(read("tests")), **dict.fromkeys(lines(OPEN_ROWS.read_text()), "docs/open_rows.md")}
+    """Markers, patches and the page name rows that the contract has."""
+    named = {**marked(TESTS), **dict.fromkeys(lines(OPEN_ROWS.read_text(), *STATES), "docs/open_rows.md")}
+    named.update({row: f"{patch.room}.{patch.name}" for patch in patches_of(TESTS) for row in patch.rows})
 
     assert {} == {row: place for row, place in named.items() if row not in KNOWN}
 
 
 def test_open_rows_give_reasons() -> None:
     """A reason is more than a word."""
-    page = lines(OPEN_ROWS.read_text())
+    page = [(row, line) for state in STATES for row, line in lines(OPEN_ROWS.read_text(), state).items()]
 
-    assert [] == [row for row, line in page.items() if len(line.reason) < SHORTEST_REASON]
+    assert [] == [row for row, line in page if len(line.reason) < SHORTEST_REASON]
+
+
+def test_every_saboteur_is_named_by_a_test_of_its_rows() -> None:
+    """A patch without an H7 test of each row that it breaks proves nothing, nor does an H7 test without a patch."""
+    assert [] == list(loose_ends(marked_tests(TESTS), patches_of(TESTS), "FS"))
+
+
+def test_every_fault_has_a_saboteur_or_a_reason() -> None:
+    """Of each F and S row a test was seen red; the rows of which none was are those that the page calls unproven."""
+    proven = proofs(marked_tests(TESTS))
+
+    assert sorted(PROVEN - set(proven)) == sorted(lines(OPEN_ROWS.read_text(), "unproven"))
 
 
 def test_marks_are_found() -> None:
@@ -105,3 +119,49 @@ def test_gaps_and_stale_lines_are_found(page: str, absent: list[str], untrue: li
 
     assert absent == missing(tests, lines(page), ["F1", "F2", "F3"])
     assert untrue == stale(tests, lines(page))
+
+
+PATCHES = """
+def slip(put): '''Slip (F1, F2).'''
+def trip(put): '''Trip (F3).'''
+SABOTEURS: dict = {patch.__name__: patch for patch in (slip, trip)}
+"""
+HEAD = "from tests.faults import saboteurs\n@pytest.mark.contract('H7', 'F1', 'F2')\n"
+
+
+def sabotaged(source: str) -> tuple[list[str], dict[str, list[str]]]:
+    """Give what does not fit between the patches above and tests of given source, and what is proven."""
+    rooms = [plant(PATCHES, "tests.faults.saboteurs"), plant(source, "tests.faults.test_x")]
+    tests = marked_tests(rooms)
+    return list(loose_ends(tests, patches_of(rooms), "FS")), {row: list(by) for row, by in proofs(tests).items()}
+
+
+@pytest.mark.parametrize(
+    ("source", "proven"),
+    [
+        ("@pytest.mark.parametrize('name', ['slip', 'other'])\ndef test_x(name): check(name)", {"F1", "F2"}),
+        ("def test_x(): check(sabotage='slip')", {"F1", "F2"}),
+        ("def test_x(): check(saboteurs.slip)", {"F1", "F2"}),
+        ("@pytest.mark.parametrize('name', saboteurs.SABOTEURS)\ndef test_x(name): check(name)", {"F1", "F2"}),
+        ("def test_x(): check(trap)\ndef trap(): 'Fall (F1).'", {"F1"}),
+        ("def test_x(): check('trip')", set()),
+        ("def test_x(): check()", set()),
+    ],
+)
+def test_what_names_a_saboteur(source: str, proven: set[str]) -> None:
+    """A string, the patch itself or its whole table; one that breaks other rows proves nothing of these."""
+    assert proven == set(sabotaged(HEAD + source)[1])
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("def test_x(): check('slip')", "trip says that it breaks F3"),
+        ("def test_x(): check()", "test_x is marked H7 and names no saboteur"),
+        ("def test_x(): check('trip')", "test_x is marked F1, which no saboteur"),
+        ("def test_x(): check('trip')", "slip says that it breaks F2"),
+    ],
+)
+def test_loose_ends_are_found(source: str, said: str) -> None:
+    """A patch that no test of its row names, and a test without a patch, are named."""
+    assert any(said in line for line in sabotaged(HEAD + source)[0])

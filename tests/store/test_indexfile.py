@@ -157,12 +157,17 @@ def test_a_damaged_block_is_read_from_the_journals_instead(tmp_path: Path) -> No
     assert [1] == asked
 
 
-@pytest.mark.contract("H7")
+def no_crc_of_blocks(put: Callable[..., None]) -> None:
+    """Take a block of an index as it comes (J9)."""
+    put(IndexFile, "_verify_block", lambda self, block: self._verified.__setitem__(block, True))
+
+
+@pytest.mark.contract("H7", "J9")
 def test_without_its_crc_a_block_would_hide_entries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The test of the tests above: a flipped bit in a key is a key that is not found, and nobody says so."""
     index, keys = filled(3_000)
     path = written(tmp_path / "1", index)
     path.write_bytes(flipped(path.read_bytes(), 8 * (HEAD + 8 * 500) + 3))
-    monkeypatch.setattr(IndexFile, "_verify_block", lambda self, block: self._verified.__setitem__(block, True))
+    no_crc_of_blocks(monkeypatch.setattr)
 
     assert None in resting_on(path).find(keys)
