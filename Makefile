@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test browser check format bench soak docs clean
+.PHONY: help demo test browser check format bench long soak docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
@@ -36,8 +36,8 @@ format: $(VENV)/installed-dev  ## let ruff mend what it can
 bench: $(VENV)/installed-bench  ## compare with peers; fails if a budget is missed; BENCH="--size short" is a quick look
 	@$(BIN)/python -m tests.bench $(BENCH); met=$$?; $(BIN)/python -m pytest -m bench --timeout 900 && exit $$met
 
-soak: $(VENV)/installed-test  ## the long forms
-	HYPOTHESIS_PROFILE=soak $(BIN)/python -m pytest -m "not bench" --timeout 3600
+long: $(VENV)/installed-test  ## all tests, each in its long form: hours
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m "not bench" --timeout 3600
 
 docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

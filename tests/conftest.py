@@ -18,7 +18,7 @@ settings.register_profile(
     database=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("soak", parent=settings.get_profile("ci"), derandomize=False, max_examples=2000)
+settings.register_profile("long", parent=settings.get_profile("ci"), derandomize=False, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 PATIENCE = 10.0  # seconds that a thread of a finished run may take to end; only turns a leak into a failure

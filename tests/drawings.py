@@ -1,4 +1,4 @@
-"""Random drawings: how they are made, how they are drawn into a flow, and what they mean.
+"""Drawings as data: how they are drawn into a flow, and what they mean. `programs` makes them at random.
 
 `Model` is the meaning, by plain recursion in one process. It shares nothing with
 `plan/`: no numbers of cells, no edges, no order of events.
@@ -13,10 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
-from hypothesis import strategies as st
-
 import flowcore as fc
-from tests.vocabulary import FUNCTIONS, PARTS, PLAIN, SOURCES, fold, line_of
+from tests.vocabulary import FUNCTIONS, fold, line_of
 
 AXES: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {  # its labels, and other values along it
     "x": ((3, 1, 2), ("c", "a", "b")),
@@ -25,7 +23,6 @@ AXES: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {  # its labels
 }
 Axes: TypeAlias = Mapping[str, tuple[tuple[object, ...], tuple[object, ...]]]
 Computation: TypeAlias = tuple[object, object]  # what a function is, and what it is given
-MOST_CELLS = 40
 State = Literal["done", "skipped", "failed", "blocked"]
 
 
@@ -124,95 +121,7 @@ class Outcome:
     value: Any = None
 
 
-# ---- making --------------------------------------------------------------------------
-
-
-@st.composite
-def programs(draw: st.DrawFn, *, most: int = 8, runners: tuple[str | None, ...] = (None,)) -> list[Step]:
-    """Give a drawing of up to `most` steps."""
-    steps: list[Step] = []
-    for _ in range(draw(st.integers(2, most))):
-        kind = draw(st.sampled_from(["call"] * 8 + ["item", "choose"]))
-        made = {"item": _item, "choose": _choice}.get(kind, _call)(draw, steps, runners)
-        steps.append(made or _call(draw, steps, runners) or Step("whole", (Const(len(steps)),), ()))
-    return steps
-
-
-def _call(draw: st.DrawFn, steps: list[Step], runners: tuple[str | None, ...]) -> Step | None:
-    arguments = tuple(_argument(draw, steps, depth=0) for _ in range(draw(st.integers(1, 3))))
-    zipped = [a for a in arguments if isinstance(a, Along)]
-    arguments = tuple(
-        Along(a.axis, 0) if isinstance(a, Along) and next(z for z in zipped if z.axis == a.axis) is a else a
-        for a in arguments
-    )  # the first on an axis gives the labels
-    axes = union(axes_of(a, steps) for a in arguments)
-    if size(axes) > MOST_CELLS:
-        return None
-    after = ()
-    if steps and draw(st.integers(0, 5)) == 0:
-        after = (draw(st.integers(0, len(steps) - 1)),)
-    name = draw(st.sampled_from([*PLAIN, *PLAIN, *SOURCES, *SOURCES, *PARTS, "even"]))
-    kind = draw(st.sampled_from(["compute"] * 5 + ["io"]))
-    runner = draw(st.sampled_from(runners)) if kind == "compute" else None
-    return Step(name, arguments, axes, after=after, kind=kind, runner=runner)
-
-
-def _argument(draw: st.DrawFn, steps: list[Step], *, depth: int) -> Any:
-    forms = ["const", "along"]
-    forms += ["use"] * 4 if steps else []
-    sources = [i for i, step in enumerate(steps) if step.function in SOURCES]
-    grids = [i for i, step in enumerate(steps) if step.axes]
-    forms += ["element"] * 2 if sources else []
-    forms += ["collect"] * 3 if grids else []
-    forms += ["many"] if depth == 0 and steps else []
-    match draw(st.sampled_from(forms)):
-        case "const":
-            return Const(draw(st.sampled_from([0, 1, 2.5, "s", None, [1, 2], {"k": (1,)}])))
-        case "along":
-            return Along(draw(st.sampled_from(sorted(AXES))), draw(st.integers(0, 1)) if depth == 0 else 0)
-        case "use":
-            return Use(draw(st.integers(0, len(steps) - 1)))
-        case "element":
-            return Element(draw(st.sampled_from(sources)))
-        case "collect":
-            return _collect(draw, draw(st.sampled_from(grids)), steps)
-    kind = draw(st.sampled_from(["list", "tuple", "dict"]))
-    return Many(kind, tuple(_argument(draw, steps, depth=1) for _ in range(draw(st.integers(1, 2)))))
-
-
-def _collect(draw: st.DrawFn, step: int, steps: list[Step]) -> Collect:
-    axes = steps[step].axes
-    chosen = tuple(axis for axis in axes if draw(st.booleans())) or axes
-    for axis in axes:  # what stays must not depend on what goes
-        if axis not in chosen and set(_needs(axis, steps)) & set(chosen):
-            chosen = axes
-    missing = draw(st.sampled_from(["need", "drop", "drop-failed"]))
-    return Collect(step, chosen, missing != "need" or draw(st.booleans()), missing)
-
-
-def _item(draw: st.DrawFn, steps: list[Step], runners: tuple[str | None, ...]) -> Step | None:
-    del runners
-    sources = [i for i, step in enumerate(steps) if step.function in PARTS]
-    if not sources:
-        return None
-    source = draw(st.sampled_from(sources))
-    key = draw(st.sampled_from(PARTS[steps[source].function]))
-    same = any(s.function == "item" and s.arguments == (Use(source),) and s.key == key for s in steps)
-    return None if same else Step("item", (Use(source),), steps[source].axes, key=key)
-
-
-def _choice(draw: st.DrawFn, steps: list[Step], runners: tuple[str | None, ...]) -> Step | None:
-    del runners
-    conditions = [i for i, step in enumerate(steps) if step.function == "even"]
-    if not conditions:
-        return None
-    arguments = (Use(draw(st.sampled_from(conditions))), *(_branch(draw, steps) for _ in range(2)))
-    axes = union(axes_of(a, steps) for a in arguments)
-    return Step("choose", arguments, axes) if size(axes) <= MOST_CELLS else None
-
-
-def _branch(draw: st.DrawFn, steps: list[Step]) -> Any:
-    return Use(draw(st.integers(0, len(steps) - 1)))
+# ---- axes -----------------------------------------------------------------------------
 
 
 def axes_of(argument: Any, steps: list[Step]) -> tuple[str, ...]:
@@ -234,18 +143,6 @@ def axes_of(argument: Any, steps: list[Step]) -> tuple[str, ...]:
 def union(several: Any) -> tuple[str, ...]:
     """Join axes in order of appearance."""
     return tuple(dict.fromkeys(itertools.chain.from_iterable(several)))
-
-
-def size(axes: tuple[str, ...]) -> int:
-    """Give an upper bound of the number of cells."""
-    count = 1
-    for axis in axes:
-        count *= len(AXES[axis][0]) if axis in AXES else 3
-    return count
-
-
-def _needs(axis: str, steps: list[Step]) -> tuple[str, ...]:
-    return () if axis in AXES else steps[int(axis[1:])].axes
 
 
 # ---- drawing -------------------------------------------------------------------------
@@ -475,6 +372,3 @@ def _silent(function: Callable[..., Any]) -> Callable[..., Any]:
     namespace = dict(function.__globals__)
     namespace["note"] = lambda name, *arguments: fold(arguments)
     return type(function)(function.__code__, namespace, function.__name__, function.__defaults__)  # type: ignore[no-any-return]
-
-
-__all__ = ["Model", "Outcome", "Step", "drawn", "programs"]

@@ -27,19 +27,20 @@ from flowcore.run.job import Done, Record, Result
 from flowcore.run.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 from flowcore.store.journal import read_frames
-from tests.drawings import Model, Step, drawn, programs
+from tests.drawings import Model, Step, drawn
 from tests.oracle import agrees, blobs, found, journals, kept, left, lines, meant, run, told, without_lost
+from tests.programs import programs
 from tests.test_testing import Meddling
 from tests.vocabulary import COUNTER
 
-SOAK = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 1
+MORE = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 1
 pytestmark = pytest.mark.filterwarnings("ignore::flowcore.errors.DamagedEntry")
 
 
 def examples(count: int) -> settings:
     """Give the settings of a claim: so many examples, and many more in the long form."""
-    phases = [Phase.explicit, Phase.generate, *([Phase.shrink] if SOAK > 1 else [])]  # shrinking takes minutes
-    return settings(max_examples=count * SOAK, phases=phases, suppress_health_check=list(HealthCheck))
+    phases = [Phase.explicit, Phase.generate, *([Phase.shrink] if MORE > 1 else [])]  # shrinking takes minutes
+    return settings(max_examples=count * MORE, phases=phases, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

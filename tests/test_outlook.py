@@ -18,8 +18,9 @@ from flowcore.inspect.why import Explainer
 from flowcore.outlook import rehearsed
 from flowcore.run.verdict import Verdict
 from flowcore.settings import Settings
-from tests.drawings import Step, drawn, programs
+from tests.drawings import Step, drawn
 from tests.oracle import run
+from tests.programs import programs
 from tests.test_oracle import examples
 from tests.vocabulary import COUNTER
 

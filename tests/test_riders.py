@@ -19,8 +19,9 @@ from flowcore.run import pool
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.job import Job
 from flowcore.run.parcels import Pace
-from tests.drawings import Model, Step, drawn, programs
+from tests.drawings import Model, Step, drawn
 from tests.oracle import agrees, lines, run
+from tests.programs import programs
 from tests.vocabulary import COUNTER
 
 FEW = settings(max_examples=12, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))

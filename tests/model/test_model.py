@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore.run import pool
-from tests.drawings import Step, programs
+from tests.drawings import Step
 from tests.model.edits import EDITS, FAMILIES, Scene, files_in
 from tests.model.machine import ACTIONS, Machine, live
 from tests.model.world import MODULE, World
+from tests.programs import programs
 from tests.vocabulary import COUNTER
 
-SOAK = int(os.environ.get("FLOWCORE_MODEL_FACTOR", "20")) if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else 1
+MORE = int(os.environ.get("FLOWCORE_MODEL_FACTOR", "20")) if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 1
 pytestmark = [
     pytest.mark.filterwarnings("ignore::flowcore.errors.DamagedEntry"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of fork, in a process with threads
@@ -30,8 +31,8 @@ pytestmark = [
 
 def examples(count: int) -> settings:
     """Give the settings of a claim: so many examples, and many more in the long form."""
-    phases = [Phase.explicit, Phase.generate, *([Phase.shrink] if SOAK > 1 else [])]  # shrinking takes minutes
-    return settings(max_examples=count * SOAK, phases=phases, suppress_health_check=list(HealthCheck))
+    phases = [Phase.explicit, Phase.generate, *([Phase.shrink] if MORE > 1 else [])]  # shrinking takes minutes
+    return settings(max_examples=count * MORE, phases=phases, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module")

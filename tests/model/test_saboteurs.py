@@ -8,10 +8,11 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.drawings import Step, programs
+from tests.drawings import Step
 from tests.model.edits import FAMILIES
 from tests.model.saboteurs import SABOTEURS
 from tests.model.test_model import check, counter, pytestmark
+from tests.programs import programs
 
 __all__ = ["counter", "pytestmark"]
 MOST = 150  # examples; each patch is seen much earlier
