@@ -216,7 +216,7 @@ class Flow(Sapling, Pictured):
     @at_users_line
     def start(self, *targets: object, **options: Unpack[RunOptions]) -> Run:
         """Run in the background."""
-        from flowcore.run.foresight import foresee  # drawing must not load the engine
+        from flowcore.run.workers.foresight import foresee  # drawing must not load the engine
 
         settings = Settings.of(**options)
         self.drawing.finish()

@@ -13,9 +13,9 @@ from flowcore.inspect.past import Past
 from flowcore.inspect.plan import Plan, plan_of
 from flowcore.inspect.why import Explainer, Why
 from flowcore.plan.graph import Graph
-from flowcore.run.asked import Asked
-from flowcore.run.rehearsal import Rehearsal
-from flowcore.run.verdict import Verdict
+from flowcore.run.rehearsals.asked import Asked
+from flowcore.run.rehearsals.rehearsal import Rehearsal
+from flowcore.run.rehearsals.verdict import Verdict
 from flowcore.settings import Settings
 from flowcore.store.directory import Store, new_run_id, open_store
 from flowcore.targets import Drawn, Target, asked_of, split_id, target

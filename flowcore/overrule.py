@@ -21,9 +21,9 @@ from flowcore.errors import BadOption
 from flowcore.inspect.past import LOOKED_AT, Past, PastCell
 from flowcore.inspect.why import Explainer
 from flowcore.outlook import rehearsed
-from flowcore.run.chronicle import tell_beginning
-from flowcore.run.rehearsal import Rehearsal
-from flowcore.run.verdict import Verdict
+from flowcore.run.rehearsals.rehearsal import Rehearsal
+from flowcore.run.rehearsals.verdict import Verdict
+from flowcore.run.told.chronicle import tell_beginning
 from flowcore.settings import Settings
 from flowcore.store.cache import Hit, Miss, Skipped
 from flowcore.store.trace import Trace

@@ -24,10 +24,10 @@ from flowcore.plan.encode import BadRecord, ValueGone
 from flowcore.plan.graph import Graph
 from flowcore.plan.stations import State
 from flowcore.progress import observers
-from flowcore.run.asked import Asked
-from flowcore.run.rehearsal import Rehearsal
+from flowcore.run.rehearsals.asked import Asked
+from flowcore.run.rehearsals.rehearsal import Rehearsal
+from flowcore.run.rehearsals.verdict import Verdict
 from flowcore.run.session import Session
-from flowcore.run.verdict import Verdict
 from flowcore.settings import Settings
 from flowcore.store.directory import open_store
 from flowcore.targets import Drawn

@@ -30,22 +30,22 @@ from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone
 from flowcore.plan.graph import Graph
 from flowcore.plan.keys import difference
 from flowcore.plan.records import combine, component_of
-from flowcore.run.arguments import arguments_told
-from flowcore.run.call import Call, Stage
-from flowcore.run.claim import told
-from flowcore.run.context import Context, current
-from flowcore.run.inmemory import InMemory
+from flowcore.run.cell.call import Call, Stage
+from flowcore.run.cell.claim import told
+from flowcore.run.cell.context import Context, current
+from flowcore.run.cell.seat import Around
+from flowcore.run.cell.slot import LocalSlot
+from flowcore.run.cell.supply import Supplied
 from flowcore.run.job import Job
-from flowcore.run.labels import Labels
-from flowcore.run.preparing import prepare
-from flowcore.run.requests import cell_namer
-from flowcore.run.seat import Around
-from flowcore.run.slot import LocalSlot
-from flowcore.run.supply import Supplied
-from flowcore.run.userclasses import current_classes, identified
-from flowcore.run.values import Classes, Values
-from flowcore.run.work import Work
-from flowcore.run.written import Surround
+from flowcore.run.ready.inmemory import InMemory
+from flowcore.run.ready.labels import Labels
+from flowcore.run.ready.preparing import prepare
+from flowcore.run.ready.requests import cell_namer
+from flowcore.run.ready.userclasses import current_classes, identified
+from flowcore.run.ready.values import Classes, Values
+from flowcore.run.ready.work import Work
+from flowcore.run.ready.written import Surround
+from flowcore.run.told.arguments import arguments_told
 from flowcore.store.cache import Hit
 from flowcore.store.checkpoint import Checkpoints, copied
 from flowcore.store.codecs import Codec

@@ -13,8 +13,8 @@ from flowcore.declare.node import Node, fragments, node_of
 from flowcore.errors import AxisMismatch, ForeignReference, UnknownNode
 from flowcore.grid import Grid
 from flowcore.plan.graph import Graph
-from flowcore.run.asked import Asked
-from flowcore.run.origin import origin
+from flowcore.run.rehearsals.asked import Asked
+from flowcore.run.told.origin import origin
 from flowcore.settings import Settings
 
 

@@ -20,7 +20,7 @@ NOT_FOR_A_RUN = {
     "concurrent.futures", "multiprocessing", "pandas", "xarray", "scipy", "numpy.random", "numpy.ma",
     "flowcore.cli", "flowcore.comparison", "flowcore.history", "flowcore.outlook", "flowcore.overrule",
     "flowcore.recompute", "flowcore.run.executors.event_loop", "flowcore.run.executors.futures",
-    "flowcore.run.rehearsal", "flowcore.testing",
+    "flowcore.run.rehearsals.rehearsal", "flowcore.testing",
     *(f"flowcore.inspect.{room}" for room in ("arrays", "differences", "past", "plan", "reasons", "recorded", "why")),
 }  # fmt: skip
 RUN = """

@@ -24,7 +24,7 @@ from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.protocol import Executor
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Done, Record, Result
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 from flowcore.store.journal import read_frames
 from tests.drawings import Model, Step, drawn

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import flowcore as fc
 from flowcore.inspect.why import Explainer
 from flowcore.outlook import rehearsed
-from flowcore.run.verdict import Verdict
+from flowcore.run.rehearsals.verdict import Verdict
 from flowcore.settings import Settings
 from tests.drawings import Step, drawn
 from tests.oracle import run

@@ -19,7 +19,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.grid import Grid
-from flowcore.run.printing import StandIn, stand_in, step_back
+from flowcore.run.cell.printing import StandIn, stand_in, step_back
 from flowcore.run.signals import Signals
 from flowcore.store.output import CELL_LIMIT
 from tests import told

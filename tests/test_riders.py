@@ -18,7 +18,7 @@ import flowcore as fc
 from flowcore.run import pool
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.job import Job
-from flowcore.run.parcels import Pace
+from flowcore.run.workers.parcels import Pace
 from tests.drawings import Model, Step, drawn
 from tests.oracle import agrees, lines, run
 from tests.programs import programs
@@ -293,7 +293,7 @@ def test_what_is_not_kept_rides_as_well(
     store: Path, messages: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has no key to be judged by; it runs each time. Unless some task of this process draws: it might call that."""
-    monkeypatch.setattr("flowcore.run.requests.is_asked_for", lambda kind: False)
+    monkeypatch.setattr("flowcore.run.ready.requests.is_asked_for", lambda kind: False)
     found = [go(chain(passing, 10, 10), store)["n9"] for _ in range(2)]
 
     assert [0, 0] == found

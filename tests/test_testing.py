@@ -19,7 +19,7 @@ from flowcore.run.executors.protocol import Executor
 from flowcore.run.executors.threads import ThreadExecutor
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Done, Result
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 from flowcore.testing import FakeClock, Ledger, RefusingExecutor, ScriptedExecutor, check_executor
 from flowcore.testing.cells import plus, skip_odd

@@ -17,7 +17,7 @@ from flowcore.dataclass import dataclass
 from flowcore.declare.task import compute
 from flowcore.errors import FlowcoreError
 from flowcore.flow import Flow
-from flowcore.run import blas
+from flowcore.run.workers import blas
 from flowcore.settings import Settings
 from flowcore.store.fs import CREATE, DISK, READ, write_all
 from flowcore.store.layout import exists

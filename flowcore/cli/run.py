@@ -11,7 +11,7 @@ from flowcore.cli.loading import read_with_file
 from flowcore.cli.parser import Parser, add_selection, add_store, choice, refreshed
 from flowcore.cli.printing import plain, tell
 from flowcore.errors import RunFailed
-from flowcore.run.origin import comes_from
+from flowcore.run.told.origin import comes_from
 from flowcore.settings import OnError
 
 _FAILED, _INTERRUPTED = 1, 3

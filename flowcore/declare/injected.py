@@ -5,7 +5,7 @@ answers them where a task is called plainly.
 Promises: a drawing never binds them; they are found once a task, by looking at defaults,
 and a task without any pays one test a call.
 Never: makes what is asked for. Outside a run the default does that itself; a running
-cell has suppliers (`run/supply.py`), reached by :data:`CELL`.
+cell has suppliers (`run/cell/supply.py`), reached by :data:`CELL`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What a loop needs of the place where its states are kept, and what such a state is.
 
 Owns the border between the loop (`checkpoint.py`) and who keeps its states: a running
-cell's seat (`run/seat.py`), or nobody (`alone.py`).
+cell's seat (`run/cell/seat.py`), or nobody (`alone.py`).
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from flowcore.errors import CellTimeout, FlowcoreError, NotKeyable, NotPicklable
 from flowcore.plan.graph import Graph
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import State
-from flowcore.run.failure import frames, is_library, restore
+from flowcore.run.cell.failure import frames, is_library, restore
 from flowcore.run.job import Failure
 from flowcore.settings import Settings
 

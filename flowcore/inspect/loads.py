@@ -21,8 +21,8 @@ from flowcore.inspect.recorded import Recorded
 from flowcore.plan.forecast import Load
 from flowcore.plan.graph import Planned
 from flowcore.plan.records import value_bytes
-from flowcore.run.rehearsal import Rehearsal
-from flowcore.run.verdict import Verdict
+from flowcore.run.rehearsals.rehearsal import Rehearsal
+from flowcore.run.rehearsals.verdict import Verdict
 from flowcore.store.durations import Cost, read_durations, task_identity
 from flowcore.store.trace import Trace
 

@@ -14,7 +14,7 @@ from flowcore.dataclass import dataclass
 from flowcore.declare.node import Node
 from flowcore.inspect.recorded import Recorded
 from flowcore.plan.keys import NOTE, NodeKeys
-from flowcore.run.lasttime import LastTime
+from flowcore.run.rehearsals.lasttime import LastTime
 from flowcore.store.cache import Cache
 from flowcore.store.directory import Store
 from flowcore.store.history import Answered, AxesFacts, CellSkipped, NodeFacts, RunFacts, read_run, run_paths
@@ -181,7 +181,7 @@ class Past:
     # What a rehearsal asks.
 
     def last(self, node: Node, labels: tuple[object, ...]) -> LastTime | None:
-        """Give what the cell with these labels gave last time; see `flowcore.run.rehearsal.Memory`."""
+        """Give what the cell with these labels gave last time; see `flowcore.run.rehearsals.rehearsal.Memory`."""
         for recorded, number in self.nodes(node):
             place = self.number(recorded, number, node, labels)
             event, row = recorded.event(number, place) if place is not None else (None, 0)

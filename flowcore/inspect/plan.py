@@ -23,9 +23,9 @@ from flowcore.inspect.times import duration
 from flowcore.inspect.why import VERDICTS, Explainer, Why
 from flowcore.machine import default_memory
 from flowcore.plan.forecast import Wanted
-from flowcore.run.asked import Asked
-from flowcore.run.rehearsal import Rehearsal
-from flowcore.run.verdict import Verdict
+from flowcore.run.rehearsals.asked import Asked
+from flowcore.run.rehearsals.rehearsal import Rehearsal
+from flowcore.run.rehearsals.verdict import Verdict
 from flowcore.settings import Settings
 
 _SAMPLE = 100  # cells of a node whose reasons are looked at one by one

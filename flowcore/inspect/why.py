@@ -44,10 +44,10 @@ from flowcore.inspect.reasons import (
 from flowcore.inspect.recorded import Recorded
 from flowcore.plan.encode import no_fetch
 from flowcore.plan.records import component_of
-from flowcore.run.rehearsal import Rehearsal
-from flowcore.run.sourcing import Texts
-from flowcore.run.userclasses import current_classes
-from flowcore.run.verdict import Verdict
+from flowcore.run.ready.sourcing import Texts
+from flowcore.run.ready.userclasses import current_classes
+from flowcore.run.rehearsals.rehearsal import Rehearsal
+from flowcore.run.rehearsals.verdict import Verdict
 from flowcore.store.cache import REFRESH, TOO_OLD, VALUE_GONE, Hit
 from flowcore.store.history import Answered, read_beginning
 from flowcore.store.sources import read_source

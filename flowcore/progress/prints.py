@@ -15,7 +15,7 @@ from collections.abc import Hashable
 from typing import TextIO
 
 from flowcore.events import Event, Printed, RunEnded
-from flowcore.run.printing import behind
+from flowcore.run.cell.printing import behind
 
 _LONGEST = 8192  # characters of a line that are waited for
 

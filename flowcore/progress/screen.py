@@ -22,8 +22,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TextIO, cast
 
 from flowcore.progress.prints import Joiner
-from flowcore.run.pages import Stream
-from flowcore.run.printing import slip_behind, slip_out
+from flowcore.run.cell.pages import Stream
+from flowcore.run.cell.printing import slip_behind, slip_out
 
 _MOST = 64 * 1024  # characters that wait for the next look
 _NAMES: tuple[Stream, Stream] = ("stdout", "stderr")

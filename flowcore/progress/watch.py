@@ -1,6 +1,6 @@
 """The observer behind every view: it counts along, and has the view look now and then.
 
-Threads: events come on the teller's thread (`run/telling.py`) and only change the
+Threads: events come on the teller's thread (`run/told/telling.py`) and only change the
 tally; a thread of this room's own shows it, so that a terminal that does not take text
 holds up nobody. The tally's lock is never held while something is written.
 """

@@ -10,18 +10,18 @@ from flowcore.errors import FlowcoreError
 from flowcore.plan.graph import Graph
 from flowcore.plan.order import NO_WAYS, ways
 from flowcore.plan.riding import RidingSchedule
-from flowcore.run.arguments import Told
-from flowcore.run.asked import Asked
-from flowcore.run.claims import ClaimSource
 from flowcore.run.flight import Flight, stretches
 from flowcore.run.gate import Gate
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Component, Failure, Record
-from flowcore.run.sourcing import Sourcing
-from flowcore.run.transit import Transit
-from flowcore.run.userclasses import current_classes
-from flowcore.run.values import Values
-from flowcore.run.work import Work
+from flowcore.run.outcomes.transit import Transit
+from flowcore.run.ready.claims import ClaimSource
+from flowcore.run.ready.sourcing import Sourcing
+from flowcore.run.ready.userclasses import current_classes
+from flowcore.run.ready.values import Values
+from flowcore.run.ready.work import Work
+from flowcore.run.rehearsals.asked import Asked
+from flowcore.run.told.arguments import Told
 from flowcore.settings import Settings
 from flowcore.store.cache import Cache, Hit, Miss, Trace
 from flowcore.store.directory import StoreRun

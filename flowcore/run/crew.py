@@ -17,6 +17,8 @@ from flowcore.dataclass import dataclass
 from flowcore.declare.task import ByKind
 from flowcore.errors import BadOption
 from flowcore.plugins import load
+from flowcore.run.cell.pages import Pages
+from flowcore.run.cell.printing import stand_in, step_back
 from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.executors.protocol import Executor, MakeExecutor
@@ -24,10 +26,8 @@ from flowcore.run.executors.threads import ThreadExecutor
 from flowcore.run.executors.unavailable import Unavailable
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Job, Printed
-from flowcore.run.pages import Pages
-from flowcore.run.printing import stand_in, step_back
 from flowcore.run.proc import free_threaded
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.surroundings import Surroundings
 from flowcore.settings import Settings
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec

@@ -27,29 +27,29 @@ from flowcore.notices import notice
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.order import later
 from flowcore.plan.stations import BROKEN
-from flowcore.run.blame import fed, spared
 from flowcore.run.books import Books
-from flowcore.run.choice import choose
-from flowcore.run.chronicle import tell_ready
+from flowcore.run.cell.failure import describe
 from flowcore.run.columns import joined
 from flowcore.run.crew import Crew
-from flowcore.run.devices import check_devices
-from flowcore.run.equals import release_parked
-from flowcore.run.failure import describe
 from flowcore.run.flight import Backlog, Batch, Flight
-from flowcore.run.grown import Grown
-from flowcore.run.growth import Growths
+from flowcore.run.growing.grown import Grown
+from flowcore.run.growing.growth import Growths
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record
-from flowcore.run.landing import Landing
-from flowcore.run.loading import columns, keyed, modules, names, supplied, unkeyed
-from flowcore.run.parking import BEATS, Parking
-from flowcore.run.preparing import prepare
-from flowcore.run.repeats import Repeats
-from flowcore.run.riding import Riding
-from flowcore.run.skips import answer_skips
-from flowcore.run.trust import Trust
-from flowcore.run.values import Classes
-from flowcore.run.work import Work
+from flowcore.run.outcomes.blame import fed, spared
+from flowcore.run.outcomes.choice import choose
+from flowcore.run.outcomes.equals import release_parked
+from flowcore.run.outcomes.landing import Landing
+from flowcore.run.outcomes.parking import BEATS, Parking
+from flowcore.run.outcomes.skips import answer_skips
+from flowcore.run.ready.loading import columns, keyed, modules, names, supplied, unkeyed
+from flowcore.run.ready.preparing import prepare
+from flowcore.run.ready.repeats import Repeats
+from flowcore.run.ready.trust import Trust
+from flowcore.run.ready.values import Classes
+from flowcore.run.ready.work import Work
+from flowcore.run.rides.riding import Riding
+from flowcore.run.told.chronicle import tell_ready
+from flowcore.run.workers.devices import check_devices
 from flowcore.store.cache import VALUE_GONE, Answer, Hit, Miss
 from flowcore.store.trace import NO_KEY
 

@@ -13,9 +13,9 @@ from dataclasses import field
 
 from flowcore.dataclass import dataclass
 from flowcore.plan.stations import Rank
-from flowcore.run.boarding import Boarding
 from flowcore.run.job import Component, Done
-from flowcore.run.recipe import Recipe
+from flowcore.run.ready.recipe import Recipe
+from flowcore.run.rides.boarding import Boarding
 
 Stretch = tuple[int, int, int]  # a node, and the first and the end of its cells in a column
 

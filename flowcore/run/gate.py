@@ -32,7 +32,7 @@ from flowcore.plan.records import references
 from flowcore.run.flight import Batch, Flight
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Record
-from flowcore.run.work import Work
+from flowcore.run.ready.work import Work
 from flowcore.settings import Settings
 from flowcore.store.durations import Durations, task_identity
 

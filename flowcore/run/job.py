@@ -29,8 +29,8 @@ from typing import Any, Literal, TypeAlias
 import msgpack
 
 from flowcore.dataclass import dataclass
-from flowcore.run.grown import Grown
-from flowcore.run.riders import Riders
+from flowcore.run.growing.grown import Grown
+from flowcore.run.rides.riders import Riders
 
 Record: TypeAlias = bytes
 Component: TypeAlias = bytes

@@ -29,10 +29,10 @@ from typing import NoReturn
 
 from flowcore import clock
 from flowcore.run import proc
-from flowcore.run.wire import Channel
-from flowcore.run.worker import Descriptors, live
+from flowcore.run.workers.wire import Channel
+from flowcore.run.workers.worker import Descriptors, live
 
-_WARM = ("numpy", "numpy.random", "cloudpickle", "blake3", "flowcore.run.workshop")
+_WARM = ("numpy", "numpy.random", "cloudpickle", "blake3", "flowcore.run.workers.workshop")
 _GRACE = 2.0  # seconds the workers have to end by themselves once the engine is gone
 _TRIES = 5  # removals of a spool: a run that asks whether it is abandoned makes its lock file anew
 

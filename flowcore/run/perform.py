@@ -29,23 +29,23 @@ from flowcore.errors import FileChanged, FlowcoreWarning, MissingFile, NotPickla
 from flowcore.growing import MisplacedFlow
 from flowcore.plan.closeness import Deviation, deviation
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, encode_plain
-from flowcore.run.call import Call, unreadable
+from flowcore.run.cell.call import Call, unreadable
+from flowcore.run.cell.context import Context, SlotLike, current
+from flowcore.run.cell.failure import describe
+from flowcore.run.cell.meter import Meter
+from flowcore.run.cell.pages import Pages
+from flowcore.run.cell.seat import Around
+from flowcore.run.cell.supply import Supplied
+from flowcore.run.cell.warned import travelling
 from flowcore.run.columns import Value
-from flowcore.run.context import Context, SlotLike, current
-from flowcore.run.failure import describe
-from flowcore.run.grown import Grown
+from flowcore.run.growing.grown import Grown
 from flowcore.run.job import CHANGED, Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
-from flowcore.run.meter import Meter
-from flowcore.run.pages import Pages
-from flowcore.run.ride import Ride
-from flowcore.run.seat import Around
-from flowcore.run.supply import Supplied
-from flowcore.run.warned import travelling
+from flowcore.run.rides.ride import Ride
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 
 if TYPE_CHECKING:
-    from flowcore.run.nursery import Nursery
+    from flowcore.run.growing.nursery import Nursery
 
 Report = Callable[[Result], None]
 Tell = Callable[[Value], None]
@@ -70,7 +70,7 @@ class Workplace:
         if changed and job.task.keep == Keep.REQUIRED:
             raise FileChanged(node=job.name(i), path=changed, refused=True)
         if self.nursery is None:
-            from flowcore.run.nursery import Nursery  # few tasks draw
+            from flowcore.run.growing.nursery import Nursery  # few tasks draw
 
             self.nursery = Nursery(self.codec, here=self.here)
         return self.nursery.grown(flow, attempt=job.attempts[i], seconds=seconds, began=began, changed=changed)

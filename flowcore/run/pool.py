@@ -30,10 +30,11 @@ import weakref
 from typing import Protocol
 
 from flowcore import clock
-from flowcore.run import girth, proc
+from flowcore.run import proc
 from flowcore.run.inbox import Inbox, Timer
-from flowcore.run.launching import Ending, LauncherProcess, WorkerProcess
-from flowcore.run.wire import PROTOCOL
+from flowcore.run.workers import girth
+from flowcore.run.workers.launching import Ending, LauncherProcess, WorkerProcess
+from flowcore.run.workers.wire import PROTOCOL
 
 _REPORT_SECONDS = 1.0  # how long a launcher that lives may take to report an exit status
 

@@ -24,30 +24,30 @@ from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.records import combine
 from flowcore.plan.stations import State
 from flowcore.resuming import ResumeMismatch
-from flowcore.run.advance import Advances
-from flowcore.run.asked import Asked
 from flowcore.run.books import CellFailure, open_books
-from flowcore.run.chronicle import tell_beginning, tell_end
+from flowcore.run.cell.nesting import nesting
+from flowcore.run.cell.warned import arrived
 from flowcore.run.crew import Crew
-from flowcore.run.devices import devices_for
 from flowcore.run.engine import GRACE_TO_SAVE, Engine, Given
-from flowcore.run.foresight import entrust
-from flowcore.run.growth import Growths
+from flowcore.run.growing.growth import Growths
 from flowcore.run.inbox import Timer
 from flowcore.run.job import Printed as PrintedResult
 from flowcore.run.job import Warned
-from flowcore.run.labels import Labels
-from flowcore.run.landing import Landing
-from flowcore.run.nesting import nesting
-from flowcore.run.requests import cell_namer
-from flowcore.run.sameness import Sameness
-from flowcore.run.surroundings import Surroundings
-from flowcore.run.telling import Teller
-from flowcore.run.trust import Trust
-from flowcore.run.userclasses import classes_of_main
-from flowcore.run.values import Classes
-from flowcore.run.warned import arrived
-from flowcore.run.written import Surround
+from flowcore.run.outcomes.landing import Landing
+from flowcore.run.outcomes.sameness import Sameness
+from flowcore.run.ready.labels import Labels
+from flowcore.run.ready.requests import cell_namer
+from flowcore.run.ready.trust import Trust
+from flowcore.run.ready.userclasses import classes_of_main
+from flowcore.run.ready.values import Classes
+from flowcore.run.ready.written import Surround
+from flowcore.run.rehearsals.asked import Asked
+from flowcore.run.told.advance import Advances
+from flowcore.run.told.chronicle import tell_beginning, tell_end
+from flowcore.run.told.telling import Teller
+from flowcore.run.workers.devices import devices_for
+from flowcore.run.workers.foresight import entrust
+from flowcore.run.workers.surroundings import Surroundings
 from flowcore.settings import Settings
 from flowcore.store.codecs import Codec
 from flowcore.store.commons import older_commons

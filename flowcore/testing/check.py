@@ -25,7 +25,7 @@ from flowcore.result import Run
 from flowcore.run.executors.protocol import Executor, MakeExecutor
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Done, Interrupted, Job, Lost, TaskSpec
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import StoreRun, open_store
 from flowcore.testing import cells

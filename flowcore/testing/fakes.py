@@ -6,11 +6,11 @@ from types import TracebackType
 from typing import Self
 
 from flowcore import clock
-from flowcore.run import devices
-from flowcore.run.failure import describe
+from flowcore.run.cell.failure import describe
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failed, Job, TaskSpec
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers import devices
+from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 
 
@@ -23,7 +23,7 @@ class FakeClock:
     Examples
     --------
     >>> from flowcore import clock
-    from flowcore.run import devices
+    from flowcore.run.workers import devices
     >>> with FakeClock() as fake:
     ...     began = clock.monotonic()
     ...     fake.advance(30.0)
@@ -76,7 +76,7 @@ class FakeDevices:
 
     Examples
     --------
-    >>> from flowcore.run import devices
+    >>> from flowcore.run.workers import devices
     >>> with FakeDevices("0", "1"):
     ...     devices.find()
     ('0', '1')

@@ -9,7 +9,7 @@ from typing import Any, cast
 from flowcore.run.executors.protocol import Executor, MakeExecutor
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Done, Interrupted, Job, Printed, Result, TaskSpec, Warned
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 
 

@@ -23,8 +23,8 @@ from flowcore.declare.task import Task
 from flowcore.plan.encode import NoEncoding, encode
 from flowcore.plan.extension import array_digest
 from flowcore.plan.streams import RNG, generator
-from flowcore.run.claim import Claim
-from flowcore.run.seat import Around, CellSeat
+from flowcore.run.cell.claim import Claim
+from flowcore.run.cell.seat import Around, CellSeat
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.directory import open_store
 

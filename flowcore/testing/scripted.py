@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flowcore.run.failure import describe
+from flowcore.run.cell.failure import describe
+from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Failed, Interrupted, Job, Lost, Result, Skipped, TaskSpec, TimedOut
 from flowcore.run.perform import Workplace, perform
-from flowcore.run.slot import LocalSlot
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 
 DEADLINE = 60.0  # seconds; only turns a hang into a failure

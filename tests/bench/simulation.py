@@ -19,8 +19,8 @@ import numpy as np
 from flowcore.declare.alone import Alone
 from flowcore.declare.checkpoint import Checkpoint
 from flowcore.plan.interval import until_next_save
-from flowcore.run.collected import Collected
-from flowcore.run.slot import Slot, slot_file
+from flowcore.run.cell.collected import Collected
+from flowcore.run.cell.slot import Slot, slot_file
 from flowcore.store.directory import StoreRun, open_store
 from flowcore.store.manifest import Manifest
 

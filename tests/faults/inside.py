@@ -75,7 +75,7 @@ def counts() -> dict[str, int]:
 
 def count_events(kind: str, number: int) -> None:
     """Count file calls, frames and results in this process; meet the driver before the `number`-th of `kind`."""
-    from flowcore.run.landing import Landing
+    from flowcore.run.outcomes.landing import Landing
     from flowcore.store.fs import Disk
     from flowcore.store.journal import JournalWriter
 

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import flowcore as fc
-from flowcore.run.context import current
+from flowcore.run.cell.context import current
 from flowcore.run.job import dumps
-from flowcore.run.wire import _HEAD, _MARK, Channel
-from flowcore.run.worker import Worker
+from flowcore.run.workers.wire import _HEAD, _MARK, Channel
+from flowcore.run.workers.worker import Worker
 from flowcore.store import arrayfile, blobs
 from flowcore.store.fs import CREATE, Disk
 from tests.faults import inside

@@ -25,9 +25,12 @@ import filelock
 
 from flowcore.errors import StoreUnavailable
 from flowcore.plan.extension import array_digest
-from flowcore.run import engine, landing, launching, perform, proc, seat
+from flowcore.run import engine, perform, proc
+from flowcore.run.cell import seat
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.job import Died
+from flowcore.run.outcomes import landing
+from flowcore.run.workers import launching
 from flowcore.store import arrayfile, blobs, directory, fs, generations
 from flowcore.store.blobs import Blobs, Draw
 from flowcore.store.fs import CREATE, DISK, Disk, write_all

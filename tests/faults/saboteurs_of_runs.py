@@ -10,21 +10,22 @@ from pathlib import Path
 from typing import Any
 
 from flowcore.errors import NotPicklable
-from flowcore.run import launching, proc, worker
+from flowcore.run import proc
 from flowcore.run.executors import processes
 from flowcore.run.executors.event_loop import EventLoopExecutor
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.executors.threads import ThreadExecutor
 from flowcore.run.executors.watchdog import Watchdog
-from flowcore.run.hiring import Hiring
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Done, Failed
-from flowcore.run.landing import Landing
-from flowcore.run.launching import Ending, WorkerProcess
+from flowcore.run.outcomes.landing import Landing
 from flowcore.run.pool import Pool
 from flowcore.run.session import Session
-from flowcore.run.telling import Teller
-from flowcore.run.wire import Channel
+from flowcore.run.told.telling import Teller
+from flowcore.run.workers import launching, worker
+from flowcore.run.workers.hiring import Hiring
+from flowcore.run.workers.launching import Ending, WorkerProcess
+from flowcore.run.workers.wire import Channel
 from flowcore.store.codecs import Codec
 
 Put = Callable[[Any, str, Any], None]

@@ -16,8 +16,8 @@ import pytest
 import flowcore as fc
 from flowcore.errors import FlowcoreWarning
 from flowcore.events import Event
-from flowcore.run import telling
 from flowcore.run.pool import shutdown
+from flowcore.run.told import telling
 from flowcore.testing.cells import plus
 from tests.faults import driver, inside
 

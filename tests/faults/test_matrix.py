@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 import flowcore as fc
-from flowcore.run import launching
 from flowcore.run.pool import shutdown
+from flowcore.run.workers import launching
 from tests.faults import driver, inside, perils
 
 CELLS = 10

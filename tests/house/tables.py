@@ -56,7 +56,7 @@ ORDERS = (
     (
         {"flowcore.run.job"},
         {"flowcore.run.perform"},
-        {"flowcore.run.worker", "flowcore.run.launcher"},
+        {"flowcore.run.workers.worker", "flowcore.run.launcher"},
         {"flowcore.run.pool"},
     ),
 )
@@ -96,7 +96,7 @@ WAITING: dict[str, tuple[set[str], str]] = {
     "flowcore.dataclass": ({"dataclasses"}, "a process of which no class is ever called does without"),
     "flowcore.optionfiles": ({"tomllib"}, "5 ms, and only a project that keeps options in a file has use for it"),
     "flowcore.flow": (
-        {"flowcore.result", "flowcore.outlook", "flowcore.overrule", "flowcore.run.foresight"}
+        {"flowcore.result", "flowcore.outlook", "flowcore.overrule", "flowcore.run.workers.foresight"}
         | {"flowcore.inspect.cell_network", "flowcore.inspect.draw"},
         "a flow is drawn, and shown, without anything that runs or judges it, or looks at its cells",
     ),
@@ -123,12 +123,15 @@ WAITING: dict[str, tuple[set[str], str]] = {
         {"flowcore.inspect.recorded", "flowcore.inspect.run_network", "flowcore.replay"},
         "a run reads its own journal only for who looks at it",
     ),
-    "flowcore.run.perform": ({"flowcore.run.nursery"}, "30 rooms that a worker has no use for before a task draws"),
+    "flowcore.run.perform": (
+        {"flowcore.run.growing.nursery"},
+        "30 rooms that a worker has no use for before a task draws",
+    ),
     "flowcore.run.crew": (
         {"concurrent.futures", "flowcore.run.executors.event_loop", "flowcore.run.executors.futures"},
         "asyncio takes 40 ms, and the others 10 ms, of what a warm run takes, and few flows have use for them",
     ),
-    "flowcore.run.breakpoints": (
+    "flowcore.run.cell.breakpoints": (
         {"pdb", "termios"},
         "20 ms, and few runs are debugged; and not every system has terminals",
     ),
@@ -180,8 +183,14 @@ FILES = Seam(
     own=re.compile(r"(?i)disk$"),
     allowed={
         "flowcore.run.pool": (r"os\.path\.lexists", "whether a spool that the launcher guards is still there to guard"),
-        "flowcore.run.foresight": (r"os\.scandir", "whether there is a store at all, before anything is loaded of it"),
-        "flowcore.run.blas": ("open", "/proc/self/maps: which BLAS is loaded is asked of the kernel, not of a disk"),
+        "flowcore.run.workers.foresight": (
+            r"os\.scandir",
+            "whether there is a store at all, before anything is loaded of it",
+        ),
+        "flowcore.run.workers.blas": (
+            "open",
+            "/proc/self/maps: which BLAS is loaded is asked of the kernel, not of a disk",
+        ),
         "flowcore.testing.check": (
             r"tempfile\.\w+",
             "a check that people run on their own executor has a store of its own",
@@ -228,10 +237,13 @@ PROCESSES = Seam(
     home="flowcore.run.proc",
     names=re.compile(rf"(subprocess|signal|multiprocessing)\.\w+|os\.({_OS_PROCESSES})"),
     allowed={
-        "flowcore.run.launching": (r"subprocess\.TimeoutExpired", "names what a wait on the launcher may raise"),
+        "flowcore.run.workers.launching": (
+            r"subprocess\.TimeoutExpired",
+            "names what a wait on the launcher may raise",
+        ),
         "flowcore.run.pool": (r"os\.register_at_fork", "a user's fork must not think that it has our workers"),
         "flowcore.run.signals": (r"signal\.\w+", "what signals mean to the main thread while it waits for a run"),
-        "flowcore.run.worker": (r"os\.register_at_fork", "a task's fork must not write into the worker's pipe"),
+        "flowcore.run.workers.worker": (r"os\.register_at_fork", "a task's fork must not write into the worker's pipe"),
     },
 )
 ENVIRONMENT = Seam(
@@ -239,17 +251,20 @@ ENVIRONMENT = Seam(
     names=re.compile(r"os\.(environb?|getenvb?|putenv|unsetenv)(\.\w+)?"),
     allowed={
         "flowcore.plan.tracking": (r"os\.environ\.get", "variables that a task names in `tracks=` enter its key (K23)"),
-        "flowcore.run.devices": (r"os\.environ\.get", "which devices this process may use (CUDA_VISIBLE_DEVICES)"),
-        "flowcore.run.breakpoints": (
+        "flowcore.run.workers.devices": (
+            r"os\.environ\.get",
+            "which devices this process may use (CUDA_VISIBLE_DEVICES)",
+        ),
+        "flowcore.run.cell.breakpoints": (
             r"os\.environ\.get",
             "PYTHONBREAKPOINT, which is Python's own word on breakpoint()",
         ),
-        "flowcore.run.blas": (r"os\.environ(\.get)?", "the thread caps of libraries that are not loaded yet"),
+        "flowcore.run.workers.blas": (r"os\.environ(\.get)?", "the thread caps of libraries that are not loaded yet"),
         "flowcore.run.proc": (
             r"os\.environ(\.get|\.pop)?",
             "a new process's environment, and a worker's",
         ),
-        "flowcore.run.surroundings": (r"os\.environ\.items", "a run carries the environment as at its start"),
+        "flowcore.run.workers.surroundings": (r"os\.environ\.items", "a run carries the environment as at its start"),
     },
 )
 SEAMS = (FILES, DESCRIPTORS, CLOCK, PROCESSES, ENVIRONMENT)

@@ -17,7 +17,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.inspect.failures import FailedCell, Undone, failures_told
-from flowcore.run.failure import describe, restore, sourced
+from flowcore.run.cell.failure import describe, restore, sourced
 from flowcore.run.job import Failure
 from flowcore.store.history import CellFailed, read_run, run_paths
 

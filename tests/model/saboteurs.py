@@ -15,12 +15,12 @@ from flowcore.declare.files import File
 from flowcore.plan import code, pieces, reach
 from flowcore.plan.encode import encode
 from flowcore.plan.extension import array_digest
-from flowcore.run import landing
 from flowcore.run.engine import Engine
 from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.flight import Batch
 from flowcore.run.job import Done, Result
-from flowcore.run.landing import Landing
+from flowcore.run.outcomes import landing
+from flowcore.run.outcomes.landing import Landing
 from flowcore.store import codecs
 from flowcore.store.blobs import Blobs
 from flowcore.store.trace import Trace

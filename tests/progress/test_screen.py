@@ -14,7 +14,7 @@ import pyte
 import pytest
 
 from flowcore.progress.screen import Screen
-from flowcore.run import printing
+from flowcore.run.cell import printing
 from tests.progress.stages import Glass
 
 Taken: TypeAlias = Callable[[], tuple[Glass, Screen]]

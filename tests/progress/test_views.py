@@ -23,7 +23,7 @@ from flowcore.progress.prints import Echo
 from flowcore.progress.tally import Board
 from flowcore.progress.terminal import Terminal, table
 from flowcore.progress.watch import Watch
-from flowcore.run.telling import Teller
+from flowcore.run.told.telling import Teller
 from tests.progress.stages import BOARD, HOSTILE, OVER, ROW, Glass
 
 

@@ -15,8 +15,8 @@ from flowcore import clock
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Done, Interrupted, Job, Printed, Result, TaskSpec
-from flowcore.run.launching import WorkerProcess
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.launching import WorkerProcess
+from flowcore.run.workers.surroundings import Surroundings
 
 DEADLINE = 60.0  # seconds; only turns a hang into a failure
 _task_ids = itertools.count(1)

@@ -19,11 +19,11 @@ from collections.abc import Callable
 import msgpack
 
 from flowcore.plan.extension import ARRAY
+from flowcore.run.cell.failure import describe
+from flowcore.run.cell.slot import Slot
 from flowcore.run.columns import Value
-from flowcore.run.failure import describe
 from flowcore.run.job import Done, Failed, Interrupted, Job, Result, TaskSpec
-from flowcore.run.slot import Slot
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.surroundings import Surroundings
 
 CODE = b"code of this process"
 runs = 0  # workshops opened in this process

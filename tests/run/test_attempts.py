@@ -25,9 +25,9 @@ from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.executors.threads import ThreadExecutor
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Done, Interrupted, Job, Result, TaskSpec, TimedOut, pack_result
-from flowcore.run.launching import WorkerProcess
 from flowcore.run.pool import Pool
-from flowcore.run.wire import Channel
+from flowcore.run.workers.launching import WorkerProcess
+from flowcore.run.workers.wire import Channel
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import open_store
 from flowcore.testing import FakeClock

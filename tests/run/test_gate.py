@@ -16,7 +16,7 @@ import pytest
 import flowcore as fc
 from flowcore import machine
 from flowcore.plan.prefetch import UNKNOWN
-from flowcore.run import launching
+from flowcore.run.workers import launching
 from flowcore.store.directory import open_store
 from flowcore.testing import FakeClock, FakeDevices, ScriptedExecutor
 

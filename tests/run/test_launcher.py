@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowcore.run.launcher import remove_spool
-from flowcore.run.launching import LauncherProcess, WorkerProcess
+from flowcore.run.workers.launching import LauncherProcess, WorkerProcess
 from tests.run.driving import DEADLINE, have_ended, watch_end
 
 

@@ -12,9 +12,9 @@ import pytest
 
 import flowcore as fc
 from flowcore.plan.records import references
+from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.job import Done, Failed, Interrupted, Job, Keep, Lost, Result, Skipped, TaskSpec
 from flowcore.run.perform import Workplace, current, perform
-from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import StoreRun, open_store
 from flowcore.testing import FaultyDisk

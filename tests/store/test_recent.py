@@ -16,10 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from flowcore.run.cell.meter import Meter
+from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.job import Done, Failed, Job, Keep, Result, TaskSpec
-from flowcore.run.meter import Meter
 from flowcore.run.perform import Workplace, perform
-from flowcore.run.slot import LocalSlot
 from flowcore.store.codecs import Codec
 from flowcore.store.directory import StoreRun, open_store
 from flowcore.store.recent import Recent

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 METADATA: Final = "ro-crate-metadata.json"
 WORKFLOW: Final = "flow.json"
-_CONTEXT: Final = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/context"]
+_CONTEXT: Final = ["https://w3id.org/ro/crate/1.1/context", "https://w3id.org/ro/terms/workflow-run/cell/context"]
 _PROFILES: Final = (
     ("https://w3id.org/ro/wfrun/process/0.5", "Process Run Crate", "0.5"),
     ("https://w3id.org/ro/wfrun/workflow/0.5", "Workflow Run Crate", "0.5"),

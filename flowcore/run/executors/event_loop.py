@@ -34,16 +34,16 @@ from flowcore.errors import BlockedLoop, Skip
 from flowcore.notices import notice
 from flowcore.plan.encode import ValueGone
 from flowcore.plan.records import references
-from flowcore.run.call import Stage, unreadable
+from flowcore.run.cell.call import Stage, unreadable
+from flowcore.run.cell.context import Context, current
+from flowcore.run.cell.failure import describe
+from flowcore.run.cell.pages import Pages
+from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.columns import add, plain
-from flowcore.run.context import Context, current
 from flowcore.run.executors.watchdog import Watchdog
-from flowcore.run.failure import describe
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Record, Result, Skipped, TaskSpec, TimedOut
-from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, keep_result, started_over
-from flowcore.run.slot import LocalSlot
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 

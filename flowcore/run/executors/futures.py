@@ -1,7 +1,7 @@
 """Any `concurrent.futures.Executor` as a carrier of cells: loky, mpi4py, a stock pool.
 
 The executor is the user's: it is neither started nor shut down here. Its workers get
-bytes and give bytes (`run/far.py`), so nothing of ours has to be pickled by it but two
+bytes and give bytes (`run/executors/far.py`), so nothing of ours has to be pickled by it but two
 names. What it cannot do, we cannot give: when one of its workers dies, most executors
 fail every future at once and take no more; cells in flight then end as died, and the
 crash budget decides.
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from concurrent.futures import CancelledError, Executor, Future
 
-from flowcore.run.far import Place, pack_far, perform_far
+from flowcore.run.executors.far import Place, pack_far, perform_far
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Done, Interrupted, Job, Result, TaskSpec, loads, unpack_result
 

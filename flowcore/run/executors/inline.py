@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import cast
 
-from flowcore.run.breakpoints import hint, offer, was_left, withdraw
+from flowcore.run.cell.breakpoints import hint, offer, was_left, withdraw
+from flowcore.run.cell.pages import Pages
+from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failed, Interrupted, Job, Result, TaskSpec
-from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.signals import as_by_hand
-from flowcore.run.slot import LocalSlot
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 

@@ -25,18 +25,18 @@ from functools import partial
 
 from flowcore import clock
 from flowcore.run import proc
-from flowcore.run.comparing import changed
-from flowcore.run.desks import Desk, Waiting
-from flowcore.run.hiring import Hiring
+from flowcore.run.cell.comparing import changed
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Failed, Interrupted, Job, Result, TaskSpec, TimedOut, unpack_result
-from flowcore.run.launching import Ending, WorkerProcess
-from flowcore.run.parcels import FEW_CELLS, Pace, Parcel, attempts_of, narrowed, parted, seconds_of, settle
 from flowcore.run.pool import acquire, release
-from flowcore.run.seating import Seating
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.desks import Desk, Waiting
+from flowcore.run.workers.hiring import Hiring
+from flowcore.run.workers.launching import Ending, WorkerProcess
+from flowcore.run.workers.parcels import FEW_CELLS, Pace, Parcel, attempts_of, narrowed, parted, seconds_of, settle
+from flowcore.run.workers.seating import Seating
+from flowcore.run.workers.surroundings import Surroundings
 
-WORKSHOP = "flowcore.run.workshop:open_workshop"
+WORKSHOP = "flowcore.run.workers.workshop:open_workshop"
 
 
 class ProcessExecutor:

@@ -23,7 +23,7 @@ from typing import Protocol, runtime_checkable
 
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Job, TaskSpec
-from flowcore.run.surroundings import Surroundings
+from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 
 

@@ -19,11 +19,11 @@ from functools import partial
 from queue import SimpleQueue
 
 from flowcore import clock
+from flowcore.run.cell.pages import Pages
+from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Done, Interrupted, Job, Metric, Printed, Result, TaskSpec, TimedOut, Warned
-from flowcore.run.pages import Pages
 from flowcore.run.perform import Workplace, perform
-from flowcore.run.slot import LocalSlot
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 

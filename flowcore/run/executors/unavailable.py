@@ -6,7 +6,7 @@ thread left for one, that is the end of its cells, and of nobody else's.
 
 from __future__ import annotations
 
-from flowcore.run.failure import describe
+from flowcore.run.cell.failure import describe
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Failed, Job, TaskSpec
 

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Protocol
 
-from flowcore.run.failure import is_library, is_ours
+from flowcore.run.cell.failure import is_library, is_ours
 
 LOOK = 0.25  # seconds between two looks
 _LOOKS = 3  # in a row, from the first that finds a step running

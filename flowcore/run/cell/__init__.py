@@ -1,0 +1,1 @@
+"""What a cell has around it while it runs, wherever that is."""

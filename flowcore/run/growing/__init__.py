@@ -1,0 +1,1 @@
+"""Flows that tasks return, drawn into the run in their place (contract K30)."""

@@ -1,0 +1,1 @@
+"""What becomes of what executors post: values, failures, skips, retries."""

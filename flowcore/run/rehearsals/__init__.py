@@ -1,0 +1,1 @@
+"""A run without running: what would be executed, and why."""

@@ -1,0 +1,1 @@
+"""Cells that are handed out before their inputs are there (contract W5b)."""

@@ -1,0 +1,1 @@
+"""What the journal, observers and messages are told of a run."""

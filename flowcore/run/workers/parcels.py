@@ -1,0 +1,182 @@
+"""What is with whom, and how much fits in a message. Pure: no process, no clock.
+
+A *parcel* is one message of cells that a worker was handed, with the attempts of it that
+have not ended. A worker has two at most (contract W4). *Pace* is what cells of a task have
+cost lately, and turns that into the size of the next message: about 20 ms of work, shared
+evenly, at most so many times what has been seen of the task before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import field
+
+from flowcore.dataclass import dataclass
+from flowcore.run.growing.grown import Grown
+from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Metric, Printed, Result, Skipped, Warned
+
+MESSAGE_SECONDS = 0.020  # of work, aimed at in one message
+LONG_SECONDS = 0.050  # a cell that takes longer goes singly, to an idle worker
+FEW_CELLS = 64  # a worker; with more that are ready, what workers hold does not matter to an even share
+MOST_CELLS = 4096  # in one message
+_TRUSTED = 8  # cells that count as measured where an earlier run has measured them: the code may have changed since
+_GROWTH = 8  # a message holds at most so many times the cells of its task measured before
+
+
+@dataclass(slots=True, kw_only=True)
+class Parcel:
+    """Cells with a worker, and the attempts among them that have not ended."""
+
+    serial: int
+    job: Job
+    short: bool  # expected to be over within a moment, so that another may wait behind it
+    open: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.open = set(self.job.attempts)
+
+
+def parted(job: Job, attempts: Collection[int]) -> tuple[Job | None, list[int]]:
+    """Give the cells of these attempts: as a job that may go out again, None if it is empty, and those that ride.
+
+    A rider does not go out a second time: whoever sent it knows by then what its inputs are.
+    """
+    first = job.riders.first if job.riders is not None else len(job.attempts)
+    if first == len(attempts) == len(job.attempts):
+        return job, []
+    places = [i for i, attempt in enumerate(job.attempts[:first]) if attempt in attempts]
+    riders = [attempt for attempt in job.attempts[first:] if attempt in attempts]
+    return job.pick(places) if places else None, riders
+
+
+def attempts_of(result: Result) -> Sequence[int]:
+    """Give the attempts that `result` ends.
+
+    Raises
+    ------
+    ValueError
+        If a worker has no business to report this, or its columns do not fit together.
+    """
+    match result:
+        case Done():
+            count = len(result.attempts)
+            whole = (result.records, result.components, result.seconds)
+            partial = (result.peaks, result.classes, result.elements)
+            fits = len(result.times) in (0, 3 * count) and all(len(c) in (0, count) for c in partial)
+            if not fits or any(len(c) != count for c in whole):
+                raise ValueError("columns of unequal length")
+            return result.attempts
+        case Failed() | Skipped() | Lost() | Grown():
+            return (result.attempt,)
+        case Interrupted():
+            return result.attempts
+        case Printed() | Warned() | Metric():
+            return ()
+        case _:
+            raise ValueError(f"not for a worker to say: {type(result).__name__}")
+
+
+def seconds_of(results: Iterable[Result]) -> float:
+    """Give the seconds that user functions took in these results."""
+    total = 0.0
+    for result in results:
+        if isinstance(result, Done):
+            total += sum(result.seconds)
+        elif isinstance(result, Failed | Skipped | Grown):
+            total += result.seconds
+    return total
+
+
+def settle(parcels: Sequence[Parcel], attempts: Sequence[int]) -> list[int] | None:
+    """End attempts. None: all of them were open, each once; else those that were."""
+    for parcel in parcels:
+        if parcel.open.issuperset(attempts):
+            before = len(parcel.open)
+            parcel.open.difference_update(attempts)
+            return None if before - len(parcel.open) == len(attempts) else list(dict.fromkeys(attempts))
+    ended = []
+    for attempt in attempts:
+        for parcel in parcels:
+            if attempt in parcel.open:
+                parcel.open.discard(attempt)
+                ended.append(attempt)
+                break
+    return ended
+
+
+def narrowed(result: Result, attempts: Sequence[int]) -> Result | None:
+    """Give `result` for these attempts alone; None if none are left (W8: late messages are dropped)."""
+    if not attempts:
+        return None
+    if isinstance(result, Interrupted):
+        return Interrupted(attempts=list(attempts))
+    if not isinstance(result, Done):
+        return result
+    at = [result.attempts.index(attempt) for attempt in attempts]
+    return Done(
+        attempts=list(attempts),
+        records=[result.records[i] for i in at],
+        components=[result.components[i] for i in at],
+        seconds=[result.seconds[i] for i in at],
+        peaks=[result.peaks[i] for i in at] if result.peaks else [],
+        classes=[result.classes[i] for i in at] if result.classes else [],
+        elements=[result.elements[i] for i in at] if result.elements else [],
+        refusals=[refusal for refusal in result.refusals if refusal[0] in attempts],
+        same=[same for same in result.same if same[0] in attempts],
+        times=[told for i in at for told in result.times[3 * i : 3 * i + 3]],
+        workers=[result.workers[i] for i in at] if result.workers else [],
+    )
+
+
+class Pace:
+    """What cells of each task cost, learnt from their results."""
+
+    def __init__(self) -> None:
+        self._cost: dict[int, float] = {}
+        self._seen: dict[int, int] = {}
+
+    def expect(self, task: int, seconds: float) -> None:
+        """Cells of `task` took so many `seconds` each in earlier runs; 0: nobody knows. For a first message."""
+        if seconds > 0.0:
+            self._cost[task] = seconds
+            self._seen[task] = _TRUSTED
+
+    def learn(self, task: int, seconds: float, cells: int) -> None:
+        """`cells` cells of `task` took `seconds` altogether."""
+        if cells <= 0:
+            return
+        self._seen[task] = self._seen.get(task, 0) + cells
+        new = max(seconds, 0.0) / cells
+        old = self._cost.get(task)
+        if old is None:
+            self._cost[task] = new
+        elif new > old:
+            self._cost[task] = (old + new) / 2
+        else:  # the first cells of a task are the slow ones: come down by orders of magnitude
+            self._cost[task] = max((old * new) ** 0.5, new)
+
+    def cost(self, task: int) -> float | None:
+        """Give the seconds a cell of `task` is expected to take; None: not known."""
+        return self._cost.get(task)
+
+    def short(self, task: int) -> bool:
+        """Tell whether cells of `task` are known to be quick enough to queue behind others."""
+        cost = self._cost.get(task)
+        return cost is not None and cost <= LONG_SECONDS
+
+    def cells(self, task: int, ready: int, workers: int, held: Sequence[int] = ()) -> int:
+        """Give the cells of `task` for one message, if `ready` are to be shared by `workers`.
+
+        With what each worker holds already, the one with least is brought to its share: a few
+        cells go out in one message a worker, and not in ever smaller ones.
+        """
+        share = -(-(ready + sum(held)) // max(1, workers)) - min(held, default=0)
+        return max(1, min(self.fit(task), share, ready)) if ready else 0
+
+    def fit(self, task: int) -> int:
+        """Give the most cells of `task` for one message."""
+        cost = self._cost.get(task)
+        if cost is None or cost > LONG_SECONDS:
+            return 1
+        fit = int(MESSAGE_SECONDS / cost) if cost > MESSAGE_SECONDS / MOST_CELLS else MOST_CELLS
+        return max(1, min(fit, MOST_CELLS, _GROWTH * self._seen[task]))
