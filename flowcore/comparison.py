@@ -15,9 +15,9 @@ from flowcore.dataclass import dataclass
 from flowcore.declare.node import HIDDEN
 from flowcore.errors import PickleNotAllowed, ValueLost, ValueReleased
 from flowcore.history import RecordedRun, open_run
-from flowcore.inspect.deviating import CellDifference
+from flowcore.inspect.causes.deviating import CellDifference
 from flowcore.inspect.html import heading, table
-from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.recordings.recorded import Recorded
 from flowcore.plan.closeness import deviation
 from flowcore.store.cache import Hit
 from flowcore.store.history import Answered

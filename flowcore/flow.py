@@ -21,15 +21,15 @@ from flowcore.declare.site import at_users_line, user_site
 from flowcore.declare.task import CANVAS, Canvas
 from flowcore.errors import ForeignReference, GraphError, RunFailed, WiringMismatch
 from flowcore.inspect.html import flow_html
-from flowcore.inspect.network import node_network
-from flowcore.inspect.pictured import Pictured
+from flowcore.inspect.networks.network import node_network
+from flowcore.inspect.pictures.pictured import Pictured
 from flowcore.settings import RunOptions, Settings
 
 if TYPE_CHECKING:
     import networkx as nx
 
-    from flowcore.inspect.plan import Plan
-    from flowcore.inspect.why import Why
+    from flowcore.inspect.causes.why import Why
+    from flowcore.inspect.outlooks.plan import Plan
     from flowcore.overrule import Accepted
     from flowcore.result import Run
 
@@ -181,7 +181,7 @@ class Flow(Sapling, Pictured):
         return f"<Flow {self.name!r}: {count} node{'' if count == 1 else 's'}>"
 
     def _repr_html_(self) -> str:
-        from flowcore.inspect.draw import picture  # most flows are not looked at
+        from flowcore.inspect.pictures.draw import picture  # most flows are not looked at
 
         drawn = picture(self.graph, title="") if len(self.nodes) <= _PICTURED else ""
         return flow_html(self.name, self.nodes, drawn)
@@ -190,7 +190,7 @@ class Flow(Sapling, Pictured):
         nodes = node_network(self.name, self.nodes)
         if not cells:
             return nodes
-        from flowcore.inspect.cell_network import drawn_cells  # few flows are looked at so closely
+        from flowcore.inspect.networks.cell_network import drawn_cells  # few flows are looked at so closely
 
         return drawn_cells(nodes, self.nodes)
 

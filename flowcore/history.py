@@ -14,14 +14,14 @@ from flowcore import clock
 from flowcore.declare.node import HIDDEN
 from flowcore.errors import UnknownNode, UnknownRun, nearest
 from flowcore.grid import Grid
-from flowcore.inspect.brief import CellInfo, RunInfo, in_short, number_of
 from flowcore.inspect.failures import FailedCell
 from flowcore.inspect.inspected import Inspected
-from flowcore.inspect.loops import peek
-from flowcore.inspect.nodeinfo import NodeInfo
-from flowcore.inspect.pictured import Pictured
-from flowcore.inspect.recorded import Recorded, names_some
-from flowcore.inspect.run_network import recorded_cells, recorded_network
+from flowcore.inspect.networks.run_network import recorded_cells, recorded_network
+from flowcore.inspect.pictures.pictured import Pictured
+from flowcore.inspect.recordings.brief import CellInfo, RunInfo, in_short, number_of
+from flowcore.inspect.recordings.loops import peek
+from flowcore.inspect.recordings.nodeinfo import NodeInfo
+from flowcore.inspect.recordings.recorded import Recorded, names_some
 from flowcore.inspect.summary import summary
 from flowcore.run.books import Counts
 from flowcore.run.job import Failure

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 from flowcore.declare.node import Node
 from flowcore.errors import UnknownNode
-from flowcore.inspect.past import Past
-from flowcore.inspect.plan import Plan, plan_of
-from flowcore.inspect.why import Explainer, Why
+from flowcore.inspect.causes.why import Explainer, Why
+from flowcore.inspect.outlooks.plan import Plan, plan_of
+from flowcore.inspect.recordings.past import Past
 from flowcore.plan.graph import Graph
 from flowcore.run.rehearsals.asked import Asked
 from flowcore.run.rehearsals.rehearsal import Rehearsal

@@ -18,8 +18,8 @@ from flowcore import clock
 from flowcore.dataclass import dataclass
 from flowcore.doubts import NothingToAccept
 from flowcore.errors import BadOption
-from flowcore.inspect.past import LOOKED_AT, Past, PastCell
-from flowcore.inspect.why import Explainer
+from flowcore.inspect.causes.why import Explainer
+from flowcore.inspect.recordings.past import LOOKED_AT, Past, PastCell
 from flowcore.outlook import rehearsed
 from flowcore.run.rehearsals.rehearsal import Rehearsal
 from flowcore.run.rehearsals.verdict import Verdict

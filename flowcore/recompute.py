@@ -17,7 +17,7 @@ from dataclasses import asdict, replace
 from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption
 from flowcore.events import Event
-from flowcore.inspect.deviating import CellDifference
+from flowcore.inspect.causes.deviating import CellDifference
 from flowcore.outlook import rehearsed
 from flowcore.plan.closeness import deviation
 from flowcore.plan.encode import BadRecord, ValueGone

@@ -22,7 +22,7 @@ from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.node import Gathered
 from flowcore.declare.seat import StartOver
 from flowcore.errors import FlowcoreError, FlowcoreWarning, ValueLost, ValueReleased
-from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.recordings.recorded import Recorded
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
 from flowcore.plan.code import forget

@@ -21,12 +21,12 @@ from flowcore.errors import (
     ValueReleased,
 )
 from flowcore.grid import Grid
-from flowcore.inspect.earlier import Earlier
+from flowcore.inspect.causes.earlier import Earlier
 from flowcore.inspect.failures import FailedCell, debugging, failures_told, replay, undone
 from flowcore.inspect.html import run_html
 from flowcore.inspect.inspected import Inspected
-from flowcore.inspect.loops import peek
-from flowcore.inspect.pictured import Pictured
+from flowcore.inspect.pictures.pictured import Pictured
+from flowcore.inspect.recordings.loops import peek
 from flowcore.inspect.summary import summary
 from flowcore.plan.encode import BadRecord, ValueGone
 from flowcore.plan.graph import Graph
@@ -43,7 +43,7 @@ from flowcore.targets import Drawn, asked_of, split_id, target
 if TYPE_CHECKING:
     import networkx as nx
 
-    from flowcore.inspect.recorded import Recorded
+    from flowcore.inspect.recordings.recorded import Recorded
 
 
 class Run(Pictured, Inspected):
@@ -182,7 +182,7 @@ class Run(Pictured, Inspected):
         return replay(self.flow, self._now, (node.number, number))
 
     def _network(self, *, cells: bool) -> nx.DiGraph[str]:
-        from flowcore.inspect.run_network import live_cells, live_network  # most runs are not looked at
+        from flowcore.inspect.networks.run_network import live_cells, live_network  # most runs are not looked at
 
         session = self._session
         recorded = self._now if session.store_run.writable else None
@@ -197,7 +197,7 @@ class Run(Pictured, Inspected):
         if not self._session.store_run.writable:
             raise UnknownRun(run=self.id, store=str(self._session.store.root))
         if self._recorded is None:
-            from flowcore.inspect.recorded import Recorded  # as above
+            from flowcore.inspect.recordings.recorded import Recorded  # as above
 
             self._recorded = Recorded(self._session.store, self.id)
         self._recorded.catch_up()

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flowcore as fc
-from flowcore.inspect.why import Explainer
+from flowcore.inspect.causes.why import Explainer
 from flowcore.outlook import rehearsed
 from flowcore.run.rehearsals.verdict import Verdict
 from flowcore.settings import Settings

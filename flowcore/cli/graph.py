@@ -12,7 +12,7 @@ from flowcore.cli.parser import Parser, Usage, add_json, choice
 from flowcore.cli.printing import document, name
 from flowcore.errors import shorten
 from flowcore.flow import Flow
-from flowcore.inspect.pictured import FORMATS
+from flowcore.inspect.pictures.pictured import FORMATS
 from flowcore.store.handout import hand_out
 
 Graph = Any  # a networkx.DiGraph: only its mappings are used here

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from flowcore.cli.parser import Parser, add_json, add_store
 from flowcore.cli.printing import document, duration, name, table
 from flowcore.history import runs
-from flowcore.inspect.brief import RunInfo
+from flowcore.inspect.recordings.brief import RunInfo
 from flowcore.settings import Settings, whole
 
 _SHOWN = 20

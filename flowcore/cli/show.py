@@ -12,9 +12,9 @@ from flowcore.cli.printing import document, duration, name, plain, table
 from flowcore.cli.runs import began
 from flowcore.errors import FlowcoreError, ValueLost, ValueReleased
 from flowcore.history import RecordedRun, open_run, runs
-from flowcore.inspect.brief import CellInfo
 from flowcore.inspect.failures import FailedCell
-from flowcore.inspect.loops import step_told
+from flowcore.inspect.recordings.brief import CellInfo
+from flowcore.inspect.recordings.loops import step_told
 from flowcore.settings import Settings
 
 _NEWEST = "last"

@@ -12,8 +12,8 @@ from flowcore.cli.parser import Parser, add_json, add_store
 from flowcore.cli.printing import plain, tell
 from flowcore.cli.show import opened
 from flowcore.history import RecordedRun
-from flowcore.inspect.following import Following
-from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.recordings.following import Following
+from flowcore.inspect.recordings.recorded import Recorded
 from flowcore.progress import view_here
 from flowcore.progress.afar import PAUSE, show
 from flowcore.settings import Settings

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from flowcore.declare.node import Axis, Node
 from flowcore.errors import FlowcoreError, shorten
-from flowcore.inspect.network import cell_count
+from flowcore.inspect.networks.network import cell_count
 
 if TYPE_CHECKING:
     from flowcore.run.books import Counts

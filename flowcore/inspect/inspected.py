@@ -15,10 +15,10 @@ from flowcore.store.handout import hand_out
 if TYPE_CHECKING:
     import networkx as nx
 
-    from flowcore.inspect.critical import CriticalPath
     from flowcore.inspect.failures import FailedCell
-    from flowcore.inspect.recorded import Recorded
-    from flowcore.inspect.timeline import Timeline
+    from flowcore.inspect.recordings.recorded import Recorded
+    from flowcore.inspect.timing.critical import CriticalPath
+    from flowcore.inspect.timing.timeline import Timeline
 
 
 Format: TypeAlias = Literal["chrome", "wfformat", "rocrate"]
@@ -55,13 +55,13 @@ class Inspected:
         >>> [span.cell for span in run.timeline()]
         ['total']
         """
-        from flowcore.inspect.timeline import Timeline
+        from flowcore.inspect.timing.timeline import Timeline
 
         return Timeline(self._now, self.seconds)
 
     def critical_path(self: _Read) -> CriticalPath:
         """Give the chain of cells that decided how long the run took, and what each waited for."""
-        from flowcore.inspect.timeline import Timeline
+        from flowcore.inspect.timing.timeline import Timeline
 
         return Timeline(self._now, self.seconds).critical_path
 
@@ -83,7 +83,7 @@ class Inspected:
         """
         from flowcore.inspect.exports.rocrate import write_rocrate
         from flowcore.inspect.exports.wfformat import write_wfformat
-        from flowcore.inspect.timeline import Timeline
+        from flowcore.inspect.timing.timeline import Timeline
 
         timeline = Timeline(self._now, self.seconds)
         match format:

@@ -1,6 +1,6 @@
 """A run of another process, shown as its own would show it.
 
-Owns the loop that asks a :class:`~flowcore.inspect.following.Following` what is new, a few
+Owns the loop that asks a :class:`~flowcore.inspect.recordings.following.Following` what is new, a few
 times a second, and hands it to a view. Uses under a hundredth of a processor while
 nothing happens.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from flowcore import clock
 from flowcore.events import Printed, RunStarted
-from flowcore.inspect.following import Following
+from flowcore.inspect.recordings.following import Following
 from flowcore.progress.tally import Tally
 from flowcore.progress.watch import View
 

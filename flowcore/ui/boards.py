@@ -15,8 +15,8 @@ from flowcore import clock
 from flowcore.errors import shorten
 from flowcore.events import Event, Printed, RunStarted
 from flowcore.history import RecordedRun
-from flowcore.inspect.following import Following
-from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.recordings.following import Following
+from flowcore.inspect.recordings.recorded import Recorded
 from flowcore.progress.tally import Tally
 from flowcore.store.directory import Store
 

@@ -97,30 +97,33 @@ WAITING: dict[str, tuple[set[str], str]] = {
     "flowcore.optionfiles": ({"tomllib"}, "5 ms, and only a project that keeps options in a file has use for it"),
     "flowcore.flow": (
         {"flowcore.result", "flowcore.outlook", "flowcore.overrule", "flowcore.run.workers.foresight"}
-        | {"flowcore.inspect.cell_network", "flowcore.inspect.draw"},
+        | {"flowcore.inspect.networks.cell_network", "flowcore.inspect.pictures.draw"},
         "a flow is drawn, and shown, without anything that runs or judges it, or looks at its cells",
     ),
-    "flowcore.inspect.earlier": ({"flowcore.inspect.past"}, "older runs are read for few nodes of few flows"),
-    "flowcore.inspect.pictured": (
-        {"flowcore.inspect.draw", "flowcore.inspect.dot", "flowcore.inspect.mermaid"},
+    "flowcore.inspect.causes.earlier": (
+        {"flowcore.inspect.recordings.past"},
+        "few nodes of few flows need older runs",
+    ),
+    "flowcore.inspect.pictures.pictured": (
+        {"flowcore.inspect.pictures.draw", "flowcore.inspect.pictures.dot", "flowcore.inspect.pictures.mermaid"},
         "most flows and runs are not looked at",
     ),
     "flowcore.inspect.inspected": (
         {
-            "flowcore.inspect.timeline",
+            "flowcore.inspect.timing.timeline",
             "flowcore.inspect.report.page",
             "flowcore.inspect.exports.rocrate",
             "flowcore.inspect.exports.wfformat",
         },
         "a run is looked at by few who hold it",
     ),
-    "flowcore.inspect.timeline": ({"flowcore.inspect.exports.chrome"}, "few timelines are exported"),
+    "flowcore.inspect.timing.timeline": ({"flowcore.inspect.exports.chrome"}, "few timelines are exported"),
     "flowcore.inspect.html": ({"html"}, "its table of entities takes 2 ms, and only what is shown needs it"),
     "flowcore.plugins": ({"importlib.metadata"}, "15 ms, with email and zipfile, and few runs name a plugin"),
     "flowcore.replay": ({"concurrent.futures"}, "10 ms, for a coroutine in a notebook"),
     "flowcore.history": ({"flowcore.replay"}, "a run is looked at without anything that prepares or calls a task"),
     "flowcore.result": (
-        {"flowcore.inspect.recorded", "flowcore.inspect.run_network", "flowcore.replay"},
+        {"flowcore.inspect.recordings.recorded", "flowcore.inspect.networks.run_network", "flowcore.replay"},
         "a run reads its own journal only for who looks at it",
     ),
     "flowcore.run.perform": (

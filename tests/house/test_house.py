@@ -104,7 +104,7 @@ def test_heavy_libraries_have_owners() -> None:
         ("def f():\n    import numpy", "flowcore.declare.task"),
         ("def f():\n    import asyncio", "flowcore.run.engine"),
         ("import msgpack", "flowcore.declare.task"),
-        ("class A:\n    import networkx", "flowcore.inspect.network"),
+        ("class A:\n    import networkx", "flowcore.inspect.networks.network"),
     ],
 )
 def test_heavy_imports_are_found(source: str, module: str) -> None:

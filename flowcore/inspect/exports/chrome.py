@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from os import PathLike
 from typing import Any, Protocol
 
-from flowcore.inspect.attempts import ENDS, Attempts
-from flowcore.inspect.lanes import Lane, Span
+from flowcore.inspect.timing.attempts import ENDS, Attempts
+from flowcore.inspect.timing.lanes import Lane, Span
 from flowcore.store.handout import hand_out
 
 _PID = 1

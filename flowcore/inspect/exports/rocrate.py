@@ -22,8 +22,8 @@ from urllib.parse import quote
 
 from flowcore.errors import shorten
 from flowcore.inspect.exports.steps import Step, steps_of
-from flowcore.inspect.recorded import Recorded
-from flowcore.inspect.timeline import Timeline
+from flowcore.inspect.recordings.recorded import Recorded
+from flowcore.inspect.timing.timeline import Timeline
 from flowcore.store.fs import DISK
 from flowcore.store.handout import hand_out
 

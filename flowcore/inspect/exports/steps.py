@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from flowcore.dataclass import dataclass
 from flowcore.errors import FlowcoreError
-from flowcore.inspect.recorded import Recorded
-from flowcore.inspect.timeline import Timeline
+from flowcore.inspect.recordings.recorded import Recorded
+from flowcore.inspect.timing.timeline import Timeline
 from flowcore.plan.encode import BadRecord, references
 from flowcore.plan.sketch import sketch
 from flowcore.store.cache import Hit

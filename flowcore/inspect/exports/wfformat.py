@@ -19,8 +19,8 @@ from typing import Any, Final
 
 from flowcore.errors import shorten
 from flowcore.inspect.exports.steps import Step, steps_of
-from flowcore.inspect.recorded import Recorded
-from flowcore.inspect.timeline import Timeline
+from flowcore.inspect.recordings.recorded import Recorded
+from flowcore.inspect.timing.timeline import Timeline
 from flowcore.store.handout import hand_out
 
 VERSION: Final = "1.5"

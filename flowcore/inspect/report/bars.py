@@ -14,7 +14,7 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any, Final
 
-from flowcore.inspect.timeline import Timeline
+from flowcore.inspect.timing.timeline import Timeline
 
 if TYPE_CHECKING:
     import numpy as np

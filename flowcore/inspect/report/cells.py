@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from flowcore.declare.node import label_told
 from flowcore.errors import FlowcoreError, ValueLost, ValueReleased, shorten
-from flowcore.inspect.attempts import Attempts
-from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.recordings.recorded import Recorded
 from flowcore.inspect.report.thumbnails import thumbnail
+from flowcore.inspect.timing.attempts import Attempts
 from flowcore.plan.encode import BadRecord
 from flowcore.plan.sketch import sketch
 from flowcore.store.output import read_output

@@ -8,8 +8,8 @@ gone through: `flow.why` does that for one cell.
 from __future__ import annotations
 
 from flowcore.errors import shorten
-from flowcore.inspect.differences import changes, text_diff
-from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.causes.differences import changes, text_diff
+from flowcore.inspect.recordings.recorded import Recorded
 from flowcore.store.history import read_beginning, run_paths
 from flowcore.store.sources import read_source
 

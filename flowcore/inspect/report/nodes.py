@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from flowcore.errors import shorten
-from flowcore.inspect.differences import value_told
-from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.causes.differences import value_told
+from flowcore.inspect.recordings.recorded import Recorded
 from flowcore.inspect.report.cells import NAME, Cells, labels_of
 from flowcore.inspect.report.grounds import grounds, run_before
 

@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowcore import clock
 from flowcore.errors import FlowcoreError, shorten
-from flowcore.inspect.draw import picture
 from flowcore.inspect.failures import FailedCell
-from flowcore.inspect.folding import folded
-from flowcore.inspect.loops import step_told
-from flowcore.inspect.recorded import Recorded
+from flowcore.inspect.pictures.draw import picture
+from flowcore.inspect.pictures.folding import folded
+from flowcore.inspect.recordings.loops import step_told
+from flowcore.inspect.recordings.recorded import Recorded
 from flowcore.inspect.report.bars import FEW, critical_places, timeline_facts
 from flowcore.inspect.report.cells import NAME, TEXT, Cells
 from flowcore.inspect.report.nodes import nodes_facts, shown_nodes
 from flowcore.inspect.report.summed import summed
-from flowcore.inspect.timeline import Timeline
+from flowcore.inspect.timing.timeline import Timeline
 
 if TYPE_CHECKING:
     import networkx as nx

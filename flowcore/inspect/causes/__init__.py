@@ -1,0 +1,1 @@
+"""Why a cell runs, and in what two cells differ."""
