@@ -28,7 +28,7 @@ from flowcore.inspect.report.page import json_block
 from flowcore.inspect.report.thumbnails import thumbnail
 from tests.browsing import Browser, browsing
 from tests.inspect import nasty
-from tests.inspect.recordings import Ran, Recording, node, recorded
+from tests.inspect.recordings.made import Ran, Recording, node, recorded
 
 
 def wave(size: int, rate: float) -> np.ndarray[Any, Any]:

@@ -12,7 +12,7 @@ import networkx as nx
 import pytest
 
 import flowcore as fc
-from tests.inspect import recordings
+from tests.inspect.recordings import made as recordings
 
 
 @fc.io

@@ -14,7 +14,7 @@ import flowcore as fc
 from flowcore.inspect.timing.critical import ready_of
 from flowcore.inspect.timing.lanes import packed_lanes
 from flowcore.plan.cells import Link, Space, Span
-from tests.inspect.recordings import Recording, node, recorded
+from tests.inspect.recordings.made import Recording, node, recorded
 
 CHAIN = Recording(
     axes=[("x", [1, 2])],
