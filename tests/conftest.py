@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +23,26 @@ settings.register_profile(
 settings.register_profile("long", parent=settings.get_profile("ci"), derandomize=False, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
+# A shell starts what it puts into the background deaf to Ctrl-C, and so would be all that tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 PATIENCE = 10.0  # seconds that a thread of a finished run may take to end; only turns a leak into a failure
 SPARE_FILES = 32  # descriptors of a launcher and its workers, which wait for the next run
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have all processes that share the tests order sets alike: each must collect the same tests in the same order."""
+    if hasattr(config, "workerinput"):
+        del os.environ["PYTHONHASHSEED"]  # what a test starts has an order of its own
+    elif config.getoption("numprocesses", None):
+        os.environ.setdefault("PYTHONHASHSEED", str(random.randrange(2**32)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a test whose name has an address in it: those who share the tests could not agree on it."""
+    wrong = [item.nodeid for item in items if " at 0x" in item.nodeid]
+    if wrong:
+        raise pytest.UsageError(f"name the parameters of {wrong[0]}: this name is another one in each process")
 
 
 def own_threads() -> set[threading.Thread]:

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from flowcore.run import pool
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.job import Job
 from flowcore.run.workers.parcels import Pace
+from tests.ahead import Ahead
 from tests.drawings import Model, Step, drawn
 from tests.oracle import agrees, lines, run
 from tests.programs import programs
@@ -61,6 +61,12 @@ def said(log: Path) -> Counter[str]:
     text = log.read_text() if log.exists() else ""
     log.write_text("")
     return Counter(text.split())
+
+
+def until_said(run: fc.Run, log: Path, what: str) -> None:
+    """Wait until a cell of a run has said something."""
+    while not log.exists() or what not in log.read_text().split():
+        assert not run.wait(0.01), "the run ended before"
 
 
 def say(what: object) -> None:
@@ -107,11 +113,12 @@ def poison(x: int) -> int:
     return x - 1
 
 
-@fc.compute(timeout=0.5)
+@fc.compute(timeout=100.0)
 def slow(x: int) -> int:
-    """Hang at one number."""
-    while x == 5:
-        time.sleep(0.1)
+    """Hang at one number, and say so."""
+    if x == 5:
+        say(x)
+        signal.pause()
     return x - 1
 
 
@@ -280,9 +287,14 @@ def test_a_failure_in_mid_ride_is_that_cells(store: Path, log: Path) -> None:
 
 @pytest.mark.contract("F12")
 @pytest.mark.usefixtures("forced")
-def test_a_rider_has_its_own_time(store: Path) -> None:
+def test_a_rider_has_its_own_time(store: Path, log: Path) -> None:
     """The one that hangs is ended, and those before it count."""
-    found = go(chain(slow, 10, 10), store)
+    with Ahead() as ahead:
+        found = chain(slow, 10, 10).start(store=store, workers=2, progress=False)
+        until_said(found, log, "5")
+        ahead.put_forward(100.0, found)
+        with pytest.raises(fc.RunFailed):
+            found.wait(60.0)
 
     assert ["n5"] == [failure.cell for failure in found.failures]
     assert 5 == found["n4"]
@@ -316,12 +328,14 @@ def test_nobody_rides_who_is_counted(store: Path, messages: list[tuple[int, int]
 @pytest.mark.usefixtures("forced")
 def test_a_run_that_is_stopped_in_mid_ride_goes_on_from_there(store: Path, log: Path) -> None:
     """What had ended is kept, nothing is done twice."""
+    gate = Path(str(log) + ".go")
+    os.mkfifo(gate)
     flow = chain(waiting, 10, 10)
     found = flow.start(store=store, workers=1, progress=False)
-    while not log.exists() or "5" not in log.read_text().split():
-        found.wait(0.02)
+    until_said(found, log, "5")
     found.cancel()
-    Path(str(log) + ".go").touch()
+    gate.write_bytes(b"on")
+    gate.unlink()
     with pytest.raises((fc.RunFailed, fc.ValueLost)):
         found.wait(60.0)
         found["n9"]
@@ -333,8 +347,8 @@ def test_a_run_that_is_stopped_in_mid_ride_goes_on_from_there(store: Path, log: 
 
 @fc.compute
 def waiting(x: int) -> int:
-    """Wait at one number until told to go on."""
+    """Wait at one number until told to go on, by a fifo that is opened."""
     say(x)
-    while x == 5 and not os.path.exists(os.environ[LOG] + ".go"):
-        time.sleep(0.01)
+    if x == 5 and os.path.exists(gate := os.environ[LOG] + ".go"):
+        Path(gate).read_bytes()
     return x - 1

@@ -23,7 +23,6 @@ class FakeClock:
     Examples
     --------
     >>> from flowcore import clock
-    from flowcore.run.workers import devices
     >>> with FakeClock() as fake:
     ...     began = clock.monotonic()
     ...     fake.advance(30.0)

@@ -225,7 +225,7 @@ def lengthened(n: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> int:
         (lambda n: n, {"extend": "n"}, "with a checkpoint"), (lengthened, {"extend": "years"}, "a parameter of"),
         (lengthened, {"keep": 3}, "together with extend"), (lengthened, {"keep": 0, "extend": "n"}, "every so many"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )  # fmt: skip
 def test_what_cannot_be_lengthened_is_refused(function: Any, written: dict[str, Any], expected: str) -> None:
     """A simulation is lengthened by a parameter it has, from states that it keeps."""

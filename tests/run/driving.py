@@ -103,6 +103,10 @@ class Drive:
             for attempt in ended:
                 self.ends.setdefault(attempt, []).append(result)
 
+    def until_looked(self) -> None:
+        """See to all that is due by now."""
+        self.take(self.inbox.wait(0.0))
+
     def all_end(self) -> None:
         """Wait until each attempt given has ended."""
         self.until(lambda: self.given <= self.ends.keys())

@@ -18,6 +18,7 @@ from collections.abc import Callable
 
 import msgpack
 
+from flowcore import clock
 from flowcore.plan.extension import ARRAY
 from flowcore.run.cell.failure import describe
 from flowcore.run.cell.slot import Slot
@@ -257,9 +258,11 @@ def wait_or_not(path: str, ready: str) -> int:
     return wait_for(path, ready) if path else 0
 
 
-def nap(seconds: float) -> None:
-    """Take so long."""
-    time.sleep(seconds)
+def take(seconds: float, path: str, ready: str) -> None:
+    """Put this process's clock forward, as if that were what the cell takes, and wait until the other file is there."""
+    now = clock.monotonic
+    clock.monotonic = lambda: now() + seconds
+    wait_for(path, ready)
 
 
 def terminate_self(now: bool) -> int:

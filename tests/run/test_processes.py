@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from flowcore.run.job import Died, Done, Failed, Interrupted, TimedOut
+from tests.ahead import Ahead
 from tests.run import stand_in
 from tests.run.driving import drive, have_ended, task, watch_end
 
@@ -149,24 +150,33 @@ def test_what_a_cell_raises_is_no_death(name: str) -> None:
 def test_cell_over_its_timeout_is_killed_with_what_it_started(hang: str, tmp_path: Path) -> None:
     """A loop that ignores SIGTERM, a C call that holds the GIL, a child process; the next cell runs."""
     ready = tmp_path / "ready"
-    with drive(workers=1) as driving:
-        (hung,) = driving.give(task(hang, timeout=1.5), [(str(ready),)])
-        behind = driving.give(task("double", timeout=60.0), [(4,)])
+    with Ahead() as ahead, drive(workers=1) as driving:
+        (hung,) = driving.give(task(hang, timeout=100.0), [(str(ready),)])
+        behind = driving.give(task("double", timeout=1000.0), [(4,)])
         pidfds = [watch_end(int(pid)) for pid in driving.until_there(ready).split()]
+        ahead.put_forward(100.0)
         driving.all_end()
         (end,) = driving.ends[hung]
 
         assert isinstance(end, TimedOut)
-        assert (True, "killed") == (end.seconds >= 1.5, end.did)
+        assert (True, "killed") == (end.seconds >= 100.0, end.did)
         assert [8] == driving.values(behind)
         assert have_ended(pidfds)
 
 
 @pytest.mark.contract("F12")
-def test_timeout_is_of_one_attempt_and_not_of_its_batch() -> None:
+def test_timeout_is_of_one_attempt_and_not_of_its_batch(tmp_path: Path) -> None:
     """Many cells that together take longer than one may are all right."""
-    with drive(workers=1) as driving:
-        attempts = driving.give(task("nap", timeout=0.5), [(0.1,)] * 12)
+    gates = [(tmp_path / f"gate{i}", tmp_path / f"ready{i}") for i in range(4)]
+    with Ahead() as ahead, drive(workers=1) as driving:
+        for gate, _ in gates:
+            os.mkfifo(gate)
+        attempts = driving.give(task("take", timeout=100.0), [(70.0, str(gate), str(ready)) for gate, ready in gates])
+        for gate, ready in gates:
+            driving.until_there(ready)
+            ahead.put_forward(70.0)
+            driving.until_looked()
+            gate.write_bytes(b"on")
         driving.all_end()
 
         assert all(isinstance(driving.ends[attempt][0], Done) for attempt in attempts)

@@ -16,6 +16,7 @@ import flowcore as fc
 from flowcore.events import Advanced, Event
 from flowcore.run.job import Interrupted
 from flowcore.testing import FakeClock, ScriptedExecutor
+from tests.ahead import Ahead
 
 DEADLINE = 60.0
 
@@ -133,10 +134,18 @@ def test_a_stopped_loop_saves_and_is_interrupted(store: Path, gate: Gate, task: 
 def test_a_run_stops_before_its_walltime_ends(store: Path, gate: Gate) -> None:
     """In good time the loop saves; the run is interrupted, and says how to go on."""
     flow = flow_of(counting, 10**9)
-    run = flow.run(store=store, progress=False, walltime=0.5)
+    gate.at = 5
+    with Ahead() as ahead:
+        run = flow.start(store=store, progress=False, walltime=1000.0)
+        assert gate.reached.wait(DEADLINE)
+        ahead.put_forward(999.0, run)
+        while not run._session.engine._landing.stopping:
+            run.wait(0.001)
+        gate.open.set()
+        run.wait()
 
     assert "interrupted" == run.status
-    assert len(gate.steps) > 0
+    assert 5 <= gate.steps[-1] < 10**9 - 1
     assert [] != list((store / "v1" / "checkpoints").glob("*/*.state"))
 
 
