@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 
+from flowcore.collector import at_rest
 from flowcore.dataclass import dataclass
 from flowcore.declare.node import (
     Along,
@@ -107,11 +108,12 @@ class Graph:
     """
 
     def __init__(self, nodes: Sequence[Node], targets: Iterable[Node] | None = None) -> None:
-        wanted = sinks(nodes) if targets is None else list(targets)
-        needed = _ancestors(wanted)
-        self.targets = tuple(dict.fromkeys(node.number for node in wanted))
-        self.size = len(nodes)  # numbers below are those of the flow's own nodes, or taken
-        self.nodes = {node.number: lower(node) for node in ordered([n for n in nodes if n.number in needed])}
+        with at_rest:
+            wanted = sinks(nodes) if targets is None else list(targets)
+            needed = _ancestors(wanted)
+            self.targets = tuple(dict.fromkeys(node.number for node in wanted))
+            self.size = len(nodes)  # numbers below are those of the flow's own nodes, or taken
+            self.nodes = {node.number: lower(node) for node in ordered([n for n in nodes if n.number in needed])}
 
     def __getitem__(self, number: int) -> Planned:
         return self.nodes[number]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import field
 
+from flowcore.collector import at_rest
 from flowcore.dataclass import dataclass
 from flowcore.errors import FlowcoreError
 from flowcore.plan.graph import Graph
@@ -247,10 +248,11 @@ class Books:
 
     def release(self) -> None:
         """Let go of values that nobody will use any more and that no store keeps."""
-        for node, number in self.schedule.released():
-            lives = node not in self.works or self.works[node].keys is not None  # in the journal and the store
-            if self.transit or not lives:
-                self.let_go(node, number, lives=lives)
+        with at_rest:
+            for node, number in self.schedule.released():
+                lives = node not in self.works or self.works[node].keys is not None  # in the journal and the store
+                if self.transit or not lives:
+                    self.let_go(node, number, lives=lives)
         self.transit.tend()
 
     def let_go(self, node: int, number: int, *, lives: bool) -> None:

@@ -5,14 +5,11 @@ r"""The loop that carries out a run.
     Schedule.ready -> keys -> cache.judge -- Hit ---------------------------> Schedule.done
                                  \- Miss -> backlog -> executor -> inbox -> journal -> Schedule.done
 
-The engine's thread runs :meth:`Engine.run` and is the only one that touches the
-schedule, the journal and the books. Executors post results to the inbox from any
-thread; the loop waits there and nowhere else. A value is journalled before its cell is
-done, so a crash loses at most what was in flight (contract F1).
+The engine's thread runs :meth:`Engine.run` and is the only one that touches schedule,
+journal and books. Executors post results to the inbox from any thread; the loop waits
+there and nowhere else. A value is journalled before its cell is done (contract F1).
 
-Everything goes in batches of cells of one node. What is ready is keyed and judged a
-little ahead of what the executors take, so that a warm run flows through without them
-and a cold one never waits for a key.
+Everything goes in batches. What is ready is judged ahead of what the executors take.
 """
 
 from __future__ import annotations
@@ -22,6 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from flowcore import clock
+from flowcore.collector import at_rest
 from flowcore.errors import FlowcoreError, FlowcoreWarning, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.encode import NoEncoding
@@ -132,7 +130,8 @@ class Engine:
                 if self._over():
                     return
                 results = joined(books.inbox.wait())
-                self._landing.take(*(result for result in results if not isinstance(result, Grown)))
+                with at_rest:
+                    self._landing.take(*(result for result in results if not isinstance(result, Grown)))
                 for grown in [result for result in results if isinstance(result, Grown)]:
                     self._growths.take(grown)
                 if self._late and not self._saving():
@@ -174,7 +173,8 @@ class Engine:
         """Judge what is ready, start what has to run, until neither gives anything more."""
         schedule = self._books.schedule
         while self._ending is None:
-            judged = [self._judge(lane) for lane in schedule.lanes()]
+            with at_rest:
+                judged = [self._judge(lane) for lane in schedule.lanes()]
             started = [self._start(lane) for lane in later(self._backlog.lanes())]
             if not any(judged) and not any(started):
                 return

@@ -13,6 +13,7 @@ from functools import partial
 from typing import Literal, TypeAlias
 
 from flowcore import clock
+from flowcore.collector import at_rest
 from flowcore.declare.node import HIDDEN
 from flowcore.errors import FileChanged, NotStorable
 from flowcore.events import Cells, CellsParked, NodeDrawn, Observer, Printed, RunEnded, RunStarted, RunStopping
@@ -136,7 +137,8 @@ class Session:
         )  # fmt: skip
         self._given, self._origin = tuple(asked.given), asked.origin
         try:
-            self.engine = self._assemble(asked, depth, earlier)
+            with at_rest:
+                self.engine = self._assemble(asked, depth, earlier)
         except BaseException:  # a given value that cannot travel, say: nothing of this run stays
             self.store_run.close("broken")
             self.store_run.release()
@@ -268,12 +270,13 @@ class Session:
             self._teller.tell(
                 RunStarted(run=self.id, flow=self.name, nodes=len(self.graph.nodes), workers=self.settings.workers)
             )
-            for planned in self.graph.nodes.values():
-                self._draw(planned)
-            self.books.axes = tell_beginning(
-                self.store_run.cache, self.graph, flow=self.name, settings=self.settings, given=self._given,
-                codec=self.codec, about={"began": clock.wall() - self.seconds, "origin": dict(self._origin)},
-            )  # fmt: skip
+            with at_rest:
+                for planned in self.graph.nodes.values():
+                    self._draw(planned)
+                self.books.axes = tell_beginning(
+                    self.store_run.cache, self.graph, flow=self.name, settings=self.settings, given=self._given,
+                    codec=self.codec, about={"began": clock.wall() - self.seconds, "origin": dict(self._origin)},
+                )  # fmt: skip
             self._mind_walltime()
             self.engine.run()
         except BaseException as error:  # noqa: BLE001 - a fault of flowcore's own ends the run, never silently (F37)

@@ -12,9 +12,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property
 
+from flowcore.collector import at_rest
 from flowcore.plan.riding import Cell
 from flowcore.run.books import Books
 from flowcore.run.executors.protocol import Carrier, Executor
+from flowcore.run.flight import Flight
 from flowcore.run.job import Component, Job, Keep, Record
 from flowcore.run.ready.inputs import FromAxis, FromCall, FromNode, FromOne
 from flowcore.run.ready.recipe import Recipe
@@ -98,6 +100,11 @@ class Riding:
         recipe = flight.batch.recipe
         if spare <= 0 or not recipe.shared or (recipe.keys is not None and self._known is None):
             return job
+        with at_rest:
+            return self._loaded(job, flight, recipe, spare)
+
+    def _loaded(self, job: Job, flight: Flight, recipe: Recipe, spare: int) -> Job:
+        books = self._books
         cells = list(zip(flight.batch.nodes, flight.batch.numbers, strict=True))
         found = books.schedule.followers(cells, limit=spare, may=lambda node: self._may(node, recipe))
         if self._ready:
