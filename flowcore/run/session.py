@@ -30,6 +30,7 @@ from flowcore.run.cell.nesting import nesting
 from flowcore.run.cell.warned import arrived
 from flowcore.run.crew import Crew
 from flowcore.run.engine import GRACE_TO_SAVE, Engine, Given
+from flowcore.run.forked import RunForked, belongs_here
 from flowcore.run.growing.growth import Growths
 from flowcore.run.inbox import Timer
 from flowcore.run.job import Printed as PrintedResult
@@ -145,6 +146,7 @@ class Session:
             self.books.inbox.close()
             raise
         self._thread = threading.Thread(target=self._run, name="flowcore-engine", daemon=True)
+        belongs_here(self)
 
     def start(self) -> None:
         """Begin."""
@@ -198,6 +200,14 @@ class Session:
             self.interrupt()
             self._ended.wait(_PATIENCE)
         self.store_run.release()
+
+    def forget(self) -> None:
+        """In a forked copy of this process: the run is our parent's, and so is all that it has on disk."""
+        self.store_run.forget()
+        if not self._ended.is_set():
+            self.status, self.error = "broken", RunForked(run=self.id)
+            self._ended = threading.Event()  # another thread may have held the old one's lock at the fork
+            self._ended.set()
 
     # ---- putting together ------------------------------------------------------------
 

@@ -79,6 +79,7 @@ class StoreRun:
         self._trouble = trouble
         self._writing = writing
         self._ended = False
+        self._foreign = False
 
     @property
     def trouble(self) -> StoreUnavailable | None:
@@ -122,8 +123,14 @@ class StoreRun:
             except OSError as error:  # as NFS tells of writes that it lost
                 self._trouble.stop(f"what was written may be lost ({error.strerror or error})")
 
+    def forget(self) -> None:
+        """In a forked copy of this process: what is on disk belongs to our parent, who goes on with it."""
+        self._foreign = True
+
     def release(self) -> None:
         """Let go of the values that were handed over and not kept, and leave nothing behind."""
+        if self._foreign:
+            return
         if not self.closed:
             self.close("stopped")
         if self._writing is not None:

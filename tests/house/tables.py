@@ -246,6 +246,7 @@ PROCESSES = Seam(
             "names what a wait on the launcher may raise",
         ),
         "flowcore.collector": (r"os\.register_at_fork", "who rested when a user forks does not in the child"),
+        "flowcore.run.forked": (r"os\.register_at_fork", "a user's fork must not end the runs of its parent"),
         "flowcore.run.pool": (r"os\.register_at_fork", "a user's fork must not think that it has our workers"),
         "flowcore.run.signals": (r"signal\.\w+", "what signals mean to the main thread while it waits for a run"),
         "flowcore.run.workers.worker": (r"os\.register_at_fork", "a task's fork must not write into the worker's pipe"),
