@@ -15,7 +15,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.errors import FlowcoreWarning
-from flowcore.events import Event
+from flowcore.events import Event, RunStopping
 from flowcore.run.pool import shutdown
 from flowcore.run.told import telling
 from flowcore.testing.cells import plus
@@ -143,17 +143,37 @@ def test_closed_and_full_streams_hold_up_no_run(tmp_path: Path) -> None:
     assert (0, 0) == (closed.returncode, full.returncode), (closed.stdout, full.stdout)
 
 
+class Mute(Exception):
+    """Cannot even say what it is."""
+
+    def __str__(self) -> str:
+        raise KeyError("in __str__")
+
+
 class Bad:
     """An observer that raises, or never returns."""
 
-    def __init__(self, free: threading.Event | None) -> None:
+    def __init__(self, free: threading.Event | None, kind: type[BaseException] = ZeroDivisionError) -> None:
         self._free = free
+        self._kind = kind
 
     def on_event(self, event: Event) -> None:
         """Do so at the first event."""
         if self._free is None:
-            raise ZeroDivisionError(type(event).__name__)
+            raise self._kind(type(event).__name__)
         self._free.wait(DEADLINE)
+
+
+class Good:
+    """An observer that hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def on_event(self, event: Event) -> None:
+        """Take note of it."""
+        assert isinstance(event, RunStopping)
+        self.heard.append(event.run)
 
 
 @pytest.fixture
@@ -180,6 +200,24 @@ def test_an_observer_that_raises_is_told_once_and_left_out(store: Path) -> None:
     """The run goes on as if it were not there."""
     with pytest.warns(FlowcoreWarning, match="ZeroDivisionError: RunStarted; it is left out"):
         check_observer(Bad(None), store)
+
+
+@pytest.mark.contract("F36")
+@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit, Mute])
+def test_an_observer_that_raises_makes_nobody_else_deaf(kind: type[BaseException]) -> None:
+    """Whatever it raises, also what ends threads: it is told once, and the one behind it hears all."""
+    good = Good()
+    with pytest.warns(FlowcoreWarning, match=f"Bad raised .*{kind.__name__}: .*; it is left out") as told:
+        _tell([Bad(None, kind), good], "a", "b")
+
+    assert (1, ["a", "b"]) == (len(told), good.heard)
+
+
+def _tell(observers: list[Bad | Good], *runs: str) -> None:
+    teller = telling.Teller(observers)
+    for run in runs:
+        teller.tell(RunStopping(run=run))
+    teller.close()
 
 
 @pytest.mark.contract("F36", "P5")

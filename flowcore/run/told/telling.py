@@ -8,6 +8,7 @@ is full, counts are dropped, for later ones make up for them (contract F36).
 from __future__ import annotations
 
 import threading
+import traceback
 from collections import deque
 from collections.abc import Sequence
 
@@ -74,7 +75,7 @@ class Teller:
         for observer in list(self._observers):
             try:
                 observer.on_event(event)
-            except Exception as error:  # noqa: BLE001 - an observer may be any user code, and is left out
+            except BaseException as error:  # noqa: BLE001 - any user code; its sys.exit() must not make others deaf
                 self._observers.remove(observer)
-                told = f"{type(observer).__name__} raised {type(error).__name__}: {error}; it is left out"
-                notice(FlowcoreWarning(told))
+                said = traceback.format_exception_only(error)[-1].strip()  # also of one that cannot say what it is
+                notice(FlowcoreWarning(f"{type(observer).__name__} raised {said}; it is left out"))
