@@ -20,7 +20,7 @@ from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, cast
 
-from flowcore.clock import monotonic
+from flowcore import clock
 from flowcore.dataclass import dataclass
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.sapling import Sapling, hidden_sapling
@@ -159,6 +159,7 @@ def perform(job: Job, place: Workplace, report: Report, tell: Tell | None = None
 
 def perform_cell(job: Job, i: int, place: Workplace) -> Result | Value:
     """Run one cell of a job; give what became of it."""
+    monotonic = clock.monotonic  # read several times a cell
     attempt, began = job.attempts[i], monotonic()
     try:
         place.meet(job.modules)

@@ -50,13 +50,13 @@ def counter() -> Iterator[Path]:
 def check(
     counter: Path, steps: list[Step], data: st.DataObject, *, executor: Any = "inline",
     edits: tuple[str, ...] = tuple(EDITS), actions: tuple[str, ...] = tuple(ACTIONS), rounds: int = 4,
-    families: tuple[tuple[Any, ...], ...] = FAMILIES, importable: bool = False,
+    families: tuple[tuple[Any, ...], ...] = FAMILIES, importable: bool = False, most_files: int = 2,
 ) -> None:  # fmt: skip
     """Let a store live through random edits and actions."""
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         if importable:
             patch.syspath_prepend(folder)
-        files = files_in(Path(folder))
+        files = files_in(Path(folder))[:most_files]
         documents = tuple(fc.File(path) for path in files)
         world = World.of(step.function for step in steps)
         scene = Scene(steps, world, families=(*families, *[documents] * ("write" in edits)), files=files)

@@ -28,7 +28,10 @@ def test_broken_identity_is_seen(name: str, counter: Path, monkeypatch: pytest.M
     @given(steps=programs(most=5), data=st.data())
     @settings(max_examples=MOST, phases=[Phase.generate], report_multiple_bugs=False)
     def claim(steps: list[Step], data: st.DataObject) -> None:
-        check(counter, steps, data, edits=saboteur.edits, actions=saboteur.actions, families=families)
+        check(
+            counter, steps, data, edits=saboteur.edits, actions=saboteur.actions, families=families,
+            most_files=saboteur.files,
+        )  # fmt: skip
 
     saboteur.patch(monkeypatch.setattr)
     with pytest.raises(AssertionError, match=saboteur.seen_by):
