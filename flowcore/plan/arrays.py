@@ -29,7 +29,8 @@ MAGIC: Final = b"\x93NUMPY"
 KINDS: Final = "biufcSUVMm"  # what a file may hold; objects need pickle (S1)
 _HEADER_LIMIT = 64 * 1024  # S7
 _ALIGN = 64
-_PLAIN = re.compile(r"[<>|=]?[biufcSUV]\d{1,18}|[<>]?[Mm]8(\[\d{0,18}[a-zA-Zμ]{1,7}(/\d{1,9})?\])?")
+_PLAIN = re.compile(r"[<>|=]?[biufcSUV]\d{1,18}|[<>]?[Mm]8(\[([1-9]\d{0,9})?[a-zA-Zμ]{1,7}\])?")
+# Without the divisors that numpy reads and never writes: one of 0 ends the process (SIGFPE), and so may 0 units.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +259,8 @@ def over(facts: ArrayFacts, buffer: Buffer, offset: int) -> NDArray[Any]:
 
     dtype = dtype_from(facts.descr)
     if facts.nbytes == 0:
+        if dtype.itemsize == 0:  # numpy.empty would give texts of no length one character each
+            return np.ndarray(facts.shape, dtype, order="F" if facts.fortran else "C")
         return np.empty(facts.shape, dtype, order="F" if facts.fortran else "C")
     if len(buffer) - offset < facts.nbytes:
         raise BadRecord("an array's file is shorter than its shape says")

@@ -2,14 +2,14 @@
 
 Owns the names of classes in records and how a name is found again. A class is looked up
 among modules already imported and the classes registered here; it is never imported,
-and an instance is filled without calling anything of it (S1). A name that is not found
-gives a :class:`PlainRecord`. The code of a class never enters the digest of its values;
+nor asked, and an instance is filled without calling anything of it (S1): so a class whose
+instances call something when a field is set, or when they go, has no encoding. A name that
+is not found gives a :class:`PlainRecord`. The code of a class never enters the digest of its values;
 callers are told which classes were met (K10).
 """
 
 from __future__ import annotations
 
-import dataclasses
 import enum
 import functools
 import os
@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from flowcore.dataclass import dataclass
+from flowcore.plan import seen
 from flowcore.plan.extension import (
     DATACLASS,
     ENUM,
@@ -107,22 +108,21 @@ def find_class(name: str) -> type | None:
     module, _, qualname = name.partition(":")
     places = ["__main__", module] if module == main_stem() else [module]
     for place in places:
-        found: object = sys.modules.get(place)
+        found: Any = sys.modules.get(place)
         for part in qualname.split("."):
-            found = getattr(found, "__dict__", {}).get(part)
-        if isinstance(found, type) and (is_record_class(found) or found in codecs_by_kind):
-            return found
+            found = seen.names_in(found).get(part)
+        if seen.is_class(found) and (is_record_class(found) or any(found is kind for kind in codecs_by_kind)):
+            return found  # type: ignore[no-any-return]
     return None
 
 
 def is_record_class(kind: type) -> bool:
     """Tell whether `kind` is a dataclass, namedtuple or enum: all that a record may name."""
-    return issubclass(kind, enum.Enum) or _is_namedtuple(kind) or dataclasses.is_dataclass(kind)
+    return issubclass(kind, enum.Enum) or _is_namedtuple(kind) or seen.dataclass_fields(kind) is not None
 
 
 def _is_namedtuple(kind: type) -> bool:
-    fields = getattr(kind, "_fields", None)
-    return issubclass(kind, tuple) and type(fields) is tuple and all(type(f) is str for f in fields)
+    return seen.namedtuple_fields(kind) is not None
 
 
 def writer(kind: type) -> Writer | None:
@@ -136,7 +136,7 @@ def writer(kind: type) -> Writer | None:
         return _write_enum
     if _is_namedtuple(kind) and _only_builtin(kind) == {tuple, object}:
         return _write_namedtuple
-    if dataclasses.is_dataclass(kind) and not issubclass(kind, type) and _only_builtin(kind) == {object}:
+    if seen.dataclass_fields(kind) is not None and not issubclass(kind, type) and _only_builtin(kind) == {object}:
         return functools.partial(_write_dataclass, _Layout.of(kind))
     return None
 
@@ -178,10 +178,11 @@ class _Layout:
     fields: tuple[str, ...]
     other_slots: tuple[str, ...]  # not fields
     forgettable: frozenset[str]  # cached properties: computed again
+    assigned: tuple[str, ...]  # fields behind a property or the like: filling them would run it
 
     @classmethod
     def of(cls, kind: type) -> _Layout:
-        fields = tuple(f.name for f in dataclasses.fields(kind))
+        fields = tuple(f.name for f in seen.dataclass_fields(kind) or ())
         slots: list[str] = []
         forgettable = set()
         for above in kind.__mro__:
@@ -189,10 +190,19 @@ class _Layout:
             slots += (declared,) if isinstance(declared, str) else declared
             forgettable |= {n for n, v in above.__dict__.items() if isinstance(v, functools.cached_property)}
         other = tuple(s for s in slots if s not in fields and s not in ("__dict__", "__weakref__"))
-        return cls(fields=fields, other_slots=other, forgettable=frozenset(forgettable))
+        assigned = tuple(name for name in fields if seen.assigns(kind, name))
+        return cls(fields=fields, other_slots=other, forgettable=frozenset(forgettable), assigned=assigned)
+
+
+def _refuse_finalized(kind: type) -> None:
+    if seen.is_finalized(kind):
+        raise NoEncoding("", kind_name(kind), "it has a __del__, which each copy would run: register a codec")
 
 
 def _write_dataclass(layout: _Layout, value: Any, writing: Writing) -> object:
+    _refuse_finalized(type(value))
+    for name in layout.assigned:
+        raise NoEncoding(f".{name}", "field that is set by code", "register a codec for the class")
     held = getattr(value, "__dict__", {})
     extra = [n for n in held if n not in layout.fields and n not in layout.forgettable]
     extra += [s for s in layout.other_slots if hasattr(value, s)]
@@ -210,6 +220,7 @@ def _write_namedtuple(value: Any, writing: Writing) -> object:
     kind = type(value)
     if getattr(value, "__dict__", None) or len(value) != len(kind._fields):
         raise NoEncoding("", kind_name(kind), "it holds more than its fields")
+    _refuse_finalized(kind)
     items = list(zip(kind._fields, tuple.__iter__(value), strict=True))
     return extension(NAMEDTUPLE, _write_fields(kind, items, writing))
 
@@ -218,6 +229,8 @@ def _write_enum(value: enum.Enum, writing: Writing) -> object:
     name = _met(type(value), writing)
     if type(value).__members__.get(value.name) is value:
         return extension(ENUM, [name, value.name, None])
+    if not seen.combines(type(value)):
+        raise NoEncoding("", kind_name(type(value)), "its own code puts members together: register a codec")
     return extension(ENUM, [name, None, writing.write(value.value)])  # members of a Flag together
 
 
@@ -244,24 +257,26 @@ def _read_fields(parts: list[object]) -> tuple[str, tuple[tuple[str, object], ..
 
 
 def _read_dataclass(parts: list[object], reading: Reading) -> object:
-    name, fields = _read_fields(parts)
+    name, items = _read_fields(parts)
     kind = reading.find_class(name)
-    if kind is None or not dataclasses.is_dataclass(kind) or not isinstance(kind, type):
-        return PlainRecord("dataclass", name, fields)
-    if tuple(f.name for f in dataclasses.fields(kind)) != tuple(n for n, _ in fields):
-        return PlainRecord("dataclass", name, fields)
-    value = object.__new__(kind)
-    for field, item in fields:
+    fields = seen.dataclass_fields(kind) if kind is not None else None
+    if kind is None or fields is None or tuple(f.name for f in fields) != tuple(n for n, _ in items):
+        return PlainRecord("dataclass", name, items)
+    if seen.is_finalized(kind) or any(seen.assigns(kind, field.name) for field in fields):
+        return PlainRecord("dataclass", name, items)
+    value: object = object.__new__(kind)
+    for field, item in items:
         object.__setattr__(value, field, item)
     return value
 
 
 def _read_namedtuple(parts: list[object], reading: Reading) -> object:
-    name, fields = _read_fields(parts)
+    name, items = _read_fields(parts)
     kind = reading.find_class(name)
-    if kind is None or not _is_namedtuple(kind) or kind._fields != tuple(n for n, _ in fields):  # type: ignore[attr-defined]
-        return PlainRecord("namedtuple", name, fields)
-    return tuple.__new__(kind, [item for _, item in fields])
+    fields = seen.namedtuple_fields(kind) if kind is not None else None
+    if kind is None or fields != tuple(n for n, _ in items) or seen.is_finalized(kind):
+        return PlainRecord("namedtuple", name, items)
+    return tuple.__new__(kind, [item for _, item in items])
 
 
 def _read_enum(parts: list[object], reading: Reading) -> object:
@@ -273,32 +288,32 @@ def _read_enum(parts: list[object], reading: Reading) -> object:
     if kind is None or not issubclass(kind, enum.Enum):
         return unknown
     if member is not None:
-        return kind.__members__.get(str(member), unknown)
-    if issubclass(kind, enum.Flag) and "_missing_" not in vars(kind):  # putting flags together runs no user code
-        return kind(number)
-    return unknown
+        return seen.members(kind).get(member, unknown) if type(member) is str else unknown
+    return kind(number) if type(number) is int and seen.combines(kind) else unknown
 
 
 def _read_registered(parts: list[object], reading: Reading) -> object:
-    if len(parts) != 3:
+    if len(parts) != 3 or type(parts[0]) is not str or type(parts[1]) is not str:
         raise BadRecord("not a registered value")
-    name, version, inner = parts
-    shipped = shipped_codecs.get(str(name))
+    name, version, inner = parts[0], parts[1], parts[2]
+    shipped = shipped_codecs.get(name)
     if shipped is not None:
-        return _read_shipped(str(name), version, inner, *shipped)
-    codec = codecs_by_name.get(str(name))
+        return _read_shipped(name, version, inner, *shipped)
+    codec = codecs_by_name.get(name)
     if codec is None or codec.version != version:
-        raise BadRecord(f"no codec {str(name)[:80]!r} of version {str(version)[:80]!r} is registered")
+        raise BadRecord(f"no codec {name[:80]!r} of version {version[:80]!r} is registered")
     return reading.foreign(codec.back, inner)
 
 
-def _read_shipped(name: str, found: object, parts: object, version: str, read: Callable[[list[Any]], object]) -> object:
+def _read_shipped(name: str, found: str, parts: object, version: str, read: Callable[[list[Any]], object]) -> object:
     if found != version or type(parts) is not list:
         raise BadRecord(f"not a {name} of version {version}")
     try:
         return read(parts)
     except ImportError as error:
         raise BadRecord(f"a {name} needs a library that is not there: {error}") from error
+    except (ArithmeticError, AssertionError, RuntimeError, BufferError, OSError) as error:
+        raise BadRecord(f"not a {name}: {error}") from error
 
 
 READERS = {

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Final
 from flowcore.plan import tabular
 from flowcore.plan.extension import BadRecord, NoEncoding, kind_name
 from flowcore.plan.libraries import library
-from flowcore.plan.numeric import write_plain
-from flowcore.plan.parts import at, written_as
+from flowcore.plan.numeric import plain_array, write_plain
+from flowcore.plan.parts import at, listed, written_as
 
 if TYPE_CHECKING:
     from flowcore.plan.writing import Writer, Writing
@@ -105,31 +105,40 @@ def _coordinates(value: Any, writing: Writing) -> list[object]:
 
 
 def _read_data_array(parts: list[Any]) -> object:
-    name, variable, coords, indexes = parts
+    name, variable, coords, indexes = listed(parts, 4)
     made = library("xarray").DataArray(_read_variable(variable), coords=_bare(coords), name=name)
     return _indexed(made, indexes)
 
 
 def _read_dataset(parts: list[Any]) -> object:
-    variables, coords, indexes, attrs = parts
-    found = {name: _read_variable(variable) for name, variable in variables}
+    variables, coords, indexes, attrs = listed(parts, 4)
+    found = _read_variables(variables)
     return _indexed(library("xarray").Dataset(found, coords=_bare(coords), attrs=attrs), indexes)
 
 
 def _bare(coords: list[Any]) -> Any:
     """Give coordinates without any index."""
-    return library("xarray").Coordinates({name: _read_variable(variable) for name, variable in coords}, indexes={})
+    return library("xarray").Coordinates(_read_variables(coords), indexes={})
+
+
+def _read_variables(parts: object) -> dict[Any, Any]:
+    return {name: _read_variable(variable) for name, variable in (listed(pair, 2) for pair in listed(parts))}
 
 
 def _read_variable(parts: list[Any]) -> Any:
-    dims, data, attrs = parts
+    dims, data, attrs = listed(parts, 3)
+    if type(attrs) is not dict or not listed(data):
+        raise BadRecord("not a variable")
+    listed(dims)
     as_it_is = data[0] == "objects" and bool(dims)  # or missing text would be taken for another kind of missing
     return library("xarray").Variable(tuple(dims), _read_data(data), attrs=attrs, fastpath=as_it_is)
 
 
 def _read_data(parts: list[Any]) -> Any:
     match parts:
-        case ["plain" | "extended", data]:
+        case ["plain", data]:
+            return plain_array(data)
+        case ["extended", data] if type(data).__module__.partition(".")[0] == "pandas":
             return data
         case ["objects", list(shape), list(texts)]:
             return tabular.read_texts(texts).reshape(shape)
@@ -137,14 +146,16 @@ def _read_data(parts: list[Any]) -> Any:
 
 
 def _indexed(value: Any, indexes: list[Any]) -> Any:
-    for index in indexes:
-        match index:
+    for index in listed(indexes):
+        match listed(index):
             case ["one", name]:
                 value = value.set_xindex(name)
             case ["levels", dim, pandas_index, list(attrs)]:
                 coords = library("xarray").Coordinates.from_pandas_multiindex(pandas_index, dim)
                 value = value.assign_coords(coords)
-                for name, noted in attrs:
+                for name, noted in (listed(pair, 2) for pair in attrs):
+                    if type(noted) is not dict:
+                        raise BadRecord("not attributes")
                     value.coords[name].attrs.update(noted)
             case _:
                 raise BadRecord("not an index of xarray")

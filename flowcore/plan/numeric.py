@@ -192,6 +192,15 @@ def _missing_kind(dtype: Any) -> list[object]:
     raise NoEncoding("", f"StringDType whose missing value is a {kind_name(type(missing))}", "use None or nan")
 
 
+def plain_array(part: object) -> NDArray[Any]:
+    """Give a part that has to be an array: what only looks like one would be asked, and run its class's code (S1)."""
+    import numpy as np
+
+    if type(part) is not np.ndarray:
+        raise BadRecord("not an array")
+    return part
+
+
 def _read_inline(data: bytes, reading: Reading) -> object:  # noqa: ARG001
     content, *tail = parts_of(data, 4)
     if type(content) is not bytes:
@@ -257,6 +266,8 @@ def _read_masked(parts: list[object], reading: Reading) -> object:  # noqa: ARG0
         case [np.ndarray() as data, mask, np.ndarray() as fill, bool(hard)]:
             if mask is not None and not isinstance(mask, np.ndarray):
                 raise BadRecord("not a masked array")
+            if mask is not None and mask.shape != data.shape:
+                raise BadRecord("a mask of another shape")
             shown: Any = np.ma.nomask if mask is None else mask
             made: Any = np.ma.MaskedArray(data, mask=shown, hard_mask=hard)
             made._fill_value = fill  # noqa: SLF001 - as it was, of the same dtype
@@ -270,13 +281,18 @@ def _read_strings(parts: list[Any], reading: Reading) -> object:  # noqa: ARG001
     if len(parts) != 6:
         raise BadRecord("not an array of strings")
     coerce, missing_kind, offsets, joined, missing, shape = parts
+    if type(missing_kind) is not list or not all(type(part) is np.ndarray for part in (offsets, joined)):
+        raise BadRecord("not an array of strings")
     facts = ArrayFacts(descr="|b1", shape=facts_from("|b1", False, shape).shape)
-    if facts.nbytes != len(offsets) - 1:
+    content, places = joined.tobytes(), offsets.reshape(-1).tolist()
+    # in order, or a few bytes could be read as texts that together are more than there is memory
+    if facts.nbytes != len(places) - 1 or places != sorted(places) or places[0] != 0 or places[-1] != len(content):
         raise BadRecord("not an array of strings")
     options = {"na_object": missing_kind[0]} if missing_kind else {}
-    content = joined.tobytes()
-    texts = [content[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(offsets.tolist())]
+    texts = [content[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(places)]
     if missing is not None and missing_kind:
+        if type(missing) is not np.ndarray:
+            raise BadRecord("not an array of strings")
         texts = [missing_kind[0] if gone else text for text, gone in zip(texts, missing.tolist(), strict=True)]
     made = np.empty(len(texts), np.dtypes.StringDType(coerce=coerce, **options))
     made[:] = texts

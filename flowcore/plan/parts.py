@@ -1,11 +1,11 @@
-"""Values of other libraries, written as what they consist of: how such a writer is made."""
+"""Values of other libraries, written as what they consist of: how such a writer is made, and its parts looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from flowcore.plan.extension import REGISTERED, NoEncoding, extension
+from flowcore.plan.extension import REGISTERED, BadRecord, NoEncoding, extension
 
 if TYPE_CHECKING:
     from flowcore.plan.writing import Writer, Writing
@@ -33,3 +33,10 @@ def at(path: str, write: Callable[..., Any], *arguments: Any) -> Any:
     except NoEncoding as error:
         error.path = f"{path}{error.path}"
         raise
+
+
+def listed(parts: object, count: int | None = None) -> list[Any]:
+    """Give parts that have to be a list, of so many: anything else would be asked for its members (contract S1)."""
+    if type(parts) is not list or (count is not None and len(parts) != count):
+        raise BadRecord("an extension has other parts")
+    return parts

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flowcore.plan.extension import REGISTERED, BadRecord, extension
 from flowcore.plan.libraries import library
-from flowcore.plan.numeric import write_plain
+from flowcore.plan.numeric import plain_array, write_plain
+from flowcore.plan.parts import listed
 
 if TYPE_CHECKING:
     from flowcore.plan.writing import Writer, Writing
@@ -93,15 +94,17 @@ def _diagonals(value: Any) -> list[Any]:
 
 
 def _read(parts: list[Any]) -> object:
-    name, shape, arrays = parts
-    if name not in _CLASSES:
+    name, shape, arrays = listed(parts, 3)
+    if type(name) is not str or name not in _CLASSES or not all(type(n) is int for n in listed(shape)):
         raise BadRecord("not a kind of scipy.sparse")
     sparse = library("scipy.sparse")
-    form, _, kind = str(name).partition("_")
+    form, _, kind = name.partition("_")
     held = _FORMS[form]
-    data, *indices = arrays
+    data, *indices = map(plain_array, listed(arrays))
     content = (data, tuple(indices)) if held == "coo" else (data, *indices)
     made = getattr(sparse, f"{held}_{kind}")(content, shape=tuple(shape))
+    if hasattr(made, "check_format"):  # scipy's loops believe indices, and would read and write outside of the arrays
+        made.check_format(full_check=True)
     if held != "dia":
         made.has_canonical_format = True
     return made if held == form else made.asformat(form)

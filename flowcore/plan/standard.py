@@ -11,7 +11,7 @@ import pathlib
 import re
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from flowcore.plan.extension import STANDARD, BadRecord, NoEncoding, extension, kind_name
 
@@ -100,6 +100,11 @@ def _pattern(v: re.Pattern[Any]) -> list[object]:
     return [v.pattern, v.flags]
 
 
+def _pattern_from(parts: list[Any]) -> re.Pattern[Any]:
+    pattern, flags = parts
+    return re.compile(pattern, flags & ~re.DEBUG)  # which would print
+
+
 def _range(v: range | slice) -> list[object]:
     return [v.start, v.stop, v.step]
 
@@ -115,12 +120,16 @@ def _decimal_from(parts: list[Any]) -> object:
 
 
 def _seed_sequence(v: Any) -> list[object]:
+    if v.pool_size > _LARGEST_POOL:
+        raise NoEncoding(".pool_size", f"pool of {v.pool_size} words", f"take one of at most {_LARGEST_POOL}")
     entropy = v.entropy if v.entropy is None or type(v.entropy) is int else [int(e) for e in v.entropy]
     return [entropy, [int(k) for k in v.spawn_key], int(v.pool_size), int(v.n_children_spawned)]
 
 
 def _seed_sequence_from(parts: list[Any]) -> object:
     entropy, spawn_key, pool_size, children = parts
+    if type(pool_size) is not int or pool_size > _LARGEST_POOL:
+        raise ValueError("pool_size")
     kind = sys.modules["numpy.random"].SeedSequence if "numpy.random" in sys.modules else _numpy_random().SeedSequence
     return kind(entropy, spawn_key=tuple(spawn_key), pool_size=pool_size, n_children_spawned=children)
 
@@ -135,6 +144,9 @@ _PATHS: tuple[type[pathlib.PurePath], ...] = (
     pathlib.PurePosixPath, pathlib.PureWindowsPath, pathlib.PosixPath, pathlib.WindowsPath,
 )  # fmt: skip
 
+_LARGEST_POOL: Final = 4096  # words; mixing them costs the square of that, and 4 is what numpy takes
+_PLAIN: Final = (type(None), bool, int, float, str, bytes)
+
 _Parts = Callable[[Any], list[object]]
 _From = Callable[[list[Any]], object]
 _KINDS: dict[str, tuple[_Parts, _From]] = {
@@ -145,7 +157,7 @@ _KINDS: dict[str, tuple[_Parts, _From]] = {
     "datetime.timezone": (_timezone, _zone_from),
     "zoneinfo.ZoneInfo": (lambda v: _zone(datetime.time(tzinfo=v)), _zone_from),
     **{f"pathlib.{kind.__name__}": (_path, _path_from) for kind in _PATHS},
-    "re.Pattern": (_pattern, lambda p: re.compile(*p)),
+    "re.Pattern": (_pattern, _pattern_from),
     "range": (_range, lambda p: range(*p)),
     "slice": (_range, lambda p: slice(*p)),
     "ellipsis": (lambda _: [], lambda _: ...),
@@ -177,9 +189,16 @@ def _defined(kind: type) -> object:
     return getattr(sys.modules.get(kind.__module__), kind.__qualname__, None)
 
 
+def _is_plain(part: object) -> bool:
+    """Tell whether a part is plain: anything else would be asked to be a number, a text or a path (S1)."""
+    return type(part) in _PLAIN or (type(part) is list and all(map(_is_plain, part)))
+
+
 def _read(parts: list[object], reading: Reading) -> object:  # noqa: ARG001 - every reader has this shape
     match parts:
         case [str(name), list(inner)] if name in _KINDS:
+            if name != "slice" and not _is_plain(inner):  # a slice asks nothing of what it holds
+                raise BadRecord(f"not a {name}")
             try:
                 return _KINDS[name][1](inner)
             except (ValueError, TypeError, LookupError, ArithmeticError, re.error) as error:

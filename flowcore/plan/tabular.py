@@ -11,16 +11,17 @@ exist before pandas. It is imported to read a record that says so.
 
 from __future__ import annotations
 
+import datetime
 import math
 import sys
 from collections.abc import Callable, Iterable
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from flowcore.plan.extension import BadRecord, NoEncoding, kind_name
 from flowcore.plan.libraries import library
-from flowcore.plan.numeric import write_plain
-from flowcore.plan.parts import at, written_as
+from flowcore.plan.numeric import plain_array, write_plain
+from flowcore.plan.parts import at, listed, written_as
 
 if TYPE_CHECKING:
     from flowcore.plan.writing import Writer, Writing
@@ -202,11 +203,9 @@ def _instant(value: Any, writing: Writing) -> list[object]:
 
 
 def _read_frame(parts: list[Any]) -> object:
-    pieces, index, columns, attrs, duplicates = parts
+    pieces, index, columns, attrs, duplicates = listed(parts, 5)
     pandas = library("pandas")
-    frames = [
-        pandas.DataFrame(made.T, copy=False) if kind == "block" else _column(made).to_frame() for kind, made in pieces
-    ]
+    frames = [_read_piece(*listed(piece, 2)) for piece in listed(pieces)]
     labels = _read_index(index)
     if not frames:
         frame = pandas.DataFrame(index=labels)
@@ -217,8 +216,14 @@ def _read_frame(parts: list[Any]) -> object:
     return _noted(frame, attrs, duplicates)
 
 
+def _read_piece(kind: object, made: object) -> Any:
+    if type(kind) is str and kind == "block":
+        return library("pandas").DataFrame(plain_array(made).T, copy=False)
+    return _column(listed(made)).to_frame()
+
+
 def _read_series(parts: list[Any]) -> object:
-    values, index, name, attrs, duplicates = parts
+    values, index, name, attrs, duplicates = listed(parts, 5)
     made = _column(values)
     made.index, made.name = _read_index(index), name
     return _noted(made, attrs, duplicates)
@@ -230,7 +235,9 @@ def _column(parts: list[Any]) -> Any:
     return library("pandas").Series(values, dtype=values.dtype, copy=False)
 
 
-def _noted(value: Any, attrs: dict[object, object], duplicates: bool) -> object:
+def _noted(value: Any, attrs: object, duplicates: object) -> object:
+    if type(attrs) is not dict or type(duplicates) is not bool:
+        raise BadRecord("not what pandas holds beside values")
     value.attrs.update(attrs)
     if not duplicates:
         value.flags.allows_duplicate_labels = False
@@ -239,7 +246,7 @@ def _noted(value: Any, attrs: dict[object, object], duplicates: bool) -> object:
 
 def _read_index(parts: list[Any]) -> Any:
     pandas = library("pandas")
-    match parts:
+    match listed(parts):
         case ["range", int(start), int(stop), int(step), [name]]:
             return pandas.RangeIndex(start, stop, step, name=name)
         case ["levels", list(levels), list(names)]:
@@ -249,7 +256,7 @@ def _read_index(parts: list[Any]) -> Any:
             return pandas.Index(_objects(labels), dtype=object, name=name, tupleize_cols=False)
         case ["values", list(values), [name], frequency]:
             made = pandas.Index(_read_values(values), name=name)
-            if frequency is not None:
+            if type(frequency) is str:
                 made.freq = frequency
             return made
     raise BadRecord("not an index of pandas")
@@ -265,30 +272,39 @@ def _objects(values: list[object]) -> Any:
 
 def _read_values(parts: list[Any]) -> Any:  # noqa: PLR0911 - one arm a kind
     pandas = library("pandas")
-    match parts:
+    match listed(parts):
         case ["numpy", values]:
-            return values
+            return plain_array(values)
         case ["objects", list(held)]:
             return read_texts(held)
         case ["category", codes, list(categories), bool(ordered)]:
-            return pandas.Categorical.from_codes(codes, categories=_read_index(categories), ordered=ordered)
+            return pandas.Categorical.from_codes(
+                plain_array(codes), categories=_read_index(categories), ordered=ordered
+            )
         case ["zoned", ticks, str(unit), zone]:
-            instants = pandas.DatetimeIndex(ticks.view(f"M8[{unit}]")).tz_localize("UTC")
-            return instants.tz_convert(zone).array
+            instants = pandas.DatetimeIndex(plain_array(ticks).view(f"M8[{unit}]")).tz_localize("UTC")
+            return instants.tz_convert(_read_zone(zone)).array
         case ["strings", str(storage), bool(nan), list(held)]:
             missing = math.nan if nan else pandas.NA
             return pandas.array(_objects(held), dtype=pandas.StringDtype(storage, na_value=missing))
         case ["period", ordinals, str(frequency)]:
-            return pandas.arrays.PeriodArray(ordinals, dtype=pandas.PeriodDtype(frequency))
+            return pandas.arrays.PeriodArray(plain_array(ordinals), dtype=pandas.PeriodDtype(frequency))
         case ["interval", str(closed), list(left), list(right)]:
             ends = [pandas.Index(_read_values(end)) for end in (left, right)]
             return pandas.arrays.IntervalArray.from_arrays(*ends, closed=closed)
         case ["masked", str(name), values, mask]:
-            kind = {"f": "FloatingArray", "b": "BooleanArray"}.get(values.dtype.kind, "IntegerArray")
-            made = getattr(pandas.arrays, kind)(values, mask)
+            kind = {"f": "FloatingArray", "b": "BooleanArray"}.get(plain_array(values).dtype.kind, "IntegerArray")
+            made = getattr(pandas.arrays, kind)(values, plain_array(mask))
             if made.dtype.name == name:
                 return made
     raise BadRecord("not an array of pandas")
+
+
+def _read_zone(zone: object) -> datetime.tzinfo:
+    """Give a time zone that is one: pandas takes text for a zone's name, and one kind of name for any file's path."""
+    if kind_name(type(zone)) not in ("datetime.timezone", "zoneinfo.ZoneInfo"):
+        raise BadRecord("not a time zone")
+    return cast("datetime.tzinfo", zone)
 
 
 def read_texts(held: list[object]) -> Any:
@@ -311,17 +327,24 @@ def _read_array(parts: list[Any]) -> object:
     return library("pandas").array(values) if parts[0] == "numpy" else values
 
 
+def _instant_parts(parts: list[Any]) -> list[Any]:
+    ticks, unit, _, fold = listed(parts, 4)
+    if (type(ticks), type(unit), type(fold)) != (int, str, int) or unit not in ("s", "ms", "us", "ns"):
+        raise BadRecord("not an instant of pandas")
+    return parts
+
+
 def _read_timestamp(parts: list[Any]) -> object:
-    ticks, unit, zone, fold = parts
+    ticks, unit, zone, fold = _instant_parts(parts)
     numpy, pandas = library("numpy"), library("pandas")
     made = pandas.Timestamp(numpy.datetime64(ticks, unit))
     if zone is not None:
-        made = made.tz_localize("UTC").tz_convert(zone)
+        made = made.tz_localize("UTC").tz_convert(_read_zone(zone))
     return made.replace(fold=fold) if fold != made.fold else made
 
 
 def _read_timedelta(parts: list[Any]) -> object:
-    ticks, unit, _, _ = parts
+    ticks, unit, _, _ = _instant_parts(parts)
     return library("pandas").Timedelta(library("numpy").timedelta64(ticks, unit))
 
 
