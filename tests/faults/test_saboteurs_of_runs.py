@@ -18,11 +18,11 @@ from tests.run import (
     test_attempts,
     test_engine,
     test_event_loop,
-    test_landing,
     test_launcher,
     test_pool,
     test_processes,
 )
+from tests.run.outcomes import test_landing
 
 SOON = 3.0  # seconds: the sound engine takes far less, and the broken one for ever
 BROKEN = (AssertionError, fc.FlowcoreError, OSError, LookupError, ZeroDivisionError)
