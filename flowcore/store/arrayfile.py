@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from blake3 import blake3
 
-from flowcore.store.fs import CREATE, READ, Disk, end_reading, read_all, write_all
+from flowcore.store.fs import CREATE, READ, Disk, end_reading, map_if_possible, read_all, write_all
 
 if TYPE_CHECKING:
     import mmap
@@ -195,8 +195,8 @@ def read_file(disk: Disk, path: str, size: int, *, mapped: bool) -> bytearray | 
     fd = _open_again_if_stale(disk, path)
     try:
         _check(disk, disk.fstat(fd), size)
-        if mapped and size >= MAPPED_FROM:
-            return disk.map(fd, size)
+        if mapped and size >= MAPPED_FROM and (memory := map_if_possible(disk, fd, size)) is not None:
+            return memory
         content = read_all(disk, fd, size)
     finally:
         end_reading(disk, fd)

@@ -38,6 +38,8 @@ DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "pvfs2"})
 _NOT_OFFERED = frozenset({errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ENODEV})
 
+_NO_MAPS = _NOT_OFFERED | {errno.EACCES, errno.EPERM}
+
 
 class PrivateMap(mmap.mmap):
     """A file in memory whose writes stay there. Only :meth:`Disk.map` makes these, so they are known by their class."""
@@ -165,6 +167,10 @@ class Disk:
             return ""
         return kinds[-1] if kinds else ""
 
+    def executable(self, path: PathLike) -> bool:
+        """Tell whether programs may be started from the filesystem of `path`."""
+        return not os.statvfs(path).f_flag & os.ST_NOEXEC
+
     def network(self, path: PathLike) -> bool:
         """Tell whether `path` is on a network or FUSE filesystem, where a map may fail under its reader."""
         kind = self.kind(path)
@@ -222,6 +228,16 @@ def read_all(disk: Disk, fd: int, size: int) -> bytearray | None:
             return None
         done += count
     return buffer
+
+
+def map_if_possible(disk: Disk, fd: int, size: int) -> PrivateMap | None:
+    """Map a file; None on a filesystem without maps, where what cannot be mapped can still be read."""
+    try:
+        return disk.map(fd, size)
+    except OSError as error:
+        if error.errno not in _NO_MAPS:
+            raise
+    return None
 
 
 def end_reading(disk: Disk, fd: int) -> None:

@@ -36,6 +36,7 @@ FORMAT = 1
 MARKER = b"flowcore store\nformat %d\ndigest blake3-256\n"
 RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{16}")
 GC = "gc"  # in place of a run's id: whose lock and workplace are those of whoever removes things
+_NOT_FOR_DIRECTORIES = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS, errno.EBADF})  # on FUSE, CIFS
 _TRIES = 8
 _MARKER_LIMIT = 4096
 _OTHERS_WRITE = 0o022
@@ -280,10 +281,13 @@ def make_parents(disk: Disk, path: Path) -> None:
 
 
 def sync_directory(disk: Disk, path: str) -> None:
-    """Wait until the names in a directory are on the medium."""
+    """Wait until the names in a directory are on the medium, where its filesystem lets one ask for that."""
     fd = disk.open(path, DIRECTORY)
     try:
         disk.fsync(fd)
+    except OSError as error:  # nothing has failed to be written: the call is not there for directories
+        if error.errno not in _NOT_FOR_DIRECTORIES:
+            raise
     finally:
         disk.close(fd)
 

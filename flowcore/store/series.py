@@ -20,7 +20,7 @@ from blake3 import blake3
 
 from flowcore.plan.arrays import KINDS, item_size
 from flowcore.plan.extension import BadRecord
-from flowcore.store.fs import READ, UPDATE, Disk, end_reading
+from flowcore.store.fs import READ, UPDATE, Disk, end_reading, map_if_possible
 from flowcore.store.manifest import SeriesMark
 
 if TYPE_CHECKING:
@@ -235,8 +235,8 @@ def _frames(
     size = count * _frame_size(descr, shape)
     if not size:
         return np.zeros((count, *shape), dtype=descr)
-    if mapped:
-        return np.frombuffer(disk.map(fd, size), dtype=descr).reshape(count, *shape)
+    if mapped and (memory := map_if_possible(disk, fd, size)) is not None:
+        return np.frombuffer(memory, dtype=descr).reshape(count, *shape)
     buffer = bytearray(size)
     view, done = memoryview(buffer), 0
     while done < size:

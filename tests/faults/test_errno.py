@@ -6,6 +6,7 @@ import errno
 import itertools
 import os
 import shutil
+import stat
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -222,6 +223,27 @@ def test_without_links_runs_keep_all_the_same(error: int, home: Path) -> None:
     assert ([], [], True) == (told, later, named)
     assert list(operations.LATER) == list(found)
     assert [] == operations.litter(home)
+
+
+@pytest.mark.contract("H4", "F28")
+@pytest.mark.parametrize("durable", [False, True])
+def test_directories_that_cannot_be_synced_are_no_trouble(durable: bool, home: Path) -> None:
+    """On a filesystem that knows fsync for files alone: kept, silent, and answered from."""
+
+    class FilesAlone(Disk):
+        def fsync(self, fd: int) -> None:
+            if stat.S_ISDIR(self.fstat(fd).st_mode):
+                raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+            super().fsync(fd)
+
+    told: list[FlowcoreWarning] = []
+    run_ = operations.begin(home, FilesAlone(), durable=durable, told=told)
+    operations.keep(run_, operations.LATER)
+    operations.finish(run_)
+    found, later = operations.read(home, operations.LATER)
+
+    assert ([], []) == (told, later)
+    assert list(operations.LATER) == list(found)
 
 
 @pytest.mark.contract("H4", "F28", "P3")

@@ -19,6 +19,9 @@ from tests.plan.corpus import Memory
 VALUES = golden.values()
 # What numpy itself gives back as another value: without zeros at the end, or with a mask of its own making.
 LOSSY = {"numpy text", "numpy bytes", "masked hard", "no mask"}
+# numpy before 2.2.5 crashes where it copies variable-width strings deeply (numpy#28609).
+OLD = tuple(int(part) for part in np.__version__.split(".")[:3] if part.isdecimal()) < (2, 2, 5)
+CRASHING = {name for name, value in VALUES.items() if OLD and getattr(getattr(value, "dtype", None), "kind", "") == "T"}
 ARRAYS = [name for name, value in VALUES.items() if isinstance(value, np.ndarray)]
 
 
@@ -78,7 +81,8 @@ def test_golden_after_a_pickle(name: str) -> None:
         back = back.view(type(value))
 
     assert golden.COMPONENTS[name] == golden.component(back)
-    assert golden.COMPONENTS[name] == golden.component(copy.deepcopy(value))
+    if name not in CRASHING:
+        assert golden.COMPONENTS[name] == golden.component(copy.deepcopy(value))
 
 
 @pytest.mark.contract("KT1", "K15")

@@ -368,6 +368,16 @@ def test_a_network_filesystem_is_read_and_not_mapped(run: StoreRun) -> None:
     assert isinstance(attach(run, Network()).map(digest, HEADER, LARGE)[0], bytearray)
 
 
+@pytest.mark.contract("F28")
+def test_a_filesystem_without_maps_is_read(run: StoreRun) -> None:
+    """What cannot be mapped is not gone: it would be computed again in every run."""
+    data = os.urandom(LARGE)
+    digest = run.blobs.put(HEADER, memoryview(data))
+    worker = attach(run, FaultyDisk(1, error=errno.ENODEV, lasting=True, only=("map",)))
+
+    assert data == value_of(worker, digest, LARGE)
+
+
 def puts(run: StoreRun, data: bytes, code: int, n: int, only: tuple[str, ...]) -> Iterator[str]:
     """Put with the n-th writing call failing; yield what came of it."""
     told: list[FlowcoreWarning] = []
