@@ -217,26 +217,3 @@ def test_trees_of_any_depth_and_shape() -> None:
         "   └─ c  compute, cells known in the run",
         "      └─ d  compute, cells known in the run  (also from b)",
     ] == list(tree(diamond))
-
-
-def test_doctor_tries_this_machine(flowcore: Terminal) -> None:
-    """Each check with what was found; it leaves nothing behind."""
-    ran = flowcore("doctor", "--json")
-    checks = {check["name"]: check for check in ran.json["checks"]}
-
-    assert ["python", "numpy", "flowcore", "store", "rename", "link", "lock", "mmap", "shared memory", "worker",
-            "BLAS threads"] == list(checks)  # fmt: skip
-    assert [] == [name for name, check in checks.items() if not check["ok"] and name != "shared memory"]
-    assert ran.code == (0 if ran.json["ok"] else 1)
-    assert [] == list(flowcore.folder.iterdir())
-
-
-def test_doctor_in_words(flowcore: Terminal) -> None:
-    """A line a check; where nothing can be written, that is told with what to do."""
-    flowcore.write("file", "")
-    ran = flowcore("doctor", "--store", "file/store")
-
-    assert 1 == ran.code
-    assert "FAIL  writing " in ran.out
-    assert "Name a store of your own" in ran.out
-    assert "ok    worker " in ran.out

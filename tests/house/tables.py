@@ -215,7 +215,11 @@ FILES = Seam(
         "flowcore.optionfiles": ("open", "reads a project's flowcore.toml or pyproject.toml, which no store owns"),
         "flowcore.cli.conduct": (r"os\.open", "the null device takes what a closed pipe no longer does"),
         "flowcore.cli.doctor": (r"tempfile\.\w+", "what is tried out is tried in a directory of its own"),
-        "flowcore.machine": ("open", "/sys/fs/cgroup: quotas are asked of the kernel, not of a disk"),
+        "flowcore.cli.ground": (r"tempfile\.\w+", "what is tried out is tried there, in a directory of its own"),
+        "flowcore.machine": (
+            r"open|os\.path\.lexists",
+            "/sys/fs/cgroup and what containers leave: quotas are asked of the kernel, not of a disk",
+        ),
         "flowcore.run.proc": (
             r"open|os\.(open|listdir)|tempfile\.TemporaryFile",
             "/proc, and unnamed files that die with their process: stderr of a worker, and the slot",
