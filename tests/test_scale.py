@@ -48,16 +48,17 @@ def test_the_cost_of_a_cell_is_flat(tmp_path: Path) -> None:
     assert more[1] / MORE <= SLACK * less[1] / LESS
 
 
+@pytest.mark.slow
 @pytest.mark.contract("F30", "P11")
-def test_a_chain_of_ten_thousand(store: Path) -> None:
+def test_a_chain_of_a_hundred_thousand(store: Path) -> None:
     """At the default recursion limit."""
     flow = fc.Flow()
     value: Any = 0
-    for _ in range(10_000):
+    for _ in range(MORE):
         value = flow.add(one_more, value)
     run = flow.run(store=store, executor="inline", progress=False)
 
-    assert (10_000, 1000) == (run[value], sys.getrecursionlimit())
+    assert (MORE, 1000) == (run[value], sys.getrecursionlimit())
 
 
 @pytest.mark.contract("F30", "P11")

@@ -18,6 +18,7 @@ from flowcore.inspect.causes.reasons import LibraryChanged, PythonChanged, Reaso
 from flowcore.inspect.causes.why import VERDICTS, Explainer, Why
 from flowcore.inspect.html import heading, table
 from flowcore.inspect.outlooks.loads import Loads
+from flowcore.inspect.outlooks.needs import Needs
 from flowcore.inspect.outlooks.speedup import WORKERS, Prospect, Speedup
 from flowcore.inspect.recordings.past import Past
 from flowcore.inspect.times import duration
@@ -225,6 +226,7 @@ class _Planner:
         self._loads = loads
         self._explainer = Explainer(rehearsal, past)
         self._assumes: dict[int, tuple[str, ...]] = {}
+        self._needs = Needs(rehearsal)
         self._flow = ""
         self._rules: dict[str, tuple[int, float]] = {}  # what changed of the rules -> cells, seconds
 
@@ -233,6 +235,7 @@ class _Planner:
         rows = list[NodePlan]()
         for number, planned in self._rehearsal.graph.nodes.items():
             self._inherit(number)
+            self._needs.note(number)
             if planned.node.kind not in HIDDEN:
                 rows.append(self._row(number))
         warnings = tuple(f"{what}: {_counted(cells, 'cell')} will run again, about {_duration(took)} of work"
@@ -265,7 +268,7 @@ class _Planner:
         if equal := counts.get(Verdict.EQUAL, 0):
             reasons = (*reasons, f"{_counted(equal, 'cell')} equal to others that run")
         if depends > equal or not space.complete:
-            reasons = (*reasons, *self._needs(node))
+            reasons = (*reasons, *self._needs.told(node))
         if depends > equal and not runs:
             reasons = (*reasons, *self._told_of(self._explainer.shared(node), depends, each))
         return NodePlan(
@@ -310,26 +313,6 @@ class _Planner:
                 before, seconds = self._rules.get(str(reason), (0, 0.0))
                 self._rules[str(reason)] = before + cells, seconds + cells * (each or 0.0)
         return [str(reason) for reason in shared[:_REASONS]]
-
-    def _needs(self, node: int) -> Iterator[str]:
-        """Name the nodes whose cells have to run before those of a node are known."""
-        rehearsal, seen = self._rehearsal, set[int]()
-        waiting = [node]
-        names: dict[str, None] = {}
-        while waiting:
-            for edge in rehearsal.graph[waiting.pop()].edges:
-                if edge.source in seen or edge.mode == "order":
-                    continue
-                seen.add(edge.source)
-                counts = rehearsal.counts(edge.source)
-                known = len(rehearsal.assumed.get(edge.source, ()))
-                if counts.get(Verdict.RUNS, 0) > known or counts.get(Verdict.REFUSED):
-                    names[rehearsal.graph[edge.source].name] = None
-                if counts.get(Verdict.DEPENDS) or not rehearsal.space(edge.source).complete:
-                    waiting.append(edge.source)
-        if names:
-            more = f" and {len(names) - _REASONS} more" if len(names) > _REASONS else ""
-            yield f"needs {', '.join(map(shorten, list(names)[:_REASONS]))}{more}"
 
     def _cells(self, name: str) -> list[CellPlan]:
         rehearsal = self._rehearsal

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Literal
 
 from flowcore.dataclass import dataclass
 from flowcore.declare.node import Node
@@ -69,6 +70,9 @@ class _Run:
         self._store = store
         self._id = run_id
         self._recorded: Recorded | None = None
+        self._numbers: dict[
+            str, dict[str | None, list[int]]
+        ] = {}  # by name, by task: a look through all nodes is for once
         for told in read_run(store.layout.journal(run_id), disk=store.disk):
             if isinstance(told, RunFacts):
                 self.flow = str(told.facts.get("flow", ""))
@@ -85,6 +89,15 @@ class _Run:
             self._recorded = Recorded(self._store, self._id)
             self._recorded.catch_up()
         return self._recorded
+
+    def named(self, what: Literal["name", "task"], wanted: str) -> Iterator[tuple[Recorded, int]]:
+        """Yield the run with the number of each of its nodes that has this name, or this task."""
+        numbers = self._numbers.get(what)
+        if numbers is None:
+            numbers = self._numbers[what] = {}
+            for number, info in self.recorded.nodes.items():
+                numbers.setdefault(info.name if what == "name" else info.task, []).append(number)
+        return ((self.recorded, number) for number in numbers.get(wanted, ()))
 
 
 class Past:
@@ -130,15 +143,15 @@ class Past:
                 if run.flow != self._flow:
                     others.append(run)
                     continue
-                yield from _nodes(run.recorded, "name", node.name)
+                yield from run.named("name", node.name)
         for run in others:
-            yield from _nodes(run.recorded, "name", node.name)
+            yield from run.named("name", node.name)
         if found or node.task is None:
             return
         task = f"{getattr(node.task.function, '__module__', None)}.{node.task.name}"
         for run in self._runs():
             if task in run.tasks:
-                yield from _nodes(run.recorded, "task", task)
+                yield from run.named("task", task)
 
     def cells(self, node: Node, labels: Sequence[object], cache: Cache) -> Iterator[PastCell]:
         """Yield the cells of the node with these labels that had a key, the newest first."""
@@ -222,10 +235,6 @@ class Past:
                 return None
             at[axis.name] = place
         return space.number(at)
-
-
-def _nodes(recorded: Recorded, what: str, wanted: str) -> Iterator[tuple[Recorded, int]]:
-    return ((recorded, number) for number, info in recorded.nodes.items() if getattr(info, what) == wanted)
 
 
 _CANDIDATES = 1000  # cells of a node that a new cell is compared with

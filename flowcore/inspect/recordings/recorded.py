@@ -84,7 +84,7 @@ class Recorded:
         self._labels: dict[tuple[int, int], list[bytes] | None] = {}  # of elements, by source node and cell
         self._rows = 0
         self._keyed: dict[bytes, tuple[Trace, int]] = {}
-        self._keyed_up_to: dict[int, int] = {}
+        self._unkeyed: list[Trace] = []  # that are not among those by key yet
 
     def catch_up(self) -> None:
         """Read what was written since the last time."""
@@ -253,13 +253,11 @@ class Recorded:
 
     def _own(self, key: bytes) -> bytes:
         """Give the record of this very run for a key: of equal cells one was computed, the others answered by it."""
-        for node, ledger in self.ledgers.items():
-            for event in ledger.events[self._keyed_up_to.get(node, 0) :]:
-                if isinstance(event, Trace):
-                    self._keyed.update((key, (event, row)) for row, key in enumerate(event.keys) if key)
-            self._keyed_up_to[node] = len(ledger.events)
-        trace, row = self._keyed.get(key, (None, 0))
-        return trace.records[row] if trace is not None else b""
+        for trace in self._unkeyed:
+            self._keyed.update((key, (trace, row)) for row, key in enumerate(trace.keys) if key)
+        self._unkeyed.clear()
+        found = self._keyed.get(key)
+        return found[0].records[found[1]] if found is not None else b""
 
     def _fetch(self, digest: bytes, header: bytes, nbytes: int, place: int) -> tuple[Any, int]:
         return self.archive.fetch(digest, header, nbytes, place)
@@ -304,6 +302,7 @@ class Recorded:
         ledger.events.append(told)
         match told:
             case Trace():
+                self._unkeyed.append(told)
                 ledger.counts.done += len(told.numbers)
                 ledger.seconds += sum(told.seconds)
             case Answered():
