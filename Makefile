@@ -14,8 +14,8 @@ help:  ## say what there is
 demo: $(VENV)/installed-examples  ## run examples/landscape.py on two workers or more
 	$(BIN)/python examples/landscape.py
 
-test: $(VENV)/installed-test  ## all tests but the slow ones and the comparisons
-	$(BIN)/python -m pytest
+test: $(VENV)/installed-test  ## all tests but the slow ones and the comparisons, shared by two processes
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 browser:  ## see to a Chromium for the tests of pages: they are skipped, and say so, where there is none
 	@for name in chromium chromium-browser google-chrome-stable google-chrome; do \

@@ -20,7 +20,7 @@ CELLS = 12
 EVERYTHING = frozenset(
     {"load ", "total "} | {f"{node} {power}" for node in ("bend", "shift", "measure") for power in range(CELLS)}
 )
-SEEDS = int(os.environ.get("FLOWCORE_FAULTS_SEEDS", "20"))
+SEEDS = int(os.environ.get("FLOWCORE_FAULTS_SEEDS", "12"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
