@@ -10,11 +10,12 @@ import shlex
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import cast
 
 from flowcore.catching import caught
-from flowcore.cli.loading import load, read_with_file, users_frames
+from flowcore.cli.loading import load, read_with_file, source_in, users_frames
 from flowcore.cli.parser import Parser, Usage, add_store
 from flowcore.cli.printing import name, plain, tell
 from flowcore.cli.run import run_parser
@@ -23,6 +24,7 @@ from flowcore.errors import shorten
 from flowcore.history import RecordedRun
 from flowcore.replay import Ready
 from flowcore.settings import Settings
+from flowcore.store.directory import open_store
 from flowcore.targets import Drawn
 
 _OK, _FAILED = 0, 1
@@ -33,8 +35,9 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser(add_help=True).parse_known_args(list(arguments))[0]
     if given.source is None:
         given = _parser(add_help=True).read(arguments)
-        run = opened(given.run, Settings.of(store=given.store).store)
-        flow = drawn_again(run)
+        store = open_store(Settings.of(store=given.store).store)  # type: ignore[arg-type]
+        run = opened(given.run, store)
+        flow = drawn_again(run, store.root)
     else:
         asked = read_with_file(_parser(add_help=False), arguments)
         given = asked.given
@@ -46,16 +49,23 @@ def main(arguments: Sequence[str]) -> int:
     return _call(ready, stop=given.stop or not failed)
 
 
-def drawn_again(run: RecordedRun) -> Drawn:
-    """Draw the flow of a run as it was drawn then, from the script or command that the journal names."""
+def drawn_again(run: RecordedRun, root: Path) -> Drawn:
+    """Draw the flow of a run as it was drawn then, from the script or command that the journal names.
+
+    A store from elsewhere may name anything (contract S10): what it names is executed only if
+    it is in the working directory, and not in the store, whose root is `root`.
+    """
     origin = run.origin
     file, argv = str(origin.get("file", "")), [str(word) for word in cast("list[object]", origin.get("argv", []))]
     if not file:
         raise Usage(f"the journal of {run.id} names no file: it was run at a prompt. Name one: FILE.py[:flow]")
-    if not _here(file):  # a store from elsewhere may name anything (contract S10)
-        raise Usage(f"that run was drawn by {shorten(file)}, which is not in this directory: go there, or name it.")
+    command = origin.get("by") == "flowcore run"
+    for source in {file, source_in(run_parser(), argv)} if command else {file}:
+        if not _here(source, root):
+            where = f"that run was drawn by {shorten(source)}"
+            raise Usage(f"{where}, which is not in this directory: go there, or name it.")
     tell(plain(f"its flow is drawn by {shlex.join([os.path.relpath(file), *_shown(argv, file)])}"))
-    if origin.get("by") == "flowcore run":
+    if command:
         asked = read_with_file(run_parser(), argv)
         return asked.drawer.draw(asked.given)
     flow = caught(run.flow, partial(load, file, argv))
@@ -75,9 +85,10 @@ class _Debugger(pdb.Pdb):
         super().set_quit()
 
 
-def _here(file: str) -> bool:
-    """Tell whether a file, perhaps with ``:flow`` behind it, is in the working directory or below."""
-    return os.path.realpath(file).startswith(os.path.realpath(os.curdir) + os.sep)
+def _here(file: str, root: Path) -> bool:
+    """Tell whether a file, perhaps with ``:flow`` behind it, is below the working directory, and not in the store."""
+    found, here = Path(os.path.realpath(file)), Path(os.path.realpath(os.curdir))
+    return here in found.parents and Path(os.path.realpath(root)) not in found.parents
 
 
 def _shown(argv: Sequence[str], file: str) -> list[str]:

@@ -31,6 +31,7 @@ Found: TypeAlias = Flow | FlowFunction[Any]
 
 _NAMED = re.compile(r"(?P<path>.+):(?P<flow>[^\W\d]\w*)", re.DOTALL)
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_HELP = ("-h", "--help")
 _FRAMES = 8  # of the user's, the innermost ones
 
 
@@ -107,11 +108,10 @@ def read_with_file(parser: Parser, arguments: Sequence[str]) -> Request:
     `parser` has the verb's own options, and a positional argument ``source``, without
     help of its own: ``--help`` after a file tells its flow's parameters as well.
     """
-    wants_help = any(argument in {"-h", "--help"} for argument in arguments)
-    parser.add_argument("-h", "--help", action="help", help="show this, and the parameters of the flow in FILE.py")
-    first = parser.joined([argument for argument in arguments if argument not in {"-h", "--help"}])
+    wants_help = any(argument in _HELP for argument in arguments)
+    parser.add_argument(*_HELP, action="help", help="show this, and the parameters of the flow in FILE.py")
     try:
-        source = parser.parse_known_args(first)[0].source
+        source = source_in(parser, arguments)
     except Usage:
         if wants_help:
             parser.print_help()
@@ -121,6 +121,12 @@ def read_with_file(parser: Parser, arguments: Sequence[str]) -> Request:
     parser.description = "\n\n".join(text for text in (drawer.about.replace("%", "%%"), parser.description) if text)
     drawer.add_options(parser)
     return Request(drawer, parser.read(arguments))
+
+
+def source_in(parser: Parser, arguments: Sequence[str]) -> str:
+    """Tell which file arguments name, without a look at it; `parser` is one for :func:`read_with_file`."""
+    first = parser.joined([argument for argument in arguments if argument not in _HELP])
+    return str(parser.parse_known_args(first)[0].source)
 
 
 def load(path: str, script: Sequence[str] | None = None) -> types.ModuleType:

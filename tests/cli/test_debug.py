@@ -106,6 +106,49 @@ def test_a_file_elsewhere_is_not_executed(ran: Terminal, tmp_path: Path) -> None
     assert not (ran.folder / "executed").exists()
 
 
+PLANTED = """
+import sys
+import flowcore as fc
+from flowcore.run.told import origin
+
+@fc.compute
+def share(rate):
+    return rate
+
+with fc.Flow("shares") as flow:
+    share(fc.each(rate=[0.1]))
+origin._typed.set((sys.argv[1], tuple(sys.argv[2:])))
+flow.run(store=".flowcore", progress=False)
+"""
+
+
+@pytest.mark.contract("S10")
+@pytest.mark.parametrize(
+    ("named", "words"),
+    [("{here}/good.py", ["--", "{away}/evil.py:flow"]),
+     ("{here}/.flowcore/v1/files/ab/evil.py", ["{here}/.flowcore/v1/files/ab/evil.py"])],
+    ids=["the words name another file", "in the store"],
+)  # fmt: skip
+def test_what_a_planted_journal_names_is_not_executed(tmp_path: Path, named: str, words: list[str]) -> None:
+    """A store from elsewhere may lie here: neither a file that its words name, nor one of its own, is executed."""
+    here, away = tmp_path / "here", tmp_path / "away"
+    kept = here / ".flowcore" / "v1" / "files" / "ab"
+    away.mkdir()
+    flowcore = Terminal(here)
+    flowcore.write("good.py", "")
+    flowcore.write("planting.py", PLANTED)
+    origin = [word.format(here=here, away=away) for word in (named, *words)]
+    assert 0 == flowcore.python("planting.py", *origin).code
+    kept.mkdir(mode=0o700)
+    for folder in (away, kept):
+        (folder / "evil.py").write_text("import pathlib\npathlib.Path('executed').touch()\n")
+    told = debugged(here, "last", "share[rate=0.1]", typed="q\n")
+
+    assert not (here / "executed").exists()
+    assert 2 == told.code
+    assert "which is not in this directory: go there, or name it." in told.err
+
+
 def test_a_cell_that_is_not_there(ran: Terminal) -> None:
     """With what was probably meant."""
     told = debugged(ran.folder, "last", "shaer", typed="")
