@@ -40,11 +40,16 @@ def main(arguments: Sequence[str]) -> int:
         if given.json:
             _stream(following)
         else:
-            show(following, view_here(asked=True))
+            show(following, view_here(asked=True), printed=_printed)
     except KeyboardInterrupt:
         tell(f"{run.id} is not watched any more." + (" It goes on." if run.status == "running" else ""))
         return 0
     return _ended(run, quiet=given.json)
+
+
+def _printed(text: str) -> str:
+    """Give what a cell printed as it may be shown: lines that rewrite themselves do, and nothing else steers."""
+    return "\r".join(map(plain, text.split("\r")))
 
 
 def _stream(following: Following) -> None:

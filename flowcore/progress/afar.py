@@ -7,6 +7,9 @@ nothing happens.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from flowcore import clock
 from flowcore.events import Printed, RunStarted
 from flowcore.inspect.recordings.following import Following
@@ -16,14 +19,18 @@ from flowcore.progress.watch import View
 PAUSE = 0.25  # seconds between two looks
 
 
-def show(following: Following, view: View) -> None:
-    """Show a run until it is over; Ctrl-C ends the showing alone."""
+def show(following: Following, view: View, *, printed: Callable[[str], str]) -> None:
+    """Show a run until it is over; Ctrl-C ends the showing alone.
+
+    What its cells printed goes through `printed`: the store may be from elsewhere, and must
+    not steer this terminal (contract S6).
+    """
     tally = Tally()
     try:
         while True:
             for event in following.more():
                 if isinstance(event, Printed):
-                    view.printed(event)
+                    view.printed(replace(event, text=printed(event.text)))
                     continue
                 ago = max(0.0, clock.wall() - following.recorded.began) if isinstance(event, RunStarted) else 0.0
                 tally.take(event, clock.monotonic() - ago)

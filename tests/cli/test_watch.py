@@ -132,6 +132,18 @@ def test_a_run_that_is_over_is_told(swept: Terminal) -> None:
     assert "RunEnded" == json.loads(data.out.splitlines()[-1])["event"]
 
 
+@pytest.mark.contract("S6")
+def test_what_was_printed_steers_no_terminal(flowcore: Terminal) -> None:
+    """A store may be from elsewhere: titles, colours and screens in what its cells printed are told, and not obeyed."""
+    steering = 'print("\\x1b]0;owned\\x07\\x9b2J\\u202e", i)'
+    flowcore.write("gated.py", GATE.replace('print("quick", i)', steering).replace("waiting(quick", "(quick"))
+    assert 0 == flowcore("run", "gated.py", "--n", "1").code
+    told = flowcore("watch", "last")
+
+    assert "\\x1b]0;owned\\x07\\x9b2J\\x202e 0" in told.out
+    assert set() == {letter for letter in told.out + told.err if not letter.isprintable()} - {"\n"}
+
+
 def test_there_is_nothing_to_watch(flowcore: Terminal) -> None:
     """No run, and nothing is made."""
     told = flowcore("watch")
