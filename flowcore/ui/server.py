@@ -4,7 +4,8 @@ Owns the only socket that flowcore ever listens on (contract S9): bound to 127.0
 path begins with a token that nobody can guess, and a request is refused unless its Host
 is this very server and its Origin, if it has one, is too; so neither another machine, nor
 a page of another site, nor a name that was made to point here gets anything. It only
-reads, and answers GET alone.
+reads, and answers GET alone. Another user of this machine can connect, and say nothing: so
+who does not speak, or listen, is not waited for long, and no more than MOST are served at once.
 
 Paths behind the token::
 
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cached_property
@@ -36,6 +38,7 @@ from flowcore.store.directory import Store
 from flowcore.ui.boards import Boards
 
 HOST: Final = "127.0.0.1"
+MOST: Final = 64  # connections at once
 PAUSE: Final = 0.4  # seconds between two looks at a run
 _QUIET: Final = 15.0  # seconds after which a word is sent, so that a page that is gone is noticed
 _POLICY: Final = (
@@ -70,6 +73,21 @@ class Server(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(24)
         self.hosts = frozenset({f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"})
         self.address = f"http://{HOST}:{self.server_port}/{self.token}/"
+        self._places = threading.Semaphore(MOST)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own, if there is one left."""
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer until the connection is closed."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a page that was closed while it was answered."""
@@ -81,6 +99,7 @@ class Page(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "flowcore"
     sys_version = ""
+    timeout = 30.0  # seconds that a request may take to come, and a piece of an answer to be taken
 
     @cached_property
     def _ours(self) -> Server:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.store.directory import open_store
-from flowcore.ui.server import Server
+from flowcore.ui.server import Page, Server
 from tests.cli.conftest import ENVIRON
 
 
@@ -71,6 +72,59 @@ def test_the_token_is_needed(served: Server, path: str) -> None:
     whole = path.format(token=served.token, half=served.token[:16])
 
     assert 403 == asked(served, whole).status
+
+
+def said(server: Server, *words: bytes) -> bytes:
+    """Say something over a socket, and nothing more; give what comes back until the server hangs up."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=60) as connection:
+        for word in words:
+            connection.sendall(word)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+@pytest.mark.contract("S9")
+@pytest.mark.parametrize(
+    "request_",
+    [b"GET http://127.0.0.1/{token}/runs HTTP/1.1", b"GET /{token}/runs HTTP/1.1", b"GET /{token}/runs",
+     b"GET /{token}/runs HTTP/1.1\r\nHost: evil.example\r\nHost: {host}",
+     b"GET /{token}/runs HTTP/1.1\r\nHost: {host}\r\nOrigin: http://evil.example\r\nOrigin: http://{host}"],
+    ids=["a whole address", "no host", "an old protocol", "two hosts", "two origins"],
+)  # fmt: skip
+def test_odd_requests_are_refused(served: Server, request_: bytes) -> None:
+    """Whatever the form, a request has to say that it means this server; what it says of itself is not repeated."""
+    host = f"127.0.0.1:{served.server_port}".encode()
+    words = request_.replace(b"{token}", served.token.encode()).replace(b"{host}", host)
+    answer = said(served, words + b"\r\nConnection: close\r\n\r\n")
+
+    assert answer.endswith(b"refused\n")
+    assert served.token.encode() not in answer
+
+
+@pytest.mark.contract("S9", "S7")
+def test_a_huge_request_is_not_read(served: Server) -> None:
+    """Neither a line nor headers without end."""
+    assert b" 414 " in said(served, b"GET /" + b"x" * 65_532)[:40]
+    assert b" 431 " in said(served, b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 101)[:40]
+
+
+@pytest.mark.contract("S9")
+def test_who_says_nothing_is_not_waited_for(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a request, and then silence: the connection is closed, and others are answered."""
+    monkeypatch.setattr(Page, "timeout", 0.01)
+    monkeypatch.setattr(served, "_places", threading.Semaphore(1))
+    silent = [said(served, b"GET /") for _ in range(3)]
+    monkeypatch.undo()
+
+    assert [b"", b"", b""] == silent
+    assert 200 == asked(served, "runs").status
+
+
+@pytest.mark.contract("S9")
+def test_no_more_are_served_than_there_are_places(served: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever comes then is turned away at once, and costs no thread."""
+    monkeypatch.setattr(served, "_places", threading.Semaphore(0))
+
+    assert b"" == said(served)
 
 
 @pytest.mark.contract("S9")
