@@ -5,7 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: help demo test browser check format bench long soak docs clean
+.PHONY: help demo test browser check format bench long reliability soak docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
@@ -38,6 +38,9 @@ bench: $(VENV)/installed-bench  ## compare with peers; fails if a budget is miss
 
 long: $(VENV)/installed-test  ## all tests, each in its long form: hours
 	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest -m "not bench" --timeout 3600
+
+reliability: $(VENV)/installed-test  ## run what is marked with a fault or an intruder, and write the tables of docs/reliability.md
+	$(BIN)/python -m tests.reliability --run
 
 docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
