@@ -17,6 +17,7 @@ from flowcore.events import Advanced, Event
 from flowcore.run.job import Interrupted
 from flowcore.testing import FakeClock, ScriptedExecutor
 from tests.ahead import Ahead
+from tests.halting import until_stopping
 
 DEADLINE = 60.0
 
@@ -107,8 +108,7 @@ def stopped(flow: fc.Flow, store: Path, gate: Gate, at: int, **options: Any) -> 
     run = flow.start(store=store, progress=False, **options)
     assert gate.reached.wait(DEADLINE)
     run.cancel()
-    while not run._session.engine._landing.stopping:  # the engine has heard, and told the loop
-        run.wait(0.001)
+    until_stopping(run)
     gate.open.set()
     run.wait()
     return run
@@ -139,8 +139,7 @@ def test_a_run_stops_before_its_walltime_ends(store: Path, gate: Gate) -> None:
         run = flow.start(store=store, progress=False, walltime=1000.0)
         assert gate.reached.wait(DEADLINE)
         ahead.put_forward(999.0, run)
-        while not run._session.engine._landing.stopping:
-            run.wait(0.001)
+        until_stopping(run)
         gate.open.set()
         run.wait()
 
@@ -187,8 +186,7 @@ def test_loops_are_seen_from_outside(store: Path, gate: Gate) -> None:
     run = flow.start(store=store, progress=heard)
     assert gate.reached.wait(DEADLINE)
     run.cancel()
-    while not run._session.engine._landing.stopping:
-        run.wait(0.001)
+    until_stopping(run)
     gate.open.set()
     run.wait()
     loops = fc.open_run(run.id, store).loops()
