@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 import flowcore as fc
-from tests.vocabulary import FUNCTIONS, fold, line_of
+from tests.vocabulary import FUNCTIONS, MEANT, OPTIONS, fold, grown, line_of
 
 AXES: dict[str, tuple[tuple[object, ...], tuple[object, ...]]] = {  # its labels, and other values along it
     "x": ((3, 1, 2), ("c", "a", "b")),
@@ -82,7 +82,7 @@ class Step:
     axes: tuple[str, ...]
     key: object = None
     after: tuple[int, ...] = ()
-    kind: str = "compute"
+    kind: str = "compute"  # or "io", or "kept io"
     runner: str | None = None
 
 
@@ -98,11 +98,14 @@ class Code:
         Equal where the code is the same.
     salt : object
         What the state of the code brings into values; None: nothing.
+    more : tuple
+        What a plain call is given besides.
     """
 
     function: Callable[..., Any]
     identity: object
     salt: object = None
+    more: tuple[Any, ...] = ()
 
     def arguments(self, values: list[Any]) -> tuple[Any, Any, Any]:
         """Give what the function of the vocabulary is called with in the end."""
@@ -162,7 +165,10 @@ def drawn(
                 refs.append(fc.choose(*arguments))
             else:
                 options: dict[str, Any] = {"runner": step.runner} if step.runner else {}
-                task = (fc.io if step.kind == "io" else fc.compute)(**options)(codes[step.function].function)
+                if step.kind == "kept io":
+                    options["cache"] = True
+                kind = fc.compute if step.kind == "compute" else fc.io
+                task = kind(**options, **OPTIONS.get(step.function, {}))(codes[step.function].function)
                 after = [refs[i] for i in step.after]
                 refs.append(flow.add(task, *arguments, name=f"{prefix}{number}", after=after))
         flow.result = refs
@@ -202,6 +208,7 @@ class Model:
     kept: dict[Computation, str] = field(default_factory=dict)  # computation -> its line; runs once, ever
     computed: dict[tuple[int, tuple[object, ...]], Computation] = field(default_factory=dict)  # by step and label
     always: Counter[str] = field(default_factory=Counter)  # lines of what runs for each cell and in each run
+    inner: set[str] = field(default_factory=set)  # lines of cells that grow; each runs once, ever
 
     def cells(self, step: int) -> dict[tuple[object, ...], Outcome]:
         """Give the outcome of each cell of a step, by its label along each axis."""
@@ -218,7 +225,7 @@ class Model:
     @property
     def lines(self) -> Counter[str]:
         """The lines of a run with an empty store."""
-        return self.always + Counter(self.kept.values())
+        return self.always + Counter(self.kept.values()) + Counter(self.inner)
 
     def select(self, step: int, fixed: dict[str, int]) -> Iterator[dict[str, int] | State]:
         """Give the places of the cells that agree with `fixed`, row-major; a state for a row that will never be."""
@@ -295,15 +302,18 @@ class Model:
 
     def _called(self, step: Step, values: list[Any], *, lacking: bool) -> Outcome:
         line = self._line(step, values)
-        function: Callable[..., Any] = _silent(FUNCTIONS[step.function])
+        function: Callable[..., Any] = _silent(MEANT[step.function])
+        code = self.codes[step.function]
+        if step.function == "grows":
+            self.inner.update(grown(fold(code.arguments(values)))[1])
         try:
-            value = function(*copy.deepcopy(self.codes[step.function].arguments(values)))
+            value = function(*copy.deepcopy(code.arguments(values)), *code.more)
         except fc.Skip:
             if step.kind == "io" or lacking:
                 self.always[line] += 1
             return Outcome("skipped")
         except ValueError:
-            self.always[line] += 1
+            self.always[line] += 1 + OPTIONS.get(step.function, {}).get("retries", 0)
             return Outcome("failed")
         if step.kind == "io" or lacking:  # what is made without the failed cells is never kept
             self.always[line] += 1

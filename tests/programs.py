@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from tests.drawings import AXES, Along, Collect, Const, Element, Many, Step, Use, axes_of, union
-from tests.vocabulary import PARTS, PLAIN, SOURCES
+from tests.vocabulary import LIVELY, PARTS, PLAIN, RANDOM, SOURCES
 
 MOST_CELLS = 40
 
 
 @st.composite
-def programs(draw: st.DrawFn, *, most: int = 8, runners: tuple[str | None, ...] = (None,)) -> list[Step]:
-    """Give a drawing of up to `most` steps."""
+def programs(
+    draw: st.DrawFn, *, most: int = 8, runners: tuple[str | None, ...] = (None,), lively: bool = False
+) -> list[Step]:
+    """Give a drawing of up to `most` steps; `lively`: of tasks that are not as plain calls are as well."""
     steps: list[Step] = []
     for _ in range(draw(st.integers(2, most))):
-        kind = draw(st.sampled_from(["call"] * 8 + ["item", "choose"]))
-        made = {"item": _item, "choose": _choice}.get(kind, _call)(draw, steps, runners)
+        kind = draw(st.sampled_from(["call"] * 8 + ["item", "choose"] + ["lively"] * 3 * lively))
+        made = {"item": _item, "choose": _choice, "lively": _lively}.get(kind, _call)(draw, steps, runners)
         steps.append(made or _call(draw, steps, runners) or Step("whole", (Const(len(steps)),), ()))
     return steps
 
@@ -40,6 +43,16 @@ def _call(draw: st.DrawFn, steps: list[Step], runners: tuple[str | None, ...]) -
     kind = draw(st.sampled_from(["compute"] * 5 + ["io"]))
     runner = draw(st.sampled_from(runners)) if kind == "compute" else None
     return Step(name, arguments, axes, after=after, kind=kind, runner=runner)
+
+
+def _lively(draw: st.DrawFn, steps: list[Step], runners: tuple[str | None, ...]) -> Step | None:
+    made = _call(draw, steps, runners)
+    name = draw(st.sampled_from(LIVELY))
+    kind = draw(st.sampled_from(["io", "kept io"] if name == "waits" else ["compute", "compute", "kept io"]))
+    # A gather, or a container, has another stream than the list that it comes to.
+    if made is None or (name in RANDOM and any(isinstance(a, Collect | Many) for a in made.arguments)):
+        return None
+    return replace(made, function=name, kind=kind, runner=made.runner if kind == "compute" else None)
 
 
 def _argument(draw: st.DrawFn, steps: list[Step], *, depth: int) -> Any:

@@ -140,27 +140,12 @@ class Script:
 
     def processes(self) -> dict[int, str]:
         """Give the living processes that carry our token, with their command lines."""
-        wanted = f"{inside.TOKEN}={self.token}".encode()
-        found = {}
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
-            with suppress(OSError):
-                environ = Path("/proc", entry, "environ").read_bytes()
-                state = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[0]
-                if wanted in environ.split(b"\0") and state not in "ZX":
-                    found[int(entry)] = Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ").decode()
-        return found
+        return inside.carriers(self.token)
 
     @property
     def launcher(self) -> int:
         """The launcher's process id: the one child of main that carries the token and leads a session."""
-        for pid in self.processes():
-            with suppress(OSError):
-                parent = int(Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[1])
-                if parent == self.process.pid and os.getsid(pid) == pid:
-                    return pid
-        return 0
+        return inside.launcher_of(self.process.pid, self.processes())
 
     def kill(self, target: Target, signum: int = signal.SIGKILL) -> None:
         """Send a signal to main, to the launcher, to both, or to everything at once."""

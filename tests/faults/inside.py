@@ -15,7 +15,8 @@ import json
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -73,14 +74,42 @@ def counts() -> dict[str, int]:
     return dict(_Counted.totals)
 
 
-def count_events(kind: str, number: int) -> None:
-    """Count file calls, frames and results in this process; meet the driver before the `number`-th of `kind`."""
+def carriers(token: str) -> dict[int, str]:
+    """Give the living processes that carry a token, with their command lines."""
+    wanted = f"{TOKEN}={token}".encode()
+    found = {}
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        with suppress(OSError):
+            environ = Path("/proc", entry, "environ").read_bytes()
+            state = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()[0]
+            if wanted in environ.split(b"\0") and state not in "ZX":
+                found[int(entry)] = Path("/proc", entry, "cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return found
+
+
+def launcher_of(main: int, pids: Iterable[int]) -> int:
+    """Give the launcher among processes of one token: the one child of main that leads a session; 0: there is none."""
+    for pid in pids:
+        with suppress(OSError):
+            parent = int(Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == main and os.getsid(pid) == pid:
+                return pid
+    return 0
+
+
+def count_events(kind: str, number: int, met: Callable[..., object] | None = None) -> None:
+    """Count file calls, frames and results in this process; meet the driver before the `number`-th of `kind`.
+
+    Or whoever else is to be `met`.
+    """
     from flowcore.run.outcomes.landing import Landing
     from flowcore.store.fs import Disk
     from flowcore.store.journal import JournalWriter
 
     counted = {"fs": _Counted("fs"), "record": _Counted("record"), "message": _Counted("message")}
-    counted[kind].number = number
+    counted[kind].number, counted[kind].met = number, met or mark
     for name in _CALLS:
         _wrap(Disk, name, counted["fs"])
     _wrap(JournalWriter, "append_payload", counted["record"])
@@ -106,6 +135,7 @@ class _Counted:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.number = 0
+        self.met: Callable[..., object] = mark
         self._order = itertools.count(1)
         self.totals[kind] = 0
 
@@ -113,7 +143,7 @@ class _Counted:
         order = next(self._order)
         self.totals[self.kind] = order
         if order == self.number:
-            mark("event", kind=self.kind, what=what, number=order)
+            self.met("event", kind=self.kind, what=what, number=order)
 
 
 def _wrap(owner: type, name: str, counted: _Counted) -> None:

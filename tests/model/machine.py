@@ -24,6 +24,7 @@ from flowcore.store.journal import JournalWriter
 from flowcore.testing import ScriptedExecutor
 from tests.drawings import Computation, Model, Step, drawn
 from tests.model.edits import EDITS, Scene
+from tests.model.ledger import Ledger
 from tests.oracle import agrees, blobs, found, journals, left, lines, meant, run, told, without_lost
 from tests.store.children import in_child
 from tests.vocabulary import FUNCTIONS
@@ -41,8 +42,7 @@ class Machine:
     executor: Any = "inline"
     usable: set[Computation] = field(default_factory=set)  # computations with a record that answers
     gone: dict[Computation, set[bytes]] = field(default_factory=dict)  # arrays that those without an answer lack
-    keys: dict[Computation, bytes] = field(default_factory=dict)
-    names: dict[bytes, Computation] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
     changed: bool = False  # whether some array has another content than its name says
 
     @property
@@ -68,6 +68,7 @@ class Machine:
             may[line] += 1
             if not lost or any(makers[digest] == 1 for digest in lost):  # else others make an equal array
                 must[line] += 1
+        may.update(model.inner)  # asked for only if what they grow from runs
         return must, may
 
     # ---- steps -----------------------------------------------------------------------
@@ -121,6 +122,7 @@ class Machine:
         run_ = flow.start(*refs, store=self.store, executor=script, progress=False, on_error="continue")
         script.run_all(lambda: len(script.started) - len(script.held) >= cells)
         run_.cancel()
+        script.cancel()  # what is held never begins, and simulations have half a minute to save
         with contextlib.suppress(fc.FlowcoreError, KeyboardInterrupt):
             assert run_.wait(60.0)
         executed = lines(self.counter)
@@ -168,25 +170,14 @@ class Machine:
 
     def _learn(self, run_id: str, model: Model) -> None:
         """Meet the keys of a run's cells: one a computation, and another one for each."""
-        recorded = fc.open_run(run_id, self.store)
-        for number, step in enumerate(self.scene.steps):
-            if step.function in FUNCTIONS and f"{self.scene.prefix}{number}" in recorded:
-                self._learn_step(recorded, number, model)
-
-    def _learn_step(self, recorded: Any, number: int, model: Model) -> None:
-        for cell in recorded.cells(f"{self.scene.prefix}{number}"):
-            computation = model.computed.get((number, tuple(cell.labels.values())))
-            if computation is None or not cell.key:
-                continue
-            key = bytes.fromhex(cell.key)
-            assert key == self.keys.setdefault(computation, key), f"another key: {cell}, {self.scene.told}"
-            assert computation == self.names.setdefault(key, computation), f"a key of two: {cell}, {self.scene.told}"
+        problems = self.ledger.learn(fc.open_run(run_id, self.store), model, prefix=self.scene.prefix)
+        assert [] == problems, self.scene.told
 
     def _read(self) -> None:
         """Read from raw files what can still be used."""
         there = left(self.store)
-        self.usable = {computation for computation, key in self.keys.items() if there.get(key) == set()}
-        self.gone = {computation: there[key] for computation, key in self.keys.items() if there.get(key)}
+        self.usable = {computation for computation, key in self.ledger.keys.items() if there.get(key) == set()}
+        self.gone = {computation: there[key] for computation, key in self.ledger.keys.items() if there.get(key)}
 
 
 def _killed(flow: fc.Flow, refs: list[Any], store: str, frames: int) -> None:

@@ -20,11 +20,12 @@ from tests.model.edits import EDITS, FAMILIES, Scene, files_in
 from tests.model.machine import ACTIONS, Machine, live
 from tests.model.world import MODULE, World
 from tests.programs import programs
-from tests.vocabulary import COUNTER
+from tests.vocabulary import COUNTER, STREAMS
 
 MORE = int(os.environ.get("FLOWCORE_MODEL_FACTOR", "20")) if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 1
 pytestmark = [
     pytest.mark.filterwarnings("ignore::flowcore.errors.DamagedEntry"),
+    pytest.mark.filterwarnings("ignore::flowcore.errors.RepeatedStream"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of fork, in a process with threads
 ]
 
@@ -40,9 +41,13 @@ def counter() -> Iterator[Path]:
     """Give the file of executions."""
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "lines"
-        os.environ[COUNTER] = str(path)
+        streams = Path(directory) / "streams"
+        streams.mkdir()
+        os.environ.update({COUNTER: str(path), STREAMS: str(streams)})
+        pool.shutdown()  # workers that are there already know nothing of these
         yield path
-        del os.environ[COUNTER]
+        for name in (COUNTER, STREAMS):
+            del os.environ[name]
         pool.shutdown()
         sys.modules.pop(MODULE, None)
 
@@ -65,7 +70,7 @@ def check(
 
 
 @pytest.mark.contract("H6", "P1", "P2", "P7", "P10", "K2", "K31", "K32", "KT4", "KT5", "KT6")
-@given(steps=programs(), data=st.data())
+@given(steps=programs(lively=True), data=st.data())
 @examples(60)
 def test_a_store_through_edits_and_damage(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """Every run gives the right values and executes exactly what has no usable record."""
@@ -73,7 +78,7 @@ def test_a_store_through_edits_and_damage(counter: Path, steps: list[Step], data
 
 
 @pytest.mark.contract("H6", "P1", "P10", "K22", "F27")
-@given(steps=programs(most=5), data=st.data())
+@given(steps=programs(most=5, lively=True), data=st.data())
 @examples(15)
 def test_a_store_and_files_that_change(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """The same, with files for constants, written anew at the same size, in the same tick, and with old times."""
@@ -81,7 +86,7 @@ def test_a_store_and_files_that_change(counter: Path, steps: list[Step], data: s
 
 
 @pytest.mark.contract("H6", "P1", "P10")
-@given(steps=programs(most=6), data=st.data())
+@given(steps=programs(most=6, lively=True), data=st.data())
 @examples(12)
 def test_a_store_on_threads(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """The same, with cells that end in any order."""
@@ -89,7 +94,7 @@ def test_a_store_on_threads(counter: Path, steps: list[Step], data: st.DataObjec
 
 
 @pytest.mark.contract("H6", "P1", "P10", "F32")
-@given(steps=programs(most=5), data=st.data())
+@given(steps=programs(most=5, lively=True), data=st.data())
 @examples(6)
 def test_a_store_in_processes(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """The same, in workers that outlive the edits: none of them runs code that is not any more."""

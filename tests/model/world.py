@@ -12,12 +12,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tests.drawings import Code
 from tests.vocabulary import FUNCTIONS
 
 MODULE = "flowcore_model_world"
-KNOBS = ("body", "default", "closure", "constant", "table", "helper", "deep", "idle")
+KNOBS = ("body", "default", "closure", "constant", "table", "helper", "deep", "idle", "years")
 DRESSING = ("comment", "docstring", "annotation", "blank", "order")
 
 
@@ -33,6 +34,7 @@ class State:
     helper: int = 0
     deep: int = 0
     idle: int = 0  # changes the code and no value
+    years: int = 0  # how much further a simulation goes; of no other function
 
     @property
     def salt(self) -> tuple[int, ...]:
@@ -54,6 +56,7 @@ class World:
 
     def turned(self, name: str, knob: str, value: int) -> World:
         """Give the world after an edit of one function."""
+        knob = "idle" if knob == "years" and name != "longer" else knob
         return replace(self, states={**self.states, name: replace(self.states[name], **{knob: value})})
 
     def dressed(self, what: str, value: int) -> World:
@@ -63,7 +66,9 @@ class World:
     def source(self) -> str:
         """Give the module's text."""
         names = sorted(self.states, reverse=bool(self.dressing["order"] % 2))
-        return "\n".join(["import tests.vocabulary", *(self._function(name) for name in names)])
+        return "\n".join(
+            ["import flowcore as fc", "import tests.vocabulary", *(self._function(name) for name in names)]
+        )
 
     def _function(self, name: str) -> str:
         state, dressing = self.states[name], self.dressing
@@ -75,15 +80,18 @@ class World:
             f"def {name}_helper(x):\n    return {name}_deep(x) + {state.helper}",
             *[f"def {name}_make(closure):"] * (name in NESTED),
         ]
+        asked, given = MORE.get(name, ("", ""))
+        asked = asked.format(years=3 + state.years)
+        start, wait = ("async def", "await ") if name == "waits" else ("def", "")
         closure = "closure" if name in NESTED else str(state.closure)
         lines = [
-            f"def {name}(a, b=None, c=None, *, default{hint}={state.default}):",
+            f"{start} {name}(a, b=None, c=None, *, default{hint}={state.default}{asked}):",
             *[f'    """Version {dressing["docstring"]}."""'] * bool(dressing["docstring"]),
             f"    idle = {state.idle}",
             *["    # nothing here"] * dressing["comment"],
             *[""] * dressing["blank"],
             f"    salt = ({state.body}, default, {closure}, {name}_constant, {name}_table['k'], {name}_helper(1))",
-            f"    return tests.vocabulary.{name}(a, b, (c, salt))",
+            f"    return {wait}tests.vocabulary.{name}(a, b, (c, salt){given})",
         ]
         if name in NESTED:
             body = "\n".join(f"    {line}" for line in [*lines, f"return {name}"])
@@ -99,10 +107,22 @@ class World:
         module = importlib.util.module_from_spec(spec)
         sys.modules[MODULE] = module
         exec(compile(path.read_text(), str(path), "exec"), module.__dict__)  # never a stale .pyc (cpython#75953)
+        return self.codes(module.__dict__)
+
+    def codes(self, namespace: Mapping[str, Any]) -> dict[str, Code]:
+        """Give the functions of a module that was made of our source, with what they are."""
         return {
-            name: Code(getattr(module, name), (name, *astuple(state)), state.salt)
+            name: Code(
+                namespace.get(name), (name, *astuple(state)), state.salt, (3 + state.years,) * (name == "longer")
+            )
             for name, state in self.states.items()
         }
 
 
+MORE = {  # parameters that a function has besides, and what it hands on
+    "walk": (", ckpt=fc.Checkpoint()", ", ckpt"),
+    "longer": (", years={years}, ckpt=fc.Checkpoint()", ", years, ckpt"),
+    "noise": (", rng=fc.rng()", ", rng, (a, b, c, default)"),
+    "drift": (", ckpt=fc.Checkpoint(), rng=fc.rng()", ", ckpt, rng, (a, b, c, default)"),
+}
 NESTED = frozenset(name for name in FUNCTIONS if len(name) % 2)  # closures; the others can be imported
