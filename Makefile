@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+MINUTES ?= 10
 BIN := $(VENV)/bin
 
 .PHONY: help demo test browser check format bench long reliability soak docs clean
@@ -41,6 +42,9 @@ long: $(VENV)/installed-test  ## all tests, each in its long form: hours
 
 reliability: $(VENV)/installed-test  ## run what is marked with a fault or an intruder, and write the tables of docs/reliability.md
 	$(BIN)/python -m tests.reliability --run
+
+soak: $(VENV)/installed-test  ## MINUTES=10 of random runs, four at once, under kills, damage and edits, beside an oracle
+	$(BIN)/python -m tests.soak --minutes $(MINUTES) --write docs/soak.json
 
 docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from tests.soak.soak import Soak
 
+ENOUGH = 10.0  # minutes whose figures are worth keeping
+
 
 def main() -> int:
     """Soak; say every minute how it goes, and at the end what it came to. 0: without a mistake."""
@@ -26,7 +28,7 @@ def main() -> int:
     parser.add_argument("--at-once", type=int, default=4, help="runs at once (default: 4)")
     parser.add_argument("--sabotage", default="", help="a saboteur's name: flowcore is broken in every run")
     parser.add_argument("--first", action="store_true", help="end at the first mistake")
-    parser.add_argument("--write", type=Path, help="a file for the figures, if there was no mistake")
+    parser.add_argument("--write", type=Path, help=f"a file for the figures, from {ENOUGH:g} minutes on")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="flowcore-soak-"))
     print(f"seed {given.seed}, {given.at_once} runs at once, in {folder}", flush=True)
@@ -52,7 +54,7 @@ def main() -> int:
         again = f"python -m tests.soak --seed {given.seed} --at-once {given.at_once}"
         print(f"Everything is kept in {folder}. Once more, but for what the machine does: {again}")
         return 1
-    if given.write:
+    if given.write and given.minutes >= ENOUGH and not given.runs:
         figures = {
             "date": datetime.now(UTC).date().isoformat(), "minutes": round(minutes, 1), "at once": given.at_once,
             "seed": given.seed, "python": platform.python_version(), "cores": os.cpu_count(),

@@ -37,7 +37,6 @@ from tests.soak.strikes import hit
 from tests.soak.verdict import needless, wrong_values
 from tests.vocabulary import COUNTER, NAP, STREAMS
 
-PROJECTS = 6
 RUNS_OF_A_PROJECT = 14  # then another one takes its place
 QUIET_EVERY = 25  # runs between two moments at which nobody looks
 AUDIT_EVERY = 4  # quiet moments between two audits
@@ -83,6 +82,8 @@ class Soak:
         Equal ones begin equally; what happens when is up to the machine.
     slots : int
         Runs at once.
+    projects : int
+        Projects that runs are of.
     sabotage : str
         Breaks flowcore in every run: the negative control.
     tell : callable
@@ -90,8 +91,9 @@ class Soak:
     """
 
     def __init__(
-        self, folder: Path, *, seed: int, slots: int = 4, sabotage: str = "", tell: Callable[[str], None] = print
-    ) -> None:
+        self, folder: Path, *, seed: int, slots: int = 4, projects: int = 6, sabotage: str = "",
+        tell: Callable[[str], None],
+    ) -> None:  # fmt: skip
         self.folder = folder
         self.store = folder / "store"
         (folder / "streams").mkdir()
@@ -100,7 +102,7 @@ class Soak:
         self.score = Score()
         self.shelf = Shelf(self.store)
         self.ledger = Ledger()
-        self.projects = [self._project(number) for number in range(PROJECTS)]
+        self.projects = [self._project(number) for number in range(projects)]
         self.live: list[Live] = []
         self._keeper: tuple[subprocess.Popen[bytes], str, float, Path] | None = None
         self._evicted_at = 0.0  # when something was given up last
@@ -112,7 +114,7 @@ class Soak:
     # ---- the loop --------------------------------------------------------------------
 
     def go_on(self, more: Callable[[], bool]) -> None:
-        """Run until there is to be no more, and audit what is left."""
+        """Run until there is to be no more, and audit what is left; after a mistake, all stays as it is."""
         while more():
             if self.score.counts["runs"] % QUIET_EVERY == QUIET_EVERY - 1:
                 self._quiet()
@@ -120,7 +122,8 @@ class Soak:
                 self._begin(self._plan_of(self.score.counts["runs"]))
             self._turn()
         self._drain()
-        self._audit()
+        if not self.score.mistakes:
+            self._audit()
 
     def _turn(self) -> None:
         """Wait a little; take in what ended, and do what is due."""
@@ -155,9 +158,9 @@ class Soak:
             self._audit()
         for _ in range(self.chance.random.randint(0, 6)):
             self._damage(damage.WHILE_NOBODY_LOOKS)
-        place = self.chance.random.randrange(PROJECTS)
+        place = self.chance.random.randrange(len(self.projects))
         if self.projects[place].runs > RUNS_OF_A_PROJECT:
-            self.projects[place] = self._project(self.score.counts["runs"] + PROJECTS)
+            self.projects[place] = self._project(self.score.counts["runs"] + len(self.projects))
 
     # ---- runs ------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from flowcore.run import launching
+from flowcore.run.workers import launching
 from flowcore.store.fs import Disk
 from tests.faults import inside
 from tests.soak.plan import Plan, Strike, Victim
