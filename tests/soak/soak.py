@@ -61,6 +61,7 @@ class Live:
     finished: set[object]  # computations that need not run
     blows: int  # to the store, when it began
     stirs: int  # of its project, when it began
+    suspects: bool  # whether there were arrays then that are not what they were, and may be found out
     alone: bool = False
     timed: list[tuple[float, Strike]] = field(default_factory=list)
     struck: Counter[str] = field(default_factory=Counter)  # victims
@@ -215,7 +216,7 @@ class Soak:
         now = time.monotonic()
         live = Live(
             number, plan, path, project, model, process, os.pidfd_open(process.pid), token, now, finished, blows,
-            project.stirs, alone=alone,
+            project.stirs, self.shelf.suspects(), alone=alone,
         )  # fmt: skip
         live.timed = [(now + s.event[1] / 100, s) for s in plan.strikes if s.event[0] == "seconds"]
         self.live.append(live)
@@ -281,7 +282,7 @@ class Soak:
             return []
 
     def _may_lose(self, live: Live) -> bool:
-        return bool(self.shelf.hurt[live.blows :]) or self.shelf.suspects() or self._evicted(live)
+        return live.suspects or bool(self.shelf.hurt[live.blows :]) or self._evicted(live)
 
     def _evicted(self, live: Live) -> bool:
         return self._evicted_at > live.began or (self._keeper is not None and self._keeper[1] == "evict")
