@@ -45,6 +45,7 @@ reliability: $(VENV)/installed-test  ## run what is marked with a fault or an in
 
 soak: $(VENV)/installed-test  ## MINUTES=10 of random runs, four at once, under kills, damage and edits, beside an oracle
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) --write docs/soak.json
+	$(BIN)/python -m tests.reliability
 
 docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
