@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from flowcore.errors import Skip as Skip
     from flowcore.errors import StoreUnavailable as StoreUnavailable
     from flowcore.errors import TooDeeplyNested as TooDeeplyNested
+    from flowcore.errors import UnfitWorker as UnfitWorker
     from flowcore.errors import UnknownNode as UnknownNode
     from flowcore.errors import UnknownParameter as UnknownParameter
     from flowcore.errors import UnknownRun as UnknownRun
@@ -91,8 +92,8 @@ _ROOMS = {
         "DuplicateName", "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError",
         "MissingArgument", "MissingFile", "NoValueYet",
         "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "Skip", "StoreUnavailable",
-        "TooDeeplyNested", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased",
-        "WiringMismatch", "WorkerDied",
+        "TooDeeplyNested", "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost",
+        "ValueReleased", "WiringMismatch", "WorkerDied",
     ),
     "flowcore.events": ("Observer",),
     "flowcore.flow": ("Flow",),
@@ -117,7 +118,8 @@ __all__ = [  # noqa: RUF022 - what is written most comes first
     "CycleError", "DamagedEntry", "DuplicateName", "EndlessGrowth", "FileChanged", "ForeignReference",
     "MissingArgument", "MissingFile", "MisplacedFlow", "NoValueYet", "Unseeded", "UnsavedState",
     "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "StoreUnavailable", "TooDeeplyNested",
-    "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
+    "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch",
+    "WorkerDied",
     "BlockedLoop", "NotReproducible", "NothingToAccept", "RepeatedStream", "ResumeMismatch", "SharedState", "TwoValues",
 ]  # fmt: skip
 

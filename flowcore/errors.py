@@ -28,6 +28,7 @@ The tree (``w`` marks kinds that are normally issued as warnings)::
     ├── WorkerDied                  (RuntimeError) a process running a cell ended
     ├── BlockedLoop            w    a coroutine computes or waits without giving the event loop its turn
     ├── CodeChanged                 (RuntimeError) code was edited under the run
+    ├── UnfitWorker                 (RuntimeError) an executor's process cannot carry out cells of the run
     ├── TooDeeplyNested             (RecursionError) runs in tasks of runs, too many levels
     ├── CellTimeout                 (TimeoutError) an attempt ran out of time
     └── RunFailed                   (RuntimeError) cells failed; ``failures`` has them all
@@ -516,6 +517,20 @@ class CodeChanged(FlowcoreError, RuntimeError):
         yield f"The code of {self.node} in {self.module} changed while the run had another version loaded."
         yield "Nothing was kept under code that did not make it. Reload the module, or start the script again."
         yield "Values set on a module at run time do not travel to where cells run: pass them as arguments."
+
+
+@dataclass(kw_only=True, eq=False)
+class UnfitWorker(FlowcoreError, RuntimeError):
+    """A process that an executor brought sees another store, or has other versions, than the run."""
+
+    node: str
+    worker: str  # "process 17 on node3"
+    why: str
+
+    def lines(self) -> Iterator[str]:
+        yield f"{self.node} came to {self.worker}, which cannot carry it out: {self.why}."
+        yield "Nothing was run there. Workers need the run's store at the same path, and the same Python minor version,"
+        yield "numpy and flowcore. Put store= where all of them have it, and start them from one environment."
 
 
 @dataclass(kw_only=True, eq=False)

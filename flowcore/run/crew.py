@@ -16,6 +16,7 @@ from typing import Any, cast
 from flowcore.dataclass import dataclass
 from flowcore.declare.task import ByKind
 from flowcore.errors import BadOption
+from flowcore.plan.graph import Graph
 from flowcore.plugins import load
 from flowcore.run.cell.pages import Pages
 from flowcore.run.cell.printing import stand_in, step_back
@@ -31,6 +32,14 @@ from flowcore.run.workers.surroundings import Surroundings
 from flowcore.settings import Settings
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
+
+_OWN = ("process", "thread", "async", "inline", "engine", "worker")
+
+
+def beyond(chosen: object, graph: Graph) -> bool:
+    """Tell whether cells are carried out by what is not flowcore's own, and so perhaps on another machine."""
+    runners = {planned.node.runner for planned in graph.nodes.values()}
+    return (chosen is not None and chosen not in _OWN) or not runners.issubset(_OWN)
 
 
 @dataclass(slots=True, kw_only=True)

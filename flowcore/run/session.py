@@ -28,7 +28,7 @@ from flowcore.resuming import ResumeMismatch
 from flowcore.run.books import CellFailure, open_books
 from flowcore.run.cell.nesting import nesting
 from flowcore.run.cell.warned import arrived
-from flowcore.run.crew import Crew
+from flowcore.run.crew import Crew, beyond
 from flowcore.run.engine import GRACE_TO_SAVE, Engine, Given
 from flowcore.run.forked import RunForked, belongs_here
 from flowcore.run.growing.growth import Growths
@@ -105,7 +105,7 @@ class Session:
         self.settings = settings = replace(settings, workers=min(settings.workers, cores or settings.workers))
         self.name = name
         self.store = store
-        self.store_run = store.begin()
+        self.store_run = store.begin(away=beyond(settings.executor, graph))
         entrust(self.store_run.spool.path)
         self.id = self.store_run.id
         self.status: Status = "running"

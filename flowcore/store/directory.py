@@ -178,13 +178,15 @@ class Store:
         """Whether files may be mapped: not on a network filesystem."""
         return not _remote(self.disk, str(self.root))
 
-    def begin(self, run_id: str | None = None, *, tell: Tell = warn) -> StoreRun:
+    def begin(self, run_id: str | None = None, *, away: bool = False, tell: Tell = warn) -> StoreRun:
         """Make ready for one run, and remove what dead ones left.
 
         Parameters
         ----------
         run_id : str, optional
             As :func:`new_run_id` gives.
+        away : bool
+            Whether cells run where of this machine no more is to be seen than the store.
         tell : callable
             Given each warning; issues it the ordinary way unless said otherwise.
 
@@ -209,7 +211,11 @@ class Store:
             if writing is not None:
                 self.index(records, run_id, trouble)
         tidy_spools(self.disk, (SHARED_MEMORY, tempfile.gettempdir()))
-        spool = Spool.create(fallback=self.layout.workplace(run_id) if writing else "", disk=self.disk)
+        workplace = self.layout.workplace(run_id) if writing else ""
+        if away and workplace:
+            spool = Spool.beside(workplace, disk=self.disk)
+        else:
+            spool = Spool.create(fallback=workplace, disk=self.disk)
         blobs = self._blobs(run_id, spool, trouble)
         known = StatCache(records.files)
         cache = Cache(

@@ -79,10 +79,20 @@ class Spool:
         return cls(first, fallback=second, disk=disk, locks=tuple(lock for _, lock in claimed))
 
     @classmethod
+    def beside(cls, workplace: str, *, disk: Disk) -> Spool:
+        """Use the run's part of the store's `tmp/` alone, for cells that run where only the store is to be seen.
+
+        It is the run's, and removed as such: it has no lock of its own.
+        """
+        return cls(workplace, fallback="", disk=disk)
+
+    @classmethod
     def attach(cls, path: str, *, fallback: str, disk: Disk) -> Spool:
         """Use the one another process made; PermissionError if the place is not what it made (S5)."""
         if not _private(disk, path):
             raise PermissionError(errno.EPERM, "not a directory of this user alone", path)
+        if fallback == path:
+            return cls.beside(path, disk=disk)
         second = f"{tempfile.gettempdir()}/{os.path.basename(path)}"
         if not fallback and second != path and exists(disk, second) and _private(disk, second):
             fallback = second

@@ -224,7 +224,7 @@ def _arrays() -> dict[str, object]:
         "seconds": np.array(["2024-01-01", "NaT"], "M8[s]"),
         "nanoseconds": np.array(["2024-01-01", "NaT"], "M8[ns]"),
         "durations": np.array([1, -1], "m8[25us]"),
-        "generic durations": np.array([1, -1], "m8"),
+        "generic durations": np.array([1, -1], "i8").view("m8"),
         "nested struct": structured,
         "struct scalar": structured[1],
         "packed struct": np.array([(1, 2.0)], [("a", "i1"), ("b", "<f8")]),

@@ -18,6 +18,7 @@ from flowcore.run.cell.pages import Pages
 from flowcore.run.cell.printing import stand_in, step_back
 from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.columns import joined
+from flowcore.run.executors.greeting import here, refused, unfit
 from flowcore.run.job import Failed, Job, Result, TaskSpec, dumps, loads, pack_result
 from flowcore.run.perform import Workplace, perform
 from flowcore.store.checkpoint import Checkpoints
@@ -32,21 +33,23 @@ _verdicts: dict[tuple[object, int], str] = {}  # run and task: the module that d
 
 def pack_far(place: Place, job: Job) -> bytes:
     """Give a job, with all that the far side needs to carry it out."""
-    return dumps([list(place), job.task.pack(), job.pack(), _here()])
+    return dumps([list(place), job.task.pack(), job.pack(), _here(), here()])
 
 
 def perform_far(payload: bytes) -> bytes:
     """Carry out a packed job; give its packed results."""
-    place, task_fields, job_fields, engine = loads(payload)
+    place, task_fields, job_fields, engine, versions = loads(payload)
     task = TaskSpec.unpack(task_fields)  # type: ignore[arg-type]
     job = Job.unpack(job_fields, {task.id: task})  # type: ignore[arg-type]
+    why = _unfit(tuple(place), tuple(versions))  # type: ignore[arg-type]
+    if why:
+        return _failed([Failed(attempt=a, failure=refused(job.name(i), why)) for i, a in enumerate(job.attempts)])
     results: list[Result] = []
     pages = Pages(results.append, echo=False)
     codec, checkpoints = _attached(tuple(place))  # type: ignore[arg-type]
     module = _verdict(place[1], task, codec) if engine != _here() else ""  # type: ignore[index]
     if module:
-        failures = [Failed(attempt=a, failure=changed(job.name(i), module)) for i, a in enumerate(job.attempts)]
-        return dumps([pack_result(failed) for failed in failures])
+        return _failed([Failed(attempt=a, failure=changed(job.name(i), module)) for i, a in enumerate(job.attempts)])
     workplace = Workplace(codec=codec, slot=LocalSlot(), pages=pages, checkpoints=checkpoints)
     stand_in()
     try:
@@ -54,6 +57,16 @@ def perform_far(payload: bytes) -> bytes:
     finally:
         step_back()
     return dumps([pack_result(result) for result in joined(results)])
+
+
+def _failed(failures: Sequence[Failed]) -> bytes:
+    return dumps([pack_result(failed) for failed in failures])
+
+
+@lru_cache(maxsize=4)
+def _unfit(place: Place, engine: Sequence[str]) -> str:
+    root, run, spool, _, writable, _ = place
+    return unfit(root, run, spool, engine, writable=writable)
 
 
 def _here() -> str:
