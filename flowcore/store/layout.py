@@ -172,7 +172,8 @@ class Layout:
 
     def sync(self, disk: Disk) -> None:
         """Wait until the names of the store's directories are on the medium."""
-        for path in (str(self.root.parent), str(self.root), self.v1, self.arrays, self.files, self.journals):
+        beside = os.path.realpath(self.root.parent)  # the user's own, and often reached by a link
+        for path in (beside, str(self.root), self.v1, self.arrays, self.files, self.journals):
             sync_directory(disk, path)
 
     def check(self, disk: Disk) -> None:

@@ -43,7 +43,7 @@ from flowcore.store.sync import GroupSync
 from flowcore.store.trace import Trace
 from flowcore.store.trouble import Trouble
 from flowcore.testing import FaultyDisk, RecordingDisk
-from tests.faults import saboteurs_of_runs
+from tests.faults import saboteurs_of_runs, saboteurs_of_values
 
 Put = Callable[[Any, str, Any], None]
 _NONE = b"\xc0"  # the record of None
@@ -353,36 +353,40 @@ def _rewrite(module: Any, name: str, old: str, new: str, put: Put) -> None:
     sys.modules[module.__name__] = module
 
 
-SABOTEURS: dict[str, Callable[[Put], None]] = {
-    patch.__name__: patch
-    for patch in (
-        write_at_the_final_name,
-        name_before_fsync,
-        acknowledge_before_fsync,
-        fsync_until_it_succeeds,
-        lock_on_read,
-        replace_in_place,
-        reopen_for_writing,
-        let_it_raise,
-        clear_on_mismatch,
-        round_the_seam,
-        record_at_start,
-        no_tidying,
-        no_lifeline,
-        lifeline_thread,
-        blame_the_first,
-        only_exceptions,
-        no_verification,
-        check_without_the_header,
-        trust_the_judgement,
-        deaf_engine,
-        any_format,
-        fixed_tmp_name,
-        block_on_the_lock,
-        never_park,
-        pointer_before_data,
-        one_generation,
-        states_without_fsync,
-        generator_not_saved,
-    )
-} | saboteurs_of_runs.SABOTEURS
+SABOTEURS: dict[str, Callable[[Put], None]] = (
+    {
+        patch.__name__: patch
+        for patch in (
+            write_at_the_final_name,
+            name_before_fsync,
+            acknowledge_before_fsync,
+            fsync_until_it_succeeds,
+            lock_on_read,
+            replace_in_place,
+            reopen_for_writing,
+            let_it_raise,
+            clear_on_mismatch,
+            round_the_seam,
+            record_at_start,
+            no_tidying,
+            no_lifeline,
+            lifeline_thread,
+            blame_the_first,
+            only_exceptions,
+            no_verification,
+            check_without_the_header,
+            trust_the_judgement,
+            deaf_engine,
+            any_format,
+            fixed_tmp_name,
+            block_on_the_lock,
+            never_park,
+            pointer_before_data,
+            one_generation,
+            states_without_fsync,
+            generator_not_saved,
+        )
+    }
+    | saboteurs_of_runs.SABOTEURS
+    | saboteurs_of_values.SABOTEURS
+)

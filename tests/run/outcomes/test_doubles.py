@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 import flowcore as fc
-from flowcore.store.index import Index
 from flowcore.testing import ScriptedExecutor
 
 pytestmark = pytest.mark.contract("F33")
@@ -63,22 +62,6 @@ def test_the_first_of_two_runs_stays(store: Path) -> None:
     assert "3 of them gave another value" in fc.open_run(second.id, store=store).summary()
     assert 3 == third.counts("cells").hit
     assert values(first) == values(third) != values(second)
-
-
-@pytest.mark.contract("J10")
-def test_last_wins_is_seen(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sabotage: an index in which the last record answers lets the third run contradict the first."""
-    entries = Index.entries
-    monkeypatch.setattr(Index, "entries", lambda self, key: iter(list(entries(self, key))[::-1]))
-    monkeypatch.setattr(
-        Index, "find", lambda self, keys: [next(self.entries(key), None) if key else None for key in keys]
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", fc.TwoValues)
-        first, _ = two_at_once(store)
-    third = drawn().run(store=store, progress=False, executor="inline")
-
-    assert values(first) != values(third)
 
 
 def test_equal_values_are_no_matter(store: Path) -> None:
