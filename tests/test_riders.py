@@ -42,7 +42,7 @@ def messages(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     start = ProcessExecutor.start
 
     def counted(self: ProcessExecutor, job: Job) -> None:
-        sent.append((len(job.attempts), len(job.attempts) - job.riders.first if job.riders is not None else 0))
+        sent.append((len(job.every), len(job.every) - job.riders.first if job.riders is not None else 0))
         start(self, job)
 
     monkeypatch.setattr(ProcessExecutor, "start", counted)
@@ -129,12 +129,12 @@ def passing(x: int) -> int:
     return x - 1
 
 
-def chain(task: fc.Task, start: int, length: int) -> fc.Flow:  # type: ignore[type-arg]
-    """Draw a chain; its nodes are named by their place."""
+def chain(task: fc.Task, start: int, length: int, *others: fc.Task) -> fc.Flow:  # type: ignore[type-arg]
+    """Draw a chain of tasks in turn; its nodes are named by their place."""
     flow = fc.Flow("chain")
     x: object = start
     for i in range(length):
-        x = flow.add(task, x, name=f"n{i}")
+        x = flow.add((task, *others)[i % (1 + len(others))], x, name=f"n{i}")
     flow.result = x
     return flow
 
@@ -196,7 +196,7 @@ def test_riders_run_once_and_are_found_again(store: Path, log: Path, messages: l
 
     assert [0, 0] == [cold["n29"], warm["n29"]]
     assert Counter({str(x): 1 for x in range(1, 31)}) == ran
-    assert 28 == max(riders for _, riders in messages)
+    assert 29 == max(riders for _, riders in messages), "though the first link is called in another way"
     assert Counter() == said(log)
     assert 30 == sum(warm.counts(f"n{i}").hit for i in range(30))
 
@@ -303,6 +303,85 @@ def test_a_rider_has_its_own_time(store: Path, log: Path) -> None:
     assert 5 == found["n4"]
 
 
+@pytest.mark.contract("P10", "W5b")
+@pytest.mark.usefixtures("forced")
+def test_tasks_in_turn_are_one_message(store: Path, log: Path, messages: list[tuple[int, int]]) -> None:
+    """Riders of another task sit in a wagon; each is recorded under its own key, and judged by it."""
+    cold = go(chain(less, 300, 12, half), store)
+    ran = said(log)
+    sent = list(messages)
+    warm = go(chain(less, 300, 12, half), store)
+    other = go(chain(half, 598, 8, less), store)  # and then less than 299, half of 298, and what is known
+
+    assert [(12, 11)] == sent
+    assert [3, 3, 35] == [cold["n11"], warm["n11"], other["n7"]]
+    assert 12 == sum(ran.values())
+    assert 12 == sum(warm.counts(f"n{i}").hit for i in range(12))
+    assert Counter({"598": 1, "299": 1, "298": 1}) == said(log)
+
+
+@pytest.mark.contract("F4", "F6", "W6")
+@pytest.mark.usefixtures("forced")
+def test_a_death_in_a_wagon_costs_the_cell_in_hand(store: Path, log: Path, messages: list[tuple[int, int]]) -> None:
+    """Of all tasks, who rode behind it comes back and waits for it, and nobody is blamed but it."""
+    found = go(chain(less, 20, 20, fragile), store)
+    ran = said(log)
+
+    assert 0 == found["n19"]
+    assert () == found.failures
+    assert (20, 19) == messages[0]
+    assert {str(x) for x in range(1, 21)} == set(ran)
+    assert {1} == {ran[str(x)] for x in range(1, 6)}, "who rode behind runs once"
+
+
+@pytest.mark.contract("P4")
+@pytest.mark.usefixtures("forced")
+def test_a_failure_in_a_wagon_is_that_cells(store: Path, log: Path) -> None:
+    """It is named; what ran before it stays, of whatever task; what needs it is blocked."""
+    found = go(chain(less, 10, 10, poison), store)
+
+    assert ["n5"] == [failure.cell for failure in found.failures]
+    assert 5 == found["n4"]
+    assert [1] * 5 + [0] * 5 == [found.counts(f"n{i}").done for i in range(10)]
+    assert "5" in said(log)
+
+
+@pytest.mark.contract("F12")
+@pytest.mark.usefixtures("forced", "log")
+def test_a_task_with_a_timeout_sits_in_no_wagon(store: Path, messages: list[tuple[int, int]]) -> None:
+    """Its message is looked after by its own deadline."""
+    found = go(chain(less, 20, 4, slow), store)
+
+    assert () == found.failures
+    assert 16 == found["n3"]
+    assert [(1, 0)] * 4 == messages
+
+
+@pytest.mark.usefixtures("forced")
+def test_a_stencil_whose_row_is_not_worth_sharing_is_one_message(
+    store: Path, messages: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Though the cells at its edge have fewer neighbours, and the first row none: calls of three shapes."""
+    monkeypatch.setattr(Pace, "cells", lambda self, task, ready, workers, held=(): ready)
+    flow = fc.Flow("stencil")
+    row: list[object] = [flow.add(total, [column]) for column in range(4)]
+    for _ in range(12):
+        row = [flow.add(total, row[max(0, column - 1) : column + 2]) for column in range(4)]
+    flow.result = flow.add(total, row)
+    expected = [0, 1, 2, 3]
+    for _ in range(12):
+        expected = [sum(expected[max(0, column - 1) : column + 2]) for column in range(4)]
+
+    assert sum(expected) == go(flow, store)[flow.result]
+    assert [(53, 49)] == messages
+
+
+@fc.compute
+def total(parts: list[int]) -> int:
+    """Add up."""
+    return sum(parts)
+
+
 @pytest.mark.usefixtures("forced")
 def test_what_is_not_kept_rides_as_well(
     store: Path, messages: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
@@ -312,7 +391,7 @@ def test_what_is_not_kept_rides_as_well(
     found = [go(chain(passing, 10, 10), store)["n9"] for _ in range(2)]
 
     assert [0, 0] == found
-    assert [8, 8] == [riders for _, riders in messages if riders], "the first is called with a constant, and goes alone"
+    assert [9, 9] == [riders for _, riders in messages if riders]
 
 
 @pytest.mark.usefixtures("forced")

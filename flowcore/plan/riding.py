@@ -13,6 +13,7 @@ had never left: where everything ends does not depend on who rode, and where.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
@@ -20,6 +21,7 @@ from flowcore.plan.cells import Numbers
 from flowcore.plan.schedule import Schedule
 from flowcore.plan.stations import SETTLED, State, Station
 
+_CRUMB = 1e-9  # of a message: what adding parts of one may come to beside the truth
 Cell: TypeAlias = tuple[int, int]  # node, number
 
 
@@ -35,41 +37,57 @@ class RidingSchedule(Schedule):
     >>> schedule.add(2, (), [Edge(1)])
     >>> schedule.want(2)
     >>> schedule.started(0, schedule.take(0, 1))
-    >>> schedule.followers([(0, 0)], limit=8, may=lambda node: True)
+    >>> schedule.followers([(0, 0)], room=1.0, weight=lambda node: 0.1, broad=8)
     [(1, 0), (2, 0)]
     """
 
-    def followers(self, cells: Sequence[Cell], *, limit: int, may: Callable[[int], bool]) -> list[Cell]:
-        """Give up to `limit` waiting cells that need nothing but these cells, each other, and what is done.
+    def followers(
+        self, cells: Sequence[Cell], *, room: float, weight: Callable[[int], float], broad: int
+    ) -> list[Cell]:
+        """Give waiting cells that need nothing but these cells, each other, and what is done.
 
-        Each comes behind all that makes its inputs. `may` tells of which nodes cells may ride.
+        Each comes behind all that makes its inputs. `weight` tells what part of a message a cell of
+        a node takes; more than one is for those that may not ride. All that are given fit into `room`.
+
+        The ride ends where it grows broader than it began, and than `broad`: more cells than that
+        which need not wait for each other are for all workers to share.
         """
         found: list[Cell] = []
+        row: Sequence[Cell] = cells
+        broad, room = max(broad, len(cells)), room + _CRUMB
         lacking: dict[Cell, int] = {}  # what a cell waits for besides those that are with it
-        allowed: dict[int, bool] = {}
-        for node, number in self._each(cells, found):
-            for wire in self._stations[node].out:
-                consumer = wire.consumer
-                if consumer.number not in allowed:
-                    allowed[consumer.number] = _is_plain(consumer) and may(consumer.number)
-                if not allowed[consumer.number]:
+        weights: dict[int, float] = {}
+        while row and room > 0.0:
+            below: list[Cell] = []
+            for consumer, m in self._fed(row, weights, weight):
+                if consumer.states[m] != State.WAITING:
                     continue
-                for m in wire.link.fed([number]):
-                    if consumer.states[m] != State.WAITING:
-                        continue
-                    cell = consumer.number, m
-                    lacking[cell] = lacking.get(cell, consumer.pending[m]) - 1
-                    if not lacking[cell] and m not in consumer.skips:
-                        found.append(cell)
-                        if len(found) >= limit:
-                            return found
+                cell = consumer.number, m
+                lacking[cell] = lacking.get(cell, consumer.pending[m]) - 1
+                if not lacking[cell] and m not in consumer.skips:
+                    room -= weights[consumer.number]
+                    if room < 0.0:
+                        break
+                    below.append(cell)
+            if len(below) > broad:
+                break
+            found += below
+            row = below
         return found
 
-    @staticmethod
-    def _each(cells: Sequence[Cell], found: list[Cell]) -> Iterator[Cell]:
-        """Yield these cells, and what is found on the way."""
-        yield from cells
-        yield from found  # a list that grows is gone through to its end
+    def _fed(
+        self, cells: Sequence[Cell], weights: dict[int, float], weight: Callable[[int], float]
+    ) -> Iterator[tuple[Station, int]]:
+        """Yield the cells that need one of these, once for each that they need, and may ride."""
+        for node, number in cells:
+            for wire in self._stations[node].out:
+                consumer = wire.consumer
+                taken = weights.get(consumer.number)
+                if taken is None:
+                    taken = weights[consumer.number] = weight(consumer.number) if _is_plain(consumer) else math.inf
+                if taken <= 1.0:
+                    for m in wire.link.fed((number,)):
+                        yield consumer, m
 
     def ride(self, cells: Sequence[Cell]) -> None:
         """These waiting cells are handed out with what makes their inputs."""

@@ -33,9 +33,8 @@ from flowcore.run.flight import Backlog, Batch, Flight
 from flowcore.run.growing.grown import Grown
 from flowcore.run.growing.growth import Growths
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record
-from flowcore.run.outcomes.blame import fed, spared
+from flowcore.run.outcomes.blame import spared
 from flowcore.run.outcomes.choice import choose
-from flowcore.run.outcomes.equals import release_parked
 from flowcore.run.outcomes.landing import Landing
 from flowcore.run.outcomes.parking import BEATS, Parking
 from flowcore.run.outcomes.skips import answer_skips
@@ -46,6 +45,7 @@ from flowcore.run.ready.trust import Trust
 from flowcore.run.ready.values import Classes
 from flowcore.run.ready.work import Work
 from flowcore.run.rides.riding import Riding
+from flowcore.run.rides.taking import AHEAD, Taking
 from flowcore.run.told.chronicle import tell_ready
 from flowcore.run.workers.devices import check_devices
 from flowcore.store.cache import VALUE_GONE, Answer, Hit, Miss
@@ -54,7 +54,6 @@ from flowcore.store.trace import NO_KEY
 _BATCH = 512  # cells keyed and judged together
 _GRACE = 2.0  # seconds that running cells have to finish once a run is interrupted
 GRACE_TO_SAVE = 30.0  # seconds that those have which save their state, at the end of a step
-_AHEAD = 1024  # judged cells of a node that may wait for an executor
 
 Ending: TypeAlias = Literal["stop", "cancel"]
 Given: TypeAlias = Mapping[int, Sequence[tuple[Record, bytes, Classes]]]  # node -> record, component, classes a cell
@@ -96,6 +95,7 @@ class Engine:
         self._parking = Parking(books, growths)
         self._beats = 0
         self._backlog = Backlog()
+        self._taking = Taking(books, self._backlog, self._parking)
         self._repeats = Repeats(landing.name)
         self._ids = itertools.count(1)
         self._ready: list[Work] = []  # made ready, and not written down yet
@@ -325,7 +325,7 @@ class Engine:
         for part in gate.parted(batch) if gate.alone else (batch,):
             self._backlog.add(schedule.rank(part.nodes[0]), part)
         for node, first, last in batch.stretches:
-            if last - first > 1 and self._backlog.waiting(node) >= _AHEAD:
+            if last - first > 1 and self._backlog.waiting(node) >= AHEAD:
                 schedule.pause(node)
 
     def _supply(self, node: int, numbers: Sequence[int]) -> None:
@@ -342,40 +342,27 @@ class Engine:
         executor = self._crew.get(lane)
         share = self._parking.look()
         started = False
-        for queue in self._backlog.queues(lane, self._books.first()):
+        queues = self._backlog.queues(lane, self._books.first())
+        for queue in queues:
             while queue.cells:
-                front = queue.front
-                work = self._books.works[front.nodes[0]]
+                work = self._books.works[queue.front.nodes[0]]
                 self._books.gate.meet(work)
-                most = executor.room(work.task, queue.cells)
+                beside = self._riding.beside(queue, queues, executor)
+                ready = queue.cells + sum(other.cells for other in beside)
+                most = executor.room(work.task, ready)
                 if most <= 0:
                     return started  # the executor is full, for whatever comes
-                room = self._books.gate.room(work, front, most)
+                room = self._books.gate.room(work, queue.front, -(-most * queue.cells // ready))
                 if room <= 0:
                     break
-                taken = self._backlog.take(queue, room, share=share)
-                self._books.gate.wait(taken.nodes, -1)
-                batch = fed(taken, self._books)
-                batch = self._parking.sift(batch) if batch is not None else None
-                if batch is not None and not (self._books.remade and self._outdated(batch)):
-                    executor.start(self._riding.load(self._job(batch), executor))
+                shares = [(other, most * other.cells // ready) for other in beside]
+                batch = self._taking.take(queue, room, share)
+                if batch is not None:
+                    along = [self._taking.take(other, count, share) for other, count in shares if count]
+                    jobs = [self._job(one) for one in (batch, *along) if one is not None]
+                    executor.start(self._riding.load(jobs[0], executor, jobs[1:]))
                 started = True
-                for node, _, _ in taken.stretches:
-                    if self._backlog.waiting(node) < _AHEAD // 2:
-                        self._books.schedule.pause(node, False)
         return started
-
-    def _outdated(self, batch: Batch) -> bool:
-        """Tell whether inputs were made again and differ since these cells were keyed; then they are keyed anew."""
-        books, recipe = self._books, batch.recipe
-        cells = [(books.works[node], batch.numbers[first:last]) for node, first, last in batch.stretches]
-        if recipe.keys is None or not all(batch.keys) or keyed(cells, books.values).keys == batch.keys:
-            return False
-        for key in batch.keys:
-            release_parked(books, key)
-        for work, numbers in cells:
-            books.schedule.again(work.number, numbers)
-        return True
 
     def _job(self, batch: Batch) -> Job:
         books, recipe, numbers = self._books, batch.recipe, batch.numbers

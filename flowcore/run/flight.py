@@ -65,7 +65,7 @@ class Batch:
 
 @dataclass(slots=True, kw_only=True)
 class Flight:
-    """Cells handed to an executor as one job; attempt ids count up from `first`."""
+    """Cells handed to an executor as one job; attempt ids count up from `first`, and those of riders from theirs."""
 
     batch: Batch
     first: int
@@ -74,16 +74,27 @@ class Flight:
 
     def rides(self, attempt: int) -> bool:
         """Tell whether an attempt's cell was handed over with what makes its inputs."""
-        return self.boarding is not None and attempt - self.first >= self.boarding.riders.first
+        return self.boarding is not None and attempt >= self.boarding.begins
 
-    def board(self, done: Done, places: Sequence[int]) -> None:
-        """Take up what was made for riders, and give those that have landed their keys."""
-        if self.boarding is None:
-            return
-        for i in places:
-            self.boarding.made[done.attempts[i] - self.first] = done.components[i]
+    def place(self, attempt: int) -> int:
+        """Give the place of an attempt's cell."""
+        boarding = self.boarding
+        if boarding is None or attempt < boarding.begins:
+            return attempt - self.first
+        return attempt - boarding.begins + boarding.riders.first
+
+    def note(self, done: Done, places: Sequence[int]) -> None:
+        """Take up what was made for riders."""
+        if self.boarding is not None:
+            place, made = self.boarding.riders.place, self.boarding.made
+            for i in places:
+                made[place(self.place(done.attempts[i]))] = done.components[i]
+
+    def identify(self, done: Done, places: Sequence[int]) -> None:
+        """Give riders that have landed their keys; what was made for them is known, whatever flight it was of."""
+        for i in places if self.boarding is not None else ():
             if self.rides(done.attempts[i]):
-                self._identify(done.attempts[i] - self.first)
+                self._identify(self.place(done.attempts[i]))
 
     def _identify(self, place: int) -> None:
         assert self.boarding is not None, "a rider's"
@@ -93,14 +104,15 @@ class Flight:
 
     def cell(self, attempt: int) -> tuple[int, int]:
         """Give node and number of an attempt's cell."""
-        place = attempt - self.first
+        place = self.place(attempt)
         return self.batch.nodes[place], self.batch.numbers[place]
 
     def key(self, attempt: int) -> bytes:
         """Give the key of an attempt's cell."""
+        place = self.place(attempt)
         if self.rides(attempt):
-            self._identify(attempt - self.first)
-        return self.batch.keys[attempt - self.first]
+            self._identify(place)
+        return self.batch.keys[place]
 
 
 @dataclass(slots=True)
@@ -238,7 +250,7 @@ def alike(nodes: Sequence[int]) -> bool:
 
 def landed(flight: Flight, places: Sequence[int], done: Done) -> Batch:
     """Give the cells of a flight whose values are at these places of a Done, in their order."""
-    offsets = [done.attempts[i] - flight.first for i in places]
+    offsets = [flight.place(done.attempts[i]) for i in places]
     whole = len(offsets) == len(flight.batch.numbers) and offsets == list(range(len(offsets)))
     return flight.batch if whole else flight.batch.at(offsets)
 

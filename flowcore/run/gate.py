@@ -219,6 +219,11 @@ class Gate:
                 text = f"{name} runs alone, and may be killed: {needed}, and there are {_size(whole.memory)} in all"
         notice(FlowcoreWarning(text))
 
+    def asks_nothing(self, work: Work) -> bool:
+        """Tell whether cells of a task may begin whenever somebody has time for them."""
+        ask = self.meet(work)
+        return ask.plain and self._need(ask) == NOTHING
+
     def parted(self, batch: Batch) -> Iterator[Batch]:
         """Yield a batch with each cell that is to run alone on its own."""
         cells = zip(batch.nodes, batch.numbers, strict=True)

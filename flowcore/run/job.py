@@ -113,7 +113,7 @@ class TaskSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A batch: cells of one task, of one node or several, in columns."""
+    """A batch: cells of one task, of one node or several, in columns; and in wagons riders of other tasks."""
 
     task: TaskSpec
     attempts: list[int]  # one id a cell
@@ -126,6 +126,17 @@ class Job:
     canon: list[Record] = field(default_factory=list)  # what results are compared with, a cell; empty bytes: nothing
     names: list[str] = field(default_factory=list)  # of their nodes, for messages: a cell, or one; empty: the task's
     riders: Riders | None = None  # the last cells need what earlier ones make
+    wagons: list[Job] = field(default_factory=list)  # cells of other tasks, which all ride
+
+    @property
+    def parts(self) -> list[Job]:
+        """The job and its wagons: the cells of one message, task by task."""
+        return [self, *self.wagons]
+
+    @property
+    def every(self) -> list[int]:
+        """The attempts of the whole message."""
+        return [attempt for part in self.parts for attempt in part.attempts] if self.wagons else self.attempts
 
     def name(self, i: int) -> str:
         """Give the name of the i-th cell's node."""
@@ -156,16 +167,18 @@ class Job:
         return [
             self.task.id, self.attempts, self.numbers, self.columns, self.seconds, list(self.modules),
             self.supplies, self.canon, self.names, self.riders.pack() if self.riders is not None else None,
+            [wagon.pack() for wagon in self.wagons],
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object], tasks: dict[int, TaskSpec]) -> Job:
         """Read what :meth:`pack` gave, with the tasks sent before."""
-        task, attempts, numbers, columns, seconds, modules, supplies, canon, names, riders = fields
+        task, attempts, numbers, columns, seconds, modules, supplies, canon, names, riders, wagons = fields
         return cls(
             task=tasks[task], attempts=attempts, numbers=numbers, columns=columns, seconds=seconds,  # type: ignore[index,arg-type]
             modules=tuple(modules), supplies=supplies, canon=canon, names=names,  # type: ignore[arg-type]
             riders=Riders.unpack(riders) if riders is not None else None,  # type: ignore[arg-type]
+            wagons=[cls.unpack(wagon, tasks) for wagon in wagons],  # type: ignore[attr-defined]
         )  # fmt: skip
 
 

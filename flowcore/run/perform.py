@@ -117,24 +117,27 @@ def perform(job: Job, place: Workplace, report: Report, tell: Tell | None = None
     slot, pages, recent = place.slot, place.pages, place.codec.recent
     meter = place.meter if not 0.0 < job.seconds < _MEASURED else None
     context = Context(job.name(0), 0, 0, slot, depth=job.task.depth, cores=job.task.cores, pages=pages)
-    token, ride = current.set(context), Ride(job, job.riders) if job.riders is not None else None
+    token, ride = current.set(context), Ride(job) if job.riders is not None else None
+    turns = ride.turns if ride is not None else [(job, i) for i in range(len(job.attempts))]
     try:
-        for i, attempt in enumerate(job.attempts):
+        for turn, (part, i) in enumerate(turns):
+            attempt = part.attempts[i]
             if slot.stopping:
-                report(Interrupted(attempts=[*(ride.left if ride is not None else ()), *job.attempts[i:]]))
+                left = [other.attempts[j] for other, j in turns[turn:]]
+                report(Interrupted(attempts=[*(ride.left if ride is not None else ()), *left]))
                 return
-            if ride is not None and not ride.board(i):
+            if ride is not None and not ride.board(turn):
                 continue
-            context.cell, context.number, context.attempt = job.name(i), job.numbers[i], attempt
-            if job.supplies:
-                context.supplied = place.supplied(job, i, report)
+            context.cell, context.number, context.attempt = part.name(i), part.numbers[i], attempt
+            if part.supplies:
+                context.supplied = place.supplied(part, i, report)
             slot.begin(attempt)
             if meter is not None:
                 meter.begin()
-            result = perform_cell(job, i, place)
+            result = perform_cell(part, i, place)
             held = recent.size if recent is not None else 0  # of other cells, waiting for their readers
             if ride is not None:
-                ride.note(i, result)
+                ride.note(turn, result)
             if recent is not None:
                 recent.settle()
             if meter is not None and isinstance(result, Done | Value):

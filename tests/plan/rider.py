@@ -41,7 +41,9 @@ class Rider(Player):
         """Let cells ride with these."""
         carriers = [(cell[0], n) for cell in begun if (n := self.number(cell)) is not None]
         may = {node: self.world.nodes[node].kind == "task" and self.rng.random() < 0.9 for node in self.added}
-        found = self.schedule.followers(carriers, limit=self.rng.choice([1, 2, 8, 100]), may=may.__getitem__)
+        part = 1.0 / self.rng.choice([1, 2, 8, 100])
+        broad = self.rng.choice([1, 3, 100])
+        found = self.schedule.followers(carriers, room=1.0, weight=lambda node: part if may[node] else 2.0, broad=broad)
         assert len(set(found)) == len(found)
         message, left = set(begun), set[Cell]()
         for node, n in found:

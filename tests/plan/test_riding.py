@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,10 @@ from tests.plan.rider import Rider
 from tests.plan.test_schedule import CHARACTERS
 from tests.plan.world import Character, World
 
-ANY = dict.fromkeys(range(100), True).__getitem__
+
+def many(limit: int) -> dict[str, Any]:
+    """Give what lets so many cells ride, of any node."""
+    return {"room": 1.0, "weight": lambda node: 1.0 / limit, "broad": 100}
 
 
 @pytest.mark.parametrize("character", CHARACTERS.values(), ids=CHARACTERS.keys())
@@ -87,15 +92,28 @@ def test_a_chain_rides_as_far_as_the_limit() -> None:
     """Each link needs the one before and nothing else."""
     schedule = chain(10)
 
-    assert [(1, 0), (2, 0), (3, 0)] == schedule.followers([(0, 0)], limit=3, may=ANY)
-    assert 9 == len(schedule.followers([(0, 0)], limit=100, may=ANY))
+    assert [(1, 0), (2, 0), (3, 0)] == schedule.followers([(0, 0)], **many(3))
+    assert 9 == len(schedule.followers([(0, 0)], **many(100)))
 
 
 def test_who_may_not_ride_ends_the_ride() -> None:
     """What needs a node that has to be judged waits for it."""
     schedule = chain(10)
 
-    assert [(1, 0), (2, 0)] == schedule.followers([(0, 0)], limit=100, may=lambda node: node != 3)
+    assert [(1, 0), (2, 0)] == schedule.followers(
+        [(0, 0)], room=1.0, weight=lambda node: 2.0 if node == 3 else 0.01, broad=9
+    )
+
+
+def test_a_ride_ends_where_it_grows_broad() -> None:
+    """Four links of a chain, and then a fan of ten: these are for all workers to share, if ten are worth it."""
+    schedule = chain(5)
+    for number in range(5, 15):
+        schedule.add(number, (), [Edge(4)])
+        schedule.want(number)
+    found = [len(schedule.followers([(0, 0)], room=1.0, weight=lambda node: 0.01, broad=broad)) for broad in (9, 10)]
+
+    assert [4, 14] == found
 
 
 def test_a_stencil_rides_in_a_triangle() -> None:
@@ -113,7 +131,7 @@ def test_a_stencil_rides_in_a_triangle() -> None:
         schedule.started(node, schedule.take(node, 1))
 
     assert [3, 2, 1] == [
-        sum(node // width == row for node, _ in schedule.followers(half, limit=100, may=ANY)) for row in (1, 2, 3)
+        sum(node // width == row for node, _ in schedule.followers(half, **many(100))) for row in (1, 2, 3)
     ]
 
 
@@ -127,8 +145,8 @@ def test_a_grid_rides_cell_by_cell() -> None:
     schedule.want(2)
     schedule.started(0, schedule.take(0, 3))
 
-    assert [(1, 1)] == schedule.followers([(0, 1)], limit=100, may=ANY)
-    assert [(1, 0), (1, 1), (1, 2), (2, 0)] == schedule.followers([(0, n) for n in range(3)], limit=100, may=ANY)
+    assert [(1, 1)] == schedule.followers([(0, 1)], **many(100))
+    assert [(1, 0), (1, 1), (1, 2), (2, 0)] == schedule.followers([(0, n) for n in range(3)], **many(100))
 
 
 def test_a_rider_that_comes_back_after_its_maker_is_ready() -> None:

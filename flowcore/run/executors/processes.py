@@ -20,7 +20,6 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 
 from flowcore import clock
@@ -32,7 +31,7 @@ from flowcore.run.pool import acquire, release
 from flowcore.run.workers.desks import Desk, Waiting
 from flowcore.run.workers.hiring import Hiring
 from flowcore.run.workers.launching import Ending, WorkerProcess
-from flowcore.run.workers.parcels import FEW_CELLS, Pace, Parcel, attempts_of, narrowed, parted, seconds_of, settle
+from flowcore.run.workers.parcels import FEW_CELLS, Pace, Parcel, attempts_of, narrowed, parted, settle
 from flowcore.run.workers.seating import Seating
 from flowcore.run.workers.surroundings import Surroundings
 
@@ -74,11 +73,10 @@ class ProcessExecutor:
         self._wanted = max(1, workers)
         self._inbox = inbox
         self._run: list[object] = ["run", surroundings.pack(), workshop]
-        self._pace = Pace()
+        self._pace = Pace(usual)
         self._desks: dict[int, Desk] = {}
         self._backlog: deque[Waiting] = deque()
         self._serials = itertools.count(1)
-        self._usual = usual
         self._stopping = False
         self._closed = False
         self._pool = acquire()
@@ -101,8 +99,7 @@ class ProcessExecutor:
         """Tell how many cells of `task` to hand over now, of `ready` that could go; 0: none."""
         if self._stopping or self._closed or self._hiring.broken or ready <= 0:
             return 0
-        if self._pace.cost(task.id) is None:
-            self._pace.expect(task.id, self._usual(task.id))
+        self._pace.meet(task.id)
         short = self._pace.short(task.id)
         free = self._seating.free(task, self._backlog, short=short)
         if free <= 0:
@@ -110,14 +107,19 @@ class ProcessExecutor:
         held = self._seating.held() if short and ready <= FEW_CELLS * self._wanted else ()
         return self._pace.cells(task.id, ready, self._wanted, held)
 
-    def spare(self, task: TaskSpec, cells: int) -> int:
+    def weight(self, task: TaskSpec) -> float:
         """See Carrier."""
-        return max(0, self._pace.fit(task.id) - cells)
+        self._pace.meet(task.id)
+        return self._pace.weight(task.id)
+
+    def broad(self, task: TaskSpec) -> int:
+        """See Carrier."""
+        return self._pace.broad(task.id, self._wanted)
 
     def start(self, job: Job) -> None:
         """Take a batch."""
         if self._stopping:
-            self._inbox.post([Interrupted(attempts=list(job.attempts))])
+            self._inbox.post([Interrupted(attempts=list(job.every))])
             return
         self._backlog.append(Waiting(job=job))
         self._dispatch()
@@ -129,7 +131,7 @@ class ProcessExecutor:
         for worker in self._pool.workers:
             if self._desk(worker).parcels:
                 worker.slot.ask_to_stop()
-        self._interrupt(waiting.job.attempts for waiting in self._drain_backlog())
+        self._interrupt(waiting.job.every for waiting in self._drain_backlog())
 
     def cancel(self) -> None:
         """Kill what runs; everything unfinished is posted as Interrupted."""
@@ -161,7 +163,7 @@ class ProcessExecutor:
         """Give the cells that no worker will run, once `broken`; their attempts end elsewhere."""
         if not self.broken:
             return []
-        parts = [parted(waiting.job, waiting.job.attempts) for waiting in self._drain_backlog()]
+        parts = [parted(waiting.job, waiting.job.every) for waiting in self._drain_backlog()]
         self._interrupt(riders for _, riders in parts)
         return [job for job, _ in parts if job is not None]
 
@@ -181,7 +183,7 @@ class ProcessExecutor:
 
     def _hand(self, worker: WorkerProcess, waiting: Waiting) -> None:
         job, desk = waiting.job, self._desk(worker)
-        task, cost = job.task, self._pace.cost(job.task.id)
+        task = job.task
         if not desk.parcels:
             worker.slot.go_on()  # a signal that was not ours may have set the flag (W10)
         devices = worker.devices if task.gpus else ()
@@ -189,11 +191,10 @@ class ProcessExecutor:
         if worker.shown != devices:
             worker.shown = devices
             messages.append(["devices", ",".join(devices)])
-        if task.id not in worker.tasks:
-            worker.tasks.add(task.id)
-            messages.append(["task", task.pack()])
-        if cost is not None and not job.seconds:
-            job = replace(job, seconds=cost)
+        for other in [part.task for part in job.parts if part.task.id not in worker.tasks]:
+            worker.tasks.add(other.id)
+            messages.append(["task", other.pack()])
+        job = self._pace.timed(job)
         parcel = Parcel(serial=next(self._serials), job=job, short=not waiting.alone and self._pace.short(task.id))
         desk.parcels.append(parcel)
         self._pool.send(worker, *messages, ["batch", parcel.serial, job.pack()])
@@ -238,7 +239,7 @@ class ProcessExecutor:
     def _take_results(self, worker: WorkerProcess, spent: float, cells: int, results: Sequence[Result]) -> None:
         desk = self._desk(worker)
         ends = [attempts_of(result) for result in results]
-        task = next((parcel.job.task.id for parcel in desk.parcels if parcel.open), None)
+        job = next((parcel.job for parcel in desk.parcels if parcel.open), None)
         posts: list[Result] = []
         for result, attempts in zip(results, ends, strict=True):
             ended = settle(desk.parcels, attempts) if attempts else None
@@ -247,10 +248,9 @@ class ProcessExecutor:
                 self._begin_again(desk, kept.attempts)  # a signal told the worker, but not the run, to stop
             elif kept is not None:
                 posts.append(kept)
-        if cells > 0 and task is not None:
+        if cells > 0 and job is not None:
             self._hiring.fruitful()
-            self._pace.learn(task, spent if task in desk.warm else seconds_of(results), cells)
-            desk.warm.add(task)
+            self._pace.hear(job, results, spent, cells, desk.warm)
         desk.parcels = [parcel for parcel in desk.parcels if parcel.open]
         desk.made(posts)
         self._mind_girth(worker, desk)
@@ -265,7 +265,7 @@ class ProcessExecutor:
 
     def _begin_again(self, desk: Desk, attempts: Sequence[int]) -> None:
         for parcel in desk.parcels:
-            wanted = set(attempts).intersection(parcel.job.attempts)
+            wanted = set(attempts).intersection(parcel.job.every)
             if wanted:
                 self._again(parcel.job, wanted)
 

@@ -72,8 +72,12 @@ class Carrier(Protocol):
     A rider that is not begun is posted as Interrupted, whatever its message came to.
     """
 
-    def spare(self, task: TaskSpec, cells: int) -> int:
-        """Tell how many more cells of `task` a message of so many may hold."""
+    def weight(self, task: TaskSpec) -> float:
+        """Tell what part of a message a cell of `task` takes; 1.0: it goes singly."""
+        ...
+
+    def broad(self, task: TaskSpec) -> int:
+        """Tell from how many cells of `task` on, that could run side by side, all workers should have their share."""
         ...
 
 

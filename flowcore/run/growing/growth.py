@@ -79,7 +79,7 @@ class Growths:
 
     def _plant(self, grown: Grown, flight: Flight) -> None:
         """Draw a flow in the place of the cell that returned it."""
-        books, cell, place = self._books, flight.cell(grown.attempt), grown.attempt - flight.first
+        books, cell, place = self._books, flight.cell(grown.attempt), flight.place(grown.attempt)
         work = books.works[cell[0]]
         if self._landing.stopping:
             books.schedule.interrupted(cell[0], [cell[1]])

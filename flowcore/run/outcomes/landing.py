@@ -130,19 +130,16 @@ class Landing:
     def _done(self, done: Done) -> None:
         """Values, in columns; usually all of one flight."""
         table = self.books.attempts
-        groups: list[tuple[Flight, list[int]]] = []
-        last: Flight | None = None
+        groups: dict[int, tuple[Flight, list[int]]] = {}
         for i, attempt in enumerate(done.attempts):
             flight = table.pop(attempt, None)
-            if flight is None:
-                continue
-            if flight is not last:
-                last = flight
-                groups.append((flight, []))
-            groups[-1][1].append(i)
+            if flight is not None:
+                groups.setdefault(flight.first, (flight, []))[1].append(i)
+        for flight, places in groups.values():
+            flight.note(done, places)
         kin: dict[int, list[tuple[Flight, list[int]]]] = {}
-        for flight, places in groups:
-            flight.board(done, places)
+        for flight, places in groups.values():
+            flight.identify(done, places)
             kin.setdefault(flight.batch.recipe.task.id, []).append((flight, places))
         for parts in kin.values():
             pieces, places = [landed(*part, done) for part in parts], [i for _, at in parts for i in at]
@@ -388,7 +385,7 @@ class Landing:
         flight = self.books.attempts.pop(attempt, None)
         if flight is None:
             return None
-        self._leave(flight, flight.batch.at([attempt - flight.first]))
+        self._leave(flight, flight.batch.at([flight.place(attempt)]))
         return flight
 
     def _leave(self, flight: Flight, batch: Batch) -> None:

@@ -22,7 +22,7 @@ from flowcore.store.trace import Trace
 
 def land_skip(books: Books, doubles: Doubles, flight: Flight, result: Skipped, key: bytes) -> None:
     """Keep a skip under `key`, none if that is empty, and settle its cell."""
-    (node, number), place, own = flight.cell(result.attempt), result.attempt - flight.first, flight.batch.own
+    (node, number), place, own = flight.cell(result.attempt), flight.place(result.attempt), flight.batch.own
     work = books.works[node]
     if key and doubles.expected(node):
         doubles.landed(work, [number], [key], [NO_VALUE])

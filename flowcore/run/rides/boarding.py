@@ -1,6 +1,6 @@
 """Riders as the engine sees them: what they are made of is known only when it lands (contract W5b).
 
-Owns what the cells of one flight have made. A rider's key is made of the identities that
+Owns what the cells of one message have made. A rider's key is made of the identities that
 its own message gave, never of what is in the run's books by then: a maker whose value
 vanished may have been made again meanwhile, and differ.
 """
@@ -22,8 +22,9 @@ class Boarding:
     """The riders of one flight. The engine's thread."""
 
     riders: Riders
+    begins: int  # the attempt of the first; they count up from there
     keyed: bool  # whether their values are kept under a key
-    made: dict[int, Component] = field(default_factory=dict)  # by the place in the flight
+    made: dict[int, Component] = field(default_factory=dict)  # by the place in the message, whose flights share it
 
     def identified(self, place: int) -> tuple[bytes, list[Component]]:
         """Give the key of the rider at a place of the flight, and its own components; empty if it has none."""

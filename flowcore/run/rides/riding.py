@@ -1,22 +1,29 @@
 """Who rides: the engine's choice of waiting cells for a message (contract W5b).
 
 When a message is filled, cells may come along that need nothing but what it makes, as
-many as fit into it by what cells of their task have cost. So a chain takes a message every
-20 ms of work, and not one a link. Whoever needs the engine's judgement does not ride:
-:func:`stays` says who, and why.
+many as fit into it by what cells of their tasks have cost. So a chain takes a message every
+20 ms of work, and not one a link, and a stencil one for a whole corner of it, though the
+cells at its edge are called in another way. Whoever needs the engine's judgement does not
+ride: :func:`stays` says who, and why. Cells of another recipe than the first ones' sit in
+wagons, a flight each: what becomes of them is told apart, and their keys are made of what
+their own message made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
+from typing import cast
 
 from flowcore.collector import at_rest
 from flowcore.plan.riding import Cell
 from flowcore.run.books import Books
 from flowcore.run.executors.protocol import Carrier, Executor
-from flowcore.run.flight import Flight
+from flowcore.run.flight import Batch, Flight, Queue
 from flowcore.run.job import Component, Job, Keep, Record
 from flowcore.run.ready.inputs import FromAxis, FromCall, FromNode, FromOne
 from flowcore.run.ready.recipe import Recipe
@@ -33,18 +40,23 @@ def stays(work: Work, books: Books, trust: Trust) -> str:
     States that are saved, tolerances, tracked files and user classes among the arguments
     make a recipe of its own, with which nobody else travels.
     """
-    if not work.recipe.shared:
-        return "something about them is counted or kept node by node"
     if not all(isinstance(feed, FromOne | FromCall | FromNode | FromAxis) for feed in work.feeders):
         return "what they are called with is put together by the engine"
-    if work.supplies:
-        return "they are supplied with what depends on their arguments"
     if work.draws:
         return "their random streams are compared with others'"
-    if work.keep == Keep.REQUIRED:
-        return "nothing may run that cannot be kept"
     if work.number in books.refresh or work.number in trust:
         return "what counts as their record is the user's choice"
+    return single(work)
+
+
+def single(work: Work) -> str:
+    """Say why cells with the recipe of a node share a message with no others; nothing if they may."""
+    if not work.recipe.shared:
+        return "something about them is counted or kept node by node"
+    if work.supplies:
+        return "they are supplied with what depends on their arguments"
+    if work.keep == Keep.REQUIRED:
+        return "nothing may run that cannot be kept"
     options = work.planned.node.options
     if options.limit is not None:
         return "how many of them begin is counted"
@@ -53,26 +65,44 @@ def stays(work: Work, books: Books, trust: Trust) -> str:
     return ""
 
 
-class _Seats:
-    """The cells of one message, and of its riders what they are called with."""
+class _Coach:
+    """The riders of one recipe, and what they are called with."""
 
-    def __init__(self, job: Job, cells: list[Cell], slots: int) -> None:
-        self.places = {cell: place for place, cell in enumerate(cells)}
+    def __init__(self, recipe: Recipe, slots: int) -> None:
+        self.recipe = recipe
         self.cells: list[Cell] = []
         self.works: list[Work] = []
+        self.places: list[int] = []
         self.makers: list[list[int]] = [[] for _ in range(slots)]
         self.records: list[list[Record]] = [[] for _ in range(slots)]
         self.components: list[list[Component]] = [[] for _ in range(slots)]
 
-    def seat(self, cell: Cell, work: Work, fed: list[tuple[int, Record, Component]]) -> None:
-        """Give a cell the next place."""
-        self.places[cell] = len(self.places)
+    @property
+    def nodes(self) -> list[int]:
+        """The node of each cell."""
+        return [node for node, _ in self.cells]
+
+    def seat(self, cell: Cell, place: int, work: Work, fed: list[tuple[int, Record, Component]]) -> None:
+        """Give a cell a seat, and its turn in the message."""
         self.cells.append(cell)
+        self.places.append(place)
         self.works.append(work)
         for slot, (maker, record, component) in enumerate(fed):
             self.makers[slot].append(maker)
             self.records[slot].append(record)
             self.components[slot].append(component)
+
+    def riders(self, begun: range, known: str) -> Riders:
+        """Say of them what the message does, behind cells of the same recipe at the places in `begun`."""
+        keyed, first = self.recipe.keys is not None, len(begun)
+        places = [*begun, *self.places]
+        return Riders(
+            first=first, places=[] if places == list(range(len(places))) else places,
+            makers=[makers if max(makers, default=-1) >= 0 else [] for makers in self.makers],
+            known=known if keyed else "",
+            prefixes=[work.keys.prefix for work in self.works if work.keys is not None],
+            own=[(own.slots, own.skeleton) for own in self.recipe.own] if keyed else [], components=self.components,
+        )  # fmt: skip
 
 
 class Riding:
@@ -88,34 +118,89 @@ class Riding:
         self._prepared = prepared
         self._ready = ready
         self._told = told
+        self._asked: Executor | None = None  # the last one, and whether it takes riders
+        self._carries = False
         self._found: dict[int, Recipe | None] = {}  # of each node that was asked about; None: its cells do not ride
 
-    def load(self, job: Job, executor: Executor) -> Job:
-        """Give a job with the cells that may ride in it."""
-        books = self._books
-        if not isinstance(executor, Carrier) or books.condemned or books.remade or books.gate.alone:
+    def beside(self, queue: Queue, queues: Sequence[Queue], executor: Executor) -> list[Queue]:
+        """Give the queues of whose cells some may come along with those of the first one."""
+        if len(queues) < 2 or not self._possible(executor) or not self._mixes(queue, executor):
+            return []
+        return [other for other in queues if other is not queue and other.cells and self._mixes(other, executor)]
+
+    def load(self, job: Job, executor: Executor, along: Sequence[Job] = ()) -> Job:
+        """Give a job as a message, with others that come along, and with the cells that may ride in it."""
+        if not along and not self._possible(executor):
             return job
-        spare = executor.spare(job.task, len(job.attempts))
-        flight = books.attempts[job.attempts[0]]
-        recipe = flight.batch.recipe
-        if spare <= 0 or not recipe.shared or (recipe.keys is not None and self._known is None):
+        jobs = [job, *along]
+        weigher = cast(Carrier, executor)
+        room = 1.0 - sum(len(one.attempts) * weigher.weight(one.task) for one in jobs)
+        if not along and (room <= 0.0 or not self._flight(job).batch.recipe.shared):
             return job
         with at_rest:
-            return self._loaded(job, flight, recipe, spare)
+            return self._loaded(jobs, weigher, room)
 
-    def _loaded(self, job: Job, flight: Flight, recipe: Recipe, spare: int) -> Job:
+    def _possible(self, executor: Executor) -> bool:
+        if self._asked is not executor:
+            self._asked, self._carries = executor, isinstance(executor, Carrier)
         books = self._books
-        cells = list(zip(flight.batch.nodes, flight.batch.numbers, strict=True))
-        found = books.schedule.followers(cells, limit=spare, may=lambda node: self._may(node, recipe))
+        return self._carries and not (books.condemned or books.remade or books.gate.alone)
+
+    def _mixes(self, queue: Queue, executor: Executor) -> bool:
+        """Tell whether cells that wait may be in one message with those of another recipe, for all that they know."""
+        work = self._books.works[queue.front.nodes[0]]
+        return self._may_mix(work) and cast(Carrier, executor).weight(work.task) < 1.0
+
+    def _may_mix(self, work: Work) -> bool:
+        if work.recipe.options.timeout is not None or single(work):
+            return False
+        return self._books.gate.asks_nothing(work)
+
+    def _flight(self, job: Job) -> Flight:
+        return self._books.attempts[job.attempts[0]]
+
+    def _loaded(self, jobs: list[Job], executor: Carrier, room: float) -> Job:
+        books = self._books
+        batches = [self._flight(job).batch for job in jobs]
+        cells = [cell for batch in batches for cell in zip(batch.nodes, batch.numbers, strict=True)]
+        weight = self._weigher(batches, executor)
+        found = books.schedule.followers(cells, room=room, weight=weight, broad=executor.broad(jobs[0].task))
         if self._ready:
             tell_ready(books.cache, self._ready, self._told)
             self._ready.clear()
-        seats = _Seats(job, cells, len(job.columns))
+        places = {cell: place for place, cell in enumerate(cells)}
+        coaches = {
+            batch.recipe.task.id: _Coach(batch.recipe, len(job.columns))
+            for batch, job in zip(batches, jobs, strict=True)
+        }
         for cell in found:
-            fed = self._fed(cell, seats)
+            fed = self._fed(cell, places)
             if fed is not None:
-                seats.seat(cell, books.works[cell[0]], fed)
-        return self._seated(job, seats, recipe) if seats.cells else job
+                work = books.works[cell[0]]
+                coach = coaches.get(work.task.id)
+                if coach is None:
+                    coach = coaches[work.task.id] = _Coach(work.recipe, len(work.feeders))
+                coach.seat(cell, len(places), work, fed)
+                places[cell] = len(places)
+        if len(places) == len(jobs[0].attempts):
+            return jobs[0]
+        return self._coupled(jobs, list(coaches.values()))
+
+    def _weigher(self, batches: Sequence[Batch], executor: Carrier) -> Callable[[int], float]:
+        """Give what tells of a node what part of a message its cells take, beside these."""
+        weights = {batch.recipe.task.id: executor.weight(batch.recipe.task) for batch in batches}
+        lane, mixed = batches[0].recipe.lane, self._may_mix(self._books.works[batches[0].nodes[0]])
+
+        def weight(node: int) -> float:
+            recipe = self._recipe(node)
+            if recipe is None:
+                return math.inf
+            if recipe.task.id not in weights:
+                beside = mixed and recipe.lane == lane and self._may_mix(self._books.works[node])
+                weights[recipe.task.id] = executor.weight(recipe.task) if beside else math.inf
+            return weights[recipe.task.id]
+
+        return weight
 
     @cached_property
     def _known(self) -> str | None:
@@ -123,22 +208,27 @@ class Riding:
         found: str | None = self._books.known()
         return found
 
-    def _may(self, node: int, recipe: Recipe) -> bool:
+    def _recipe(self, node: int) -> Recipe | None:
+        """Give the recipe of a node whose cells may ride; None if they may not."""
         if node not in self._found:
             work = self._books.works.get(node) or self._prepared(node, [])
             if work is None:  # it cannot be made ready, and will say so when its turn comes
-                return False
-            self._found[node] = work.recipe if not stays(work, self._books, self._trust) else None
-        return self._found[node] is recipe
+                return None
+            rides = not stays(work, self._books, self._trust) and (work.keys is None or self._known is not None)
+            self._found[node] = work.recipe if rides else None
+        return self._found[node]
 
-    def _fed(self, cell: Cell, seats: _Seats) -> list[tuple[int, Record, Component]] | None:
+    def _fed(self, cell: Cell, places: dict[Cell, int]) -> list[tuple[int, Record, Component]] | None:
         """Give maker, record and identity of what a rider gets in each slot; None if something is not to be had."""
         (node, number), values = cell, self._books.values
         found: list[tuple[int, Record, Component]] = []
         for feed in self._books.works[node].feeders:
+            if isinstance(feed, FromCall):
+                found.append((-1, *feed.encoded()))
+                continue
             if isinstance(feed, FromOne | FromNode):
                 source = feed.origin(number)
-                maker = seats.places.get(source)
+                maker = places.get(source)
                 if maker is not None:
                     found.append((maker, b"", b""))
                     continue
@@ -147,38 +237,73 @@ class Riding:
             found.append((-1, feed.records([number], values)[0], feed.components([number], values)[0]))
         return found
 
-    def _seated(self, job: Job, seats: _Seats, recipe: Recipe) -> Job:
-        books, first = self._books, len(job.attempts)
-        flight = books.attempts[job.attempts[0]]
-        batch, numbers = flight.batch, [number for _, number in seats.cells]
-        attempts = [next(self._ids) for _ in numbers]
-        columns = [self._column(*pair, first) for pair in zip(job.columns, seats.records, strict=True)]
-        keyed = recipe.keys is not None
-        riders = Riders(
-            first=first, makers=[makers if max(makers) >= 0 else [] for makers in seats.makers],
-            known=self._known or "" if keyed else "",
-            prefixes=[work.keys.prefix for work in seats.works if work.keys is not None],
-            own=[(own.slots, own.skeleton) for own in recipe.own] if keyed else [], components=seats.components,
-        )  # fmt: skip
-        flight.boarding = Boarding(riders, keyed)
-        batch.nodes = [*batch.nodes, *(node for node, _ in seats.cells)]
-        batch.numbers = [*batch.numbers, *numbers]
-        batch.keys = [*batch.keys, *(b"" for _ in numbers)]
-        batch.own = [[*(c * first if len(c) == 1 else c), *(b"" for _ in numbers)] for c in batch.own]
-        books.attempts.update(dict.fromkeys(attempts, flight))
-        books.schedule.ride(seats.cells)
-        books.gate.join(flight, [node for node, _ in seats.cells])
-        for node, _ in seats.cells:
-            books.count(node).started += 1
-        names = [*(job.names * first if len(job.names) == 1 else job.names), *(w.planned.name for w in seats.works)]
+    def _coupled(self, jobs: list[Job], coaches: list[_Coach]) -> Job:
+        """Give jobs as one, each with its own riders, and wagons for all others."""
+        made: dict[int, Component] = {}
+        parts: list[Job] = []
+        place = 0
+        for job, coach in zip(jobs, coaches, strict=False):
+            parts.append(self._extended(job, coach, range(place, place + len(job.attempts)), made))
+            place += len(job.attempts)
+        wagons = [self._wagon(coach, jobs[0], made) for coach in coaches[len(jobs) :]]
+        return replace(parts[0], wagons=[*parts[1:], *wagons])
+
+    def _extended(self, job: Job, coach: _Coach, begun: range, made: dict[int, Component]) -> Job:
+        """Give a job with riders of its own recipe, if there are any."""
+        flight, first, count = self._flight(job), len(begun), len(coach.cells)
+        riders, batch = coach.riders(begun, self._known or ""), flight.batch
+        attempts = self._begun(flight, coach, riders, made)
+        if not count:
+            return replace(job, riders=_told(riders))
+        batch.nodes = [*batch.nodes, *coach.nodes]
+        batch.numbers = [*batch.numbers, *(number for _, number in coach.cells)]
+        batch.keys = [*batch.keys, *([b""] * count)]
+        batch.own = [[*(c * first if len(c) == 1 else c), *([b""] * count)] for c in batch.own]
+        names = [*(job.names * first if len(job.names) == 1 else job.names), *(w.planned.name for w in coach.works)]
         return replace(
-            job, attempts=[*job.attempts, *attempts], numbers=batch.numbers, names=names, columns=columns,
-            riders=riders if riders.known else replace(riders, prefixes=[], own=[], components=[]),
+            job, attempts=[*job.attempts, *attempts], numbers=batch.numbers, names=names, riders=_told(riders),
+            columns=[_column(*pair, first) for pair in zip(job.columns, coach.records, strict=True)],
         )  # fmt: skip
 
-    @staticmethod
-    def _column(column: list[Record], more: list[Record], first: int) -> list[Record]:
-        """Give a slot's records, of all or a single one that all share."""
-        if len(column) == 1 and column[0] and all(record == column[0] for record in more):
-            return column
-        return [*(column * first if len(column) == 1 else column), *more]
+    def _wagon(self, coach: _Coach, job: Job, made: dict[int, Component]) -> Job:
+        """Give riders of another recipe than those of the jobs that they come along with."""
+        recipe, count, riders = coach.recipe, len(coach.cells), coach.riders(range(0), self._known or "")
+        batch = Batch(
+            recipe=recipe, nodes=coach.nodes, numbers=[number for _, number in coach.cells], keys=[b""] * count,
+            own=[[b""] * count for _ in riders.own],
+        )  # fmt: skip
+        flight = Flight(batch=batch, first=0, began=self._flight(job).began)
+        self._books.sourcing.tell(recipe)
+        return Job(
+            task=recipe.task, attempts=self._begun(flight, coach, riders, made), numbers=batch.numbers,
+            names=[work.planned.name for work in coach.works], modules=job.modules, riders=_told(riders),
+            columns=[_column([], records, 0) for records in coach.records],
+            seconds=self._books.seconds.get(recipe.task.id, 0.0),
+        )  # fmt: skip
+
+    def _begun(self, flight: Flight, coach: _Coach, riders: Riders, made: dict[int, Component]) -> list[int]:
+        """Take note that riders are on their way; give their attempts."""
+        books, attempts = self._books, list(islice(self._ids, len(coach.cells)))
+        begins = attempts[0] if attempts else sys.maxsize
+        flight.boarding = Boarding(riders, begins, coach.recipe.keys is not None, made)
+        if not flight.first:
+            flight.first = begins
+        books.attempts.update(dict.fromkeys(attempts, flight))
+        books.schedule.ride(coach.cells)
+        books.gate.join(flight, coach.nodes)
+        for node, _ in coach.cells:
+            books.count(node).started += 1
+        return attempts
+
+
+def _told(riders: Riders) -> Riders:
+    """Give what a worker needs to know: nothing of keys, where there are no older ones."""
+    return riders if riders.known else replace(riders, prefixes=[], own=[], components=[])
+
+
+def _column(column: list[Record], more: list[Record], first: int) -> list[Record]:
+    """Give a slot's records, of all or a single one that all share."""
+    shared = column if first else more[:1]
+    if len(shared) == 1 and shared[0] and all(record == shared[0] for record in more):
+        return shared
+    return [*(column * first if len(column) == 1 else column), *more]

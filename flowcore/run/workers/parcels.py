@@ -8,8 +8,8 @@ evenly, at most so many times what has been seen of the task before.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import field
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import field, replace
 
 from flowcore.dataclass import dataclass
 from flowcore.run.growing.grown import Grown
@@ -19,6 +19,7 @@ MESSAGE_SECONDS = 0.020  # of work, aimed at in one message
 LONG_SECONDS = 0.050  # a cell that takes longer goes singly, to an idle worker
 FEW_CELLS = 64  # a worker; with more that are ready, what workers hold does not matter to an even share
 MOST_CELLS = 4096  # in one message
+WORTH_SECONDS = 0.00025  # of work: what a message costs by itself; less is not shared
 _TRUSTED = 8  # cells that count as measured where an earlier run has measured them: the code may have changed since
 _GROWTH = 8  # a message holds at most so many times the cells of its task measured before
 
@@ -33,7 +34,7 @@ class Parcel:
     open: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        self.open = set(self.job.attempts)
+        self.open = set(self.job.every)
 
 
 def parted(job: Job, attempts: Collection[int]) -> tuple[Job | None, list[int]]:
@@ -42,10 +43,11 @@ def parted(job: Job, attempts: Collection[int]) -> tuple[Job | None, list[int]]:
     A rider does not go out a second time: whoever sent it knows by then what its inputs are.
     """
     first = job.riders.first if job.riders is not None else len(job.attempts)
-    if first == len(attempts) == len(job.attempts):
+    if first == len(attempts) == len(job.attempts) and not job.wagons:
         return job, []
     places = [i for i, attempt in enumerate(job.attempts[:first]) if attempt in attempts]
-    riders = [attempt for attempt in job.attempts[first:] if attempt in attempts]
+    riding = (job.attempts[first:], *(wagon.attempts for wagon in job.wagons))
+    riders = [attempt for some in riding for attempt in some if attempt in attempts]
     return job.pick(places) if places else None, riders
 
 
@@ -129,9 +131,16 @@ def narrowed(result: Result, attempts: Sequence[int]) -> Result | None:
 
 
 class Pace:
-    """What cells of each task cost, learnt from their results."""
+    """What cells of each task cost, learnt from their results.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    usual : callable
+        Gives the seconds that cells of a task took in earlier runs; 0: not known.
+    """
+
+    def __init__(self, usual: Callable[[int], float] = lambda _: 0.0) -> None:
+        self._usual = usual
         self._cost: dict[int, float] = {}
         self._seen: dict[int, int] = {}
 
@@ -140,6 +149,11 @@ class Pace:
         if seconds > 0.0:
             self._cost[task] = seconds
             self._seen[task] = _TRUSTED
+
+    def meet(self, task: int) -> None:
+        """Know of a task what earlier runs did, if it was not met in this one."""
+        if task not in self._cost:
+            self.expect(task, self._usual(task))
 
     def learn(self, task: int, seconds: float, cells: int) -> None:
         """`cells` cells of `task` took `seconds` altogether."""
@@ -155,6 +169,34 @@ class Pace:
         else:  # the first cells of a task are the slow ones: come down by orders of magnitude
             self._cost[task] = max((old * new) ** 0.5, new)
 
+    def hear(self, job: Job, results: Sequence[Result], spent: float, cells: int, warm: set[int]) -> None:
+        """A worker has ended `cells` cells of a message, in so many seconds; `warm`: tasks it is familiar with.
+
+        What it spent besides calling functions belongs to all cells alike. The first report of
+        a task has its imports in it: of these only what functions took counts.
+        """
+        if not job.wagons:
+            self.learn(job.task.id, spent if job.task.id in warm else seconds_of(results), cells)
+            warm.add(job.task.id)
+            return
+        task_of = {attempt: part.task.id for part in job.parts for attempt in part.attempts}
+        took: dict[int, list[float]] = {}
+        for result in results:
+            if isinstance(result, Done):
+                for attempt, seconds in zip(result.attempts, result.seconds, strict=True):
+                    took.setdefault(task_of.get(attempt, job.task.id), []).append(seconds)
+        each = max(0.0, spent - sum(map(sum, took.values()))) / cells if warm.issuperset(took) else 0.0
+        for task, times in took.items():
+            self.learn(task, sum(times) + each * len(times), len(times))
+        warm.update(took)
+
+    def timed(self, job: Job) -> Job:
+        """Give a message that says what its cells are expected to take, where that is known."""
+        cost = self._cost.get(job.task.id, 0.0)
+        if job.wagons:
+            return replace(job, seconds=job.seconds or cost, wagons=[self.timed(wagon) for wagon in job.wagons])
+        return replace(job, seconds=cost) if cost and not job.seconds else job
+
     def cost(self, task: int) -> float | None:
         """Give the seconds a cell of `task` is expected to take; None: not known."""
         return self._cost.get(task)
@@ -164,13 +206,25 @@ class Pace:
         cost = self._cost.get(task)
         return cost is not None and cost <= LONG_SECONDS
 
+    def weight(self, task: int) -> float:
+        """Give the part of a message that a cell of `task` takes."""
+        return 1.0 / self.fit(task)
+
+    def broad(self, task: int, workers: int) -> int:
+        """Give how many cells of `task` that could run side by side are worth a message for each worker."""
+        cost = self._cost.get(task, 0.0)
+        return int(min(MOST_CELLS, workers * WORTH_SECONDS / cost)) if cost else MOST_CELLS
+
     def cells(self, task: int, ready: int, workers: int, held: Sequence[int] = ()) -> int:
         """Give the cells of `task` for one message, if `ready` are to be shared by `workers`.
 
         With what each worker holds already, the one with least is brought to its share: a few
-        cells go out in one message a worker, and not in ever smaller ones.
+        cells go out in one message a worker, and not in ever smaller ones. Work that is not worth
+        a message for each worker goes out in fewer.
         """
-        share = -(-(ready + sum(held)) // max(1, workers)) - min(held, default=0)
+        whole = ready + sum(held)
+        paying = min(workers, int(whole * self._cost.get(task, WORTH_SECONDS) / WORTH_SECONDS))
+        share = -(-whole // max(1, paying)) - min(held, default=0)
         return max(1, min(self.fit(task), share, ready)) if ready else 0
 
     def fit(self, task: int) -> int:

@@ -148,7 +148,7 @@ class Worker:
         empty_log()
         self._slot.batch = serial
         self._slot.begin(job.attempts[0])  # importing the task's module can hang or kill as well
-        module = self._stale(job.task)
+        module = next(filter(None, (self._stale(part.task) for part in job.parts)), "")
         if module:
             self._slot.clear()
             self._channel.send(["stale", serial, module])
@@ -157,7 +157,7 @@ class Worker:
             self._cores = job.task.cores
             blas.cap_variables(self._cores, self._environ)
             blas.cap_loaded(self._cores)
-        self.outbox.begin(short=0.0 < job.seconds < SHORT_SECONDS)
+        self.outbox.begin(short=all(0.0 < part.seconds < SHORT_SECONDS for part in job.parts))
         self._workshop.perform(job, self.outbox.report, self.outbox.value)
         self.outbox.flush()
         self._slot.clear()

@@ -95,7 +95,8 @@ def test_pace_grows_fast_and_keeps_to_a_fair_share() -> None:
         pace.learn(1, seconds=sizes[-1] * 2e-6, cells=sizes[-1])
 
     assert [1, 8, 72, 648, MOST_CELLS, MOST_CELLS] == sizes
-    assert 5 == pace.cells(1, ready=10, workers=2)
+    assert 500 == pace.cells(1, ready=1000, workers=2)
+    assert 10 == pace.cells(1, ready=10, workers=2), "what is not worth two messages is one"
     assert 3 == pace.cells(1, ready=3, workers=1)
 
 
@@ -133,10 +134,42 @@ def test_riders_do_not_go_out_again(ended: set[int], first: int) -> None:
     assert rest is None or (rest.riders is None and all(attempt < 10 + first for attempt in rest.attempts))
 
 
+def test_what_tasks_in_one_message_cost_is_told_apart() -> None:
+    """A cell that takes a millisecond, beside three of another task that take none, makes these no dearer."""
+    pace, wagon = Pace(), replace(parcel([2, 3, 4]).job, task=replace(TASK, id=2))
+    job = replace(parcel([1]).job, wagons=[wagon])
+    results = replace(done([1, 2, 3, 4]), seconds=[1e-3, 0.0, 0.0, 0.0])
+    pace.hear(job, [results], 1e-3 + 4e-5, 4, {1, 2})
+
+    assert [1010, 10] == [round(1e6 * (pace.cost(task) or 0.0)) for task in (1, 2)]
+    assert [1, 2, 3, 4] == job.every
+
+
+def test_the_imports_of_a_task_are_not_its_cells() -> None:
+    """What its first report took besides its function counts for no task of the message."""
+    pace, warm = Pace(), {1}
+    job = replace(parcel([1]).job, wagons=[replace(parcel([2]).job, task=replace(TASK, id=2))])
+    pace.hear(job, [replace(done([1, 2]), seconds=[1e-3, 2e-3])], 5.0, 2, warm)
+
+    assert [1000, 2000] == [round(1e6 * (pace.cost(task) or 0.0)) for task in (1, 2)]
+    assert {1, 2} == warm
+
+
+@pytest.mark.contract("W6")
+def test_wagons_do_not_go_out_again() -> None:
+    """All their cells ride."""
+    job = replace(parcel([1, 2]).job, riders=Riders(first=2, makers=[[]]), wagons=[parcel([3, 4]).job])
+    rest, riders = parted(job, [1, 2, 4])
+
+    assert [4] == riders
+    assert rest is not None
+    assert [[1, 2], []] == [rest.attempts, rest.wagons]
+
+
 def test_a_few_cells_go_out_in_one_message_a_worker() -> None:
     """What workers hold counts: a row of sixteen is two messages of eight, and not eight, four, two, one, one."""
     pace = Pace()
-    pace.learn(1, 0.0016, 160)
+    pace.learn(1, 0.016, 160)
     first = pace.cells(1, 16, 2, [0, 0])
     second = pace.cells(1, 8, 2, [8, 0])
     late = pace.cells(1, 6, 2, [0, 8])
