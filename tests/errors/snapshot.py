@@ -25,6 +25,7 @@ _UNSTEADY = (
     (re.compile(r"uid \d+|user \d+"), "user N"),
     (re.compile(r"(peak|limit) = \d+"), r"\1 = N"),
     (re.compile(r"age = [\d.e-]+"), "age = N"),
+    (re.compile(r"\d+ s ago"), "N s ago"),
     (re.compile(r"(?<=/corrupt/)[0-9a-f]{64}\.[0-9a-f]{32}"), "NAME"),
 )
 
