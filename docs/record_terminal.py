@@ -14,6 +14,7 @@ import signal
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
@@ -24,7 +25,8 @@ import pyte
 
 HERE = Path(__file__).parent
 COLUMNS, LINES = 84, 40
-PATIENCE = 30.0  # seconds that a screen is waited for
+PATIENCE = 60.0  # seconds that a screen is waited for
+PAINTED = re.compile(rb"(?<=\x1b\[J)")  # flowcore ends with this whatever it paints
 
 
 class Terminal:
@@ -49,6 +51,7 @@ class Terminal:
             env=inherited | {"TERM": "xterm-256color", "FLOWCORE_STORE": ".flowcore"} | (environment or {}),
         )  # fmt: skip
         self.raw = b""
+        self._read: deque[bytes] = deque()  # and not yet on the screen
 
     @property
     def screen(self) -> str:
@@ -95,6 +98,9 @@ class Terminal:
     def _watch(self, seen: Callable[[], bool], what: str, *, to_the_end: bool = False) -> str:
         limit = time.monotonic() + PATIENCE
         while not seen():
+            if self._read:  # one picture at a time: who reads late sees the same as who reads at once
+                self._stream.feed(self._read.popleft())
+                continue
             try:
                 piece = self._child.read_nonblocking(65536, timeout=0.05)
             except pexpect.TIMEOUT:
@@ -104,7 +110,7 @@ class Terminal:
                     return self.screen
                 raise AssertionError(f"ended without {what!r}:\n{self.screen}") from None
             self.raw += piece
-            self._stream.feed(piece)
+            self._read.extend(PAINTED.split(piece))
             if time.monotonic() > limit:
                 raise AssertionError(f"no {what!r} in {PATIENCE} s:\n{self.screen}")
         return self.screen

@@ -20,7 +20,7 @@ from nbclient.exceptions import CellExecutionError
 # What jupyter_client says of its own doings (loopback without encryption, sockets that it leaves) is not our affair.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning", "ignore::ResourceWarning")
 
-PATIENCE = 30  # seconds that a cell may take; only turns a hang into a failure
+PATIENCE = 60  # seconds that a cell may take; only turns a hang into a failure
 PRELUDE = """
     import os, time
     import flowcore as fc
