@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from flowcore.run import pool
+from tests.vocabulary import COUNTER
+
 settings.register_profile(
     "ci",
     derandomize=True,
@@ -27,7 +30,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 # A shell starts what it puts into the background deaf to Ctrl-C, and so would be all that tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-PATIENCE = 10.0  # seconds that a thread of a finished run may take to end; only turns a leak into a failure
+PATIENCE = 60.0  # seconds that a thread of a finished run may take to end; only turns a leak into a failure
 SPARE_FILES = 32  # descriptors of a launcher and its workers, which wait for the next run
 
 
@@ -82,3 +85,14 @@ def nothing_left_behind() -> Iterator[None]:
 def store(tmp_path: Path) -> Path:
     """Give the path of a store that is not there yet."""
     return tmp_path / "store"
+
+
+@pytest.fixture(scope="module")
+def counter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the file of executions of `vocabulary`'s tasks; workers know its path from their start."""
+    path = tmp_path_factory.mktemp("counter") / "lines"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(COUNTER, str(path))
+        pool.shutdown()  # workers that are there already know nothing of it
+        yield path
+    pool.shutdown()

@@ -1,16 +1,23 @@
-"""Random drawings, made from what hypothesis draws."""
+"""Random drawings, made from what hypothesis draws, and how many of them a claim is held to."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 from tests.drawings import AXES, Along, Collect, Const, Element, Many, Step, Use, axes_of, union
 from tests.vocabulary import LIVELY, PARTS, PLAIN, RANDOM, SOURCES
 
 MOST_CELLS = 40
+
+
+def examples(count: int, *, more: int) -> settings:
+    """Give the settings of a claim: `count` examples, and `more` times as many in the long form, which shrinks them."""
+    phases = [Phase.explicit, Phase.generate, *([Phase.shrink] if more > 1 else [])]  # shrinking takes minutes
+    return settings(max_examples=count * more, phases=phases, suppress_health_check=list(HealthCheck))
 
 
 @st.composite

@@ -9,17 +9,16 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from flowcore.run import pool
 from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.protocol import Executor
 from flowcore.run.inbox import Inbox
@@ -29,29 +28,12 @@ from flowcore.store.codecs import Codec
 from flowcore.store.journal import read_frames
 from tests.drawings import Model, Step, drawn
 from tests.oracle import agrees, blobs, found, journals, kept, left, lines, meant, run, told, without_lost
-from tests.programs import programs
+from tests.programs import examples, programs
 from tests.test_testing import Meddling
 from tests.vocabulary import COUNTER
 
 MORE = 20 if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 1
 pytestmark = pytest.mark.filterwarnings("ignore::flowcore.errors.DamagedEntry")
-
-
-def examples(count: int) -> settings:
-    """Give the settings of a claim: so many examples, and many more in the long form."""
-    phases = [Phase.explicit, Phase.generate, *([Phase.shrink] if MORE > 1 else [])]  # shrinking takes minutes
-    return settings(max_examples=count * MORE, phases=phases, suppress_health_check=list(HealthCheck))
-
-
-@pytest.fixture(scope="module")
-def counter() -> Iterator[Path]:
-    """Give the file of executions; its path stays the same, since foreign workers know it from their start."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "lines"
-        os.environ[COUNTER] = str(path)
-        yield path
-        del os.environ[COUNTER]
-        pool.shutdown()
 
 
 def cold_and_warm(steps: list[Step], counter: Path, **options: Any) -> None:
@@ -69,7 +51,7 @@ def cold_and_warm(steps: list[Step], counter: Path, **options: Any) -> None:
 
 @pytest.mark.contract("P1", "P7", "P10", "KT5")
 @given(steps=programs())
-@examples(60)
+@examples(60, more=MORE)
 def test_inline(counter: Path, steps: list[Step]) -> None:
     """On the engine's own thread."""
     cold_and_warm(steps, counter, executor="inline")
@@ -77,7 +59,7 @@ def test_inline(counter: Path, steps: list[Step]) -> None:
 
 @pytest.mark.contract("P1", "P10")
 @given(steps=programs())
-@examples(25)
+@examples(25, more=MORE)
 def test_threads(counter: Path, steps: list[Step]) -> None:
     """On threads."""
     cold_and_warm(steps, counter, executor="thread")
@@ -85,7 +67,7 @@ def test_threads(counter: Path, steps: list[Step]) -> None:
 
 @pytest.mark.contract("P1", "P10")
 @given(steps=programs(), workers=st.sampled_from([2, 1, 5]))
-@examples(24)
+@examples(24, more=MORE)
 def test_processes(counter: Path, steps: list[Step], workers: int) -> None:
     """In worker processes: one of them does what many do."""
     cold_and_warm(steps, counter, workers=workers)
@@ -93,7 +75,7 @@ def test_processes(counter: Path, steps: list[Step], workers: int) -> None:
 
 @pytest.mark.contract("P1", "P10")
 @given(steps=programs(runners=("process", "thread", "inline", None)))
-@examples(20)
+@examples(20, more=MORE)
 def test_mixed_runners(counter: Path, steps: list[Step]) -> None:
     """Each node where it likes."""
     cold_and_warm(steps, counter)
@@ -101,7 +83,7 @@ def test_mixed_runners(counter: Path, steps: list[Step]) -> None:
 
 @pytest.mark.contract("P1", "P10")
 @given(steps=programs())
-@examples(15)
+@examples(15, more=MORE)
 def test_stock_futures(counter: Path, steps: list[Step]) -> None:
     """On a pool of the standard library."""
     with ThreadPoolExecutor(2) as threads:
@@ -117,7 +99,7 @@ def test_loky(counter: Path) -> None:
     workers = loky.get_reusable_executor(max_workers=2, timeout=60)
 
     @given(steps=programs())
-    @examples(6)
+    @examples(6, more=MORE)
     def claim(steps: list[Step]) -> None:
         cold_and_warm(steps, counter, executor=workers)
 
@@ -129,7 +111,7 @@ def test_loky(counter: Path) -> None:
 
 @pytest.mark.contract("P7", "P10")
 @given(steps=programs(), first=st.data())
-@examples(40)
+@examples(40, more=MORE)
 def test_targets(counter: Path, steps: list[Step], first: st.DataObject) -> None:
     """One target runs what it needs; then the rest runs only what is left."""
     target = first.draw(st.integers(0, len(steps) - 1))
@@ -176,7 +158,7 @@ def flip(store: str, data: st.DataObject) -> None:
 
 @pytest.mark.contract("P1", "P2", "P7", "P10")
 @given(steps=programs(), data=st.data())
-@examples(40)
+@examples(40, more=MORE)
 def test_a_store_that_lost_something(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """After a journal is cut, or arrays are gone, exactly what is missing is computed again, with equal values."""
     model = Model(steps)
@@ -199,7 +181,7 @@ def test_a_store_that_lost_something(counter: Path, steps: list[Step], data: st.
 
 @pytest.mark.contract("P2", "F22")
 @given(steps=programs(), data=st.data())
-@examples(30)
+@examples(30, more=MORE)
 def test_a_store_with_changed_arrays(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """A changed array is never given for the right one: computed again in time, or told to be lost and mended."""
     model = Model(steps)
@@ -241,7 +223,7 @@ def test_a_broken_executor_is_caught(counter: Path) -> None:
         return InlineExecutor(inbox=shifting, codec=codec)
 
     @given(steps=programs())
-    @examples(30)
+    @examples(30, more=MORE)
     def claim(steps: list[Step]) -> None:
         cold_and_warm(steps, counter, executor=make)
 

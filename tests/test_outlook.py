@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import warnings
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,9 +17,8 @@ from flowcore.run.rehearsals.verdict import Verdict
 from flowcore.settings import Settings
 from tests.drawings import Step, drawn
 from tests.oracle import run
-from tests.programs import programs
-from tests.test_oracle import examples
-from tests.vocabulary import COUNTER
+from tests.programs import examples, programs
+from tests.test_oracle import MORE
 
 BECOMES = {
     Verdict.CACHED: {"hit", "unasked"}, Verdict.SKIPPED: {"unasked"},
@@ -32,13 +28,7 @@ BECOMES = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="module", autouse=True)
-def counter() -> Iterator[None]:
-    """Give tasks a file to count themselves in."""
-    with tempfile.TemporaryDirectory() as directory:
-        os.environ[COUNTER] = str(Path(directory) / "lines")
-        yield
-        del os.environ[COUNTER]
+pytestmark = pytest.mark.usefixtures("counter")
 
 
 def foretold(flow: fc.Flow, store: str) -> dict[str, Verdict]:
@@ -60,7 +50,7 @@ def foretold(flow: fc.Flow, store: str) -> dict[str, Verdict]:
 
 @pytest.mark.contract("P10", "P1")
 @given(steps=programs(), first=st.data())
-@examples(40)
+@examples(40, more=MORE)
 def test_what_is_foretold_comes_true(steps: list[Step], first: st.DataObject) -> None:
     """After a run of a part, each cell that is said to be cached is answered, and each that is said to run runs."""
     flow, refs = drawn(steps)

@@ -7,14 +7,12 @@ import os
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 import flowcore as fc
-from flowcore.run import pool
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.job import Job
 from flowcore.run.workers.parcels import Pace
@@ -23,7 +21,6 @@ from tests.drawings import Model, Step, drawn
 from tests.halting import until_stopping
 from tests.oracle import agrees, lines, run
 from tests.programs import programs
-from tests.vocabulary import COUNTER
 
 FEW = settings(max_examples=12, phases=[Phase.explicit, Phase.generate], suppress_health_check=list(HealthCheck))
 LOG = "FLOWCORE_TEST_RIDERS"
@@ -145,17 +142,6 @@ def go(flow: fc.Flow, store: Path, **options: object) -> fc.Run:
     with contextlib.suppress(fc.RunFailed):
         found.wait(60.0)
     return found
-
-
-@pytest.fixture(scope="module")
-def counter() -> Iterator[Path]:
-    """Give the file of executions that the oracle's tasks know."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "lines"
-        os.environ[COUNTER] = str(path)
-        yield path
-        del os.environ[COUNTER]
-        pool.shutdown()
 
 
 @pytest.mark.contract("P1", "P10", "W5b")

@@ -77,8 +77,9 @@ def test_a_session(place: Path, gate: Path) -> None:
     kept = row(interrupted, "simulate")["done"]
     assert {"total": 16, "done": 16 - kept, "cached": kept} == row(resumed, "simulate")
     assert (0, f"table: {DONE}") == (second.status, resumed.splitlines()[-1])
-    assert (1, 1) == (third.status, row(failed, "simulate")["failed"])
-    assert "simulate[name='alpine', rate=0.5]" in failed
+    assert 1 == third.status
+    assert row(failed, "simulate")["failed"] in {1, 2}  # of two that fail, the second may have begun
+    assert re.search(r"simulate\[name='(alpine|coast)', rate=0\.5\]", failed)
 
 
 def test_prints_of_cells_stand_above_the_table(place: Path) -> None:

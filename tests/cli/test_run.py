@@ -155,7 +155,7 @@ def test_interrupted_is_3(swept: Terminal) -> None:
         _wait_for_tally(swept.folder / "tally", 2)
         live = swept("runs", "--json").json["runs"]
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=30)
+        _, told = process.communicate(timeout=60)
 
     assert 3 == process.returncode, told
     assert "Go on with: flowcore run sweep.py --rates 0.1,0.2 --years 501 -w 2 -q" in told

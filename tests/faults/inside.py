@@ -57,6 +57,12 @@ def executed(name: str, label: object = "") -> None:
         os.close(file)
 
 
+def has_executed(name: str, label: object = "") -> bool:
+    """Tell whether the tally has this line."""
+    path = Path(os.environ[TALLY])
+    return path.exists() and f"{name} {label}" in path.read_text().splitlines()
+
+
 def arm() -> None:
     """Make ready whatever the driver's environment asks for; the first thing a script does."""
     _dump_on_request()

@@ -375,7 +375,7 @@ def test_a_run_that_goes_on_has_a_report(tmp_path: Path) -> None:
     go = threading.Event()
     with fc.Flow("goes on") as flow:
         first = flow.add(len, [1, 2], kind="compute", name="first")
-        flow.add(lambda n: go.wait(30) and n, first, kind="io", name="waits")
+        flow.add(lambda n: go.wait(60) and n, first, kind="io", name="waits")
     run = flow.start(store=tmp_path / "store", executor="thread", progress=False)
     try:
         while not run.counts("first").done:

@@ -10,17 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import flowcore as fc
-from flowcore.run import pool
 from tests.drawings import Step
 from tests.model.edits import EDITS, FAMILIES, Scene, files_in
 from tests.model.machine import ACTIONS, Machine, live
 from tests.model.world import MODULE, World
-from tests.programs import programs
-from tests.vocabulary import COUNTER, STREAMS
+from tests.programs import examples, programs
+from tests.vocabulary import STREAMS
 
 MORE = int(os.environ.get("FLOWCORE_MODEL_FACTOR", "20")) if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 1
 pytestmark = [
@@ -30,26 +29,15 @@ pytestmark = [
 ]
 
 
-def examples(count: int) -> settings:
-    """Give the settings of a claim: so many examples, and many more in the long form."""
-    phases = [Phase.explicit, Phase.generate, *([Phase.shrink] if MORE > 1 else [])]  # shrinking takes minutes
-    return settings(max_examples=count * MORE, phases=phases, suppress_health_check=list(HealthCheck))
-
-
 @pytest.fixture(scope="module")
-def counter() -> Iterator[Path]:
-    """Give the file of executions."""
-    with tempfile.TemporaryDirectory() as directory:
-        path = Path(directory) / "lines"
-        streams = Path(directory) / "streams"
-        streams.mkdir()
-        os.environ.update({COUNTER: str(path), STREAMS: str(streams)})
-        pool.shutdown()  # workers that are there already know nothing of these
-        yield path
-        for name in (COUNTER, STREAMS):
-            del os.environ[name]
-        pool.shutdown()
-        sys.modules.pop(MODULE, None)
+def counter(counter: Path) -> Iterator[Path]:
+    """Give the file of executions, beside a folder for streams, and leave no module of the model's behind."""
+    streams = counter.with_name("streams")
+    streams.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STREAMS, str(streams))
+        yield counter
+    sys.modules.pop(MODULE, None)
 
 
 def check(
@@ -71,7 +59,7 @@ def check(
 
 @pytest.mark.contract("H6", "P1", "P2", "P7", "P10", "K2", "K31", "K32", "KT4", "KT5", "KT6")
 @given(steps=programs(lively=True), data=st.data())
-@examples(60)
+@examples(60, more=MORE)
 def test_a_store_through_edits_and_damage(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """Every run gives the right values and executes exactly what has no usable record."""
     check(counter, steps, data)
@@ -79,7 +67,7 @@ def test_a_store_through_edits_and_damage(counter: Path, steps: list[Step], data
 
 @pytest.mark.contract("H6", "P1", "P10", "K22", "F27")
 @given(steps=programs(most=5, lively=True), data=st.data())
-@examples(15)
+@examples(15, more=MORE)
 def test_a_store_and_files_that_change(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """The same, with files for constants, written anew at the same size, in the same tick, and with old times."""
     check(counter, steps, data, edits=("exchange", "write"), actions=("run",), families=())
@@ -87,7 +75,7 @@ def test_a_store_and_files_that_change(counter: Path, steps: list[Step], data: s
 
 @pytest.mark.contract("H6", "P1", "P10")
 @given(steps=programs(most=6, lively=True), data=st.data())
-@examples(12)
+@examples(12, more=MORE)
 def test_a_store_on_threads(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """The same, with cells that end in any order."""
     check(counter, steps, data, executor="thread")
@@ -95,7 +83,7 @@ def test_a_store_on_threads(counter: Path, steps: list[Step], data: st.DataObjec
 
 @pytest.mark.contract("H6", "P1", "P10", "F32")
 @given(steps=programs(most=5, lively=True), data=st.data())
-@examples(6)
+@examples(6, more=MORE)
 def test_a_store_in_processes(counter: Path, steps: list[Step], data: st.DataObject) -> None:
     """The same, in workers that outlive the edits: none of them runs code that is not any more."""
     check(counter, steps, data, executor=None, rounds=3, importable=data.draw(st.booleans()))

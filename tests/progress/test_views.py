@@ -312,7 +312,7 @@ def test_a_broken_terminal_ends_the_view_and_not_the_run() -> None:
     watch = Watch(view)
     teller = Teller([watch])
     teller.tell(RunStarted(run="r", flow="f", nodes=0, workers=1))
-    assert view.gone.wait(5.0)
+    assert view.gone.wait(60.0)
 
     def end() -> None:
         for _ in range(3):

@@ -14,6 +14,7 @@ import threading
 from typing import Any
 
 import flowcore as fc
+from tests.ahead import Ahead
 from tests.faults import inside
 
 CELLS = 4
@@ -68,14 +69,24 @@ def main() -> None:
     function: Any = coroutine if way == "coroutine" else plain
     with fc.Flow("hang") as flow:
         flow.add(function, fc.each(number=list(range(CELLS))), way, kind=kind, name="cell")
-    flow.options(timeout=0.5, runner=runner)
-    run = flow.start(store=store, workers=1, on_error="continue", progress=False)
-    try:
-        run.wait()
-    except fc.RunFailed as failed:
-        errors = {failure.cell: type(failure.error).__name__ for failure in failed.failures}
-        done = [number for number in range(1, CELLS) if run["cell"][number] == number]
-        inside.mark("failed", errors=errors, done=done)
+    flow.options(timeout=100.0, runner=runner)
+    others = 0 if runner == "process" else CELLS - 1  # one worker, or a place for each
+    with Ahead() as ahead:
+        run = flow.start(store=store, workers=1, on_error="continue", progress=False)
+        while not (inside.has_executed("plain", 0) and run.counts("cell").done == others):
+            run.wait(0.01)
+        ahead.put_forward(100.0, run)
+        try:
+            run.wait()
+        except fc.RunFailed as failed:
+            tell(run, failed)
+
+
+def tell(run: fc.Run, failed: fc.RunFailed) -> None:
+    """Meet the driver with what failed and what was done."""
+    errors = {failure.cell: type(failure.error).__name__ for failure in failed.failures}
+    done = [number for number in range(1, CELLS) if run["cell"][number] == number]
+    inside.mark("failed", errors=errors, done=done)
 
 
 if __name__ == "__main__":
