@@ -22,10 +22,20 @@ def examples(count: int, *, more: int) -> settings:
 
 @st.composite
 def programs(
-    draw: st.DrawFn, *, most: int = 8, runners: tuple[str | None, ...] = (None,), lively: bool = False
+    draw: st.DrawFn,
+    *,
+    most: int = 8,
+    runners: tuple[str | None, ...] = (None,),
+    lively: bool = False,
+    dozing: bool = False,
 ) -> list[Step]:
-    """Give a drawing of up to `most` steps; `lively`: of tasks that are not as plain calls are as well."""
+    """Give a drawing of up to `most` steps.
+
+    `lively`: of tasks that are not as plain calls are as well; `dozing`: with one that hangs, now and then.
+    """
     steps: list[Step] = []
+    if dozing and draw(st.integers(0, 3)) == 0:
+        steps.append(Step("dozes", (Const(draw(st.integers(0, 20))),), ()))
     for _ in range(draw(st.integers(2, most))):
         kind = draw(st.sampled_from(["call"] * 8 + ["item", "choose"] + ["lively"] * 3 * lively))
         made = {"item": _item, "choose": _choice, "lively": _lively}.get(kind, _call)(draw, steps, runners)

@@ -22,6 +22,7 @@ from flowcore import Checkpoint, File, Flow, Skip, allclose, compute, each, gath
 
 COUNTER = "FLOWCORE_TEST_COUNTER"  # variable: path of the file
 STREAMS = "FLOWCORE_TEST_STREAMS"  # variable: directory of what streams were; empty: they are not compared
+DOZE = "FLOWCORE_TEST_DOZE"  # variable: file that is there once a cell has dozed; empty: none does
 NAP = "FLOWCORE_TEST_NAP"  # variable: seconds that each call takes besides; empty: none
 BIG = 2_500  # elements of 8 bytes: above what travels in a message
 
@@ -183,6 +184,19 @@ def near(a: Any, b: Any = None, c: Any = None) -> Any:
     return 1.0 + note("near", a, b, c) % 3
 
 
+def dozes(a: Any, b: Any = None, c: Any = None) -> Any:
+    """Come to no end, the first time that it is called in a run: for a task with ``timeout=``."""
+    x = note("dozes", a, b, c)
+    path = os.getenv("FLOWCORE_TEST_DOZE", "")
+    if path:
+        try:
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return x % 5
+        time.sleep(600)
+    return x % 5
+
+
 def walk(a: Any, b: Any = None, c: Any = None, ckpt: Checkpoint = Checkpoint()) -> Any:
     """Go step by step, save in the middle, and keep a series."""
     x = note("walk", a, b, c)
@@ -299,11 +313,13 @@ SOURCES = ("several", "fields", "ramp")  # what can be iterated over
 PARTS: dict[str, tuple[object, ...]] = {"named": ("n", "field", "pair"), "pair": (0, 1)}
 LIVELY = ("stubborn", "near", "walk", "longer", "noise", "drift", "waits", "grows")  # what a plain call is not like
 RANDOM = ("noise", "drift")
-FUNCTIONS = {name: globals()[name] for name in (*PLAIN, *SOURCES, *PARTS, *LIVELY, "even")}
+DOZING = ("dozes",)
+FUNCTIONS = {name: globals()[name] for name in (*PLAIN, *SOURCES, *PARTS, *LIVELY, *DOZING, "even")}
 MEANT = FUNCTIONS | {
     "noise": _plain_noise, "drift": _plain_drift, "waits": _plain_waits, "grows": _plain_grows,
 }  # fmt: skip
 """What each function gives, by plain calls."""
 OPTIONS: dict[str, dict[str, Any]] = {
-    "stubborn": {"retries": 1}, "near": {"same": allclose(rtol=1e-9)}, "longer": {"extend": "years"},
+    "stubborn": {"retries": 1}, "dozes": {"retries": 1, "timeout": "2s"}, "near": {"same": allclose(rtol=1e-9)},
+    "longer": {"extend": "years"},
 }  # fmt: skip

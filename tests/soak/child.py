@@ -37,7 +37,7 @@ def main(namespace: Mapping[str, Any] | None = None) -> None:
     path.with_suffix(".id").write_text(run.id)
     with contextlib.suppress(fc.RunFailed):
         run.wait()
-    failures = [(f.node, tuple(f.labels.values()), f.error.type) for f in run.failures]
+    failures = [(f.node, tuple(f.labels.values()), f.error.type.rpartition(".")[2]) for f in run.failures]
     values = [found(run, ref) for ref in refs]
     Told(status=run.status, values=values, failures=failures).write(path.with_suffix(".told"))
 

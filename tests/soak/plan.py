@@ -24,8 +24,8 @@ class Strike:
     signum : int
         Which it is.
     event : tuple of str and int
-        Before the n-th file call ("fs"), frame ("record") or result ("message") of main, or the n-th file call of a
-        worker ("worker"); at a random instant: ("seconds", hundredths).
+        Before the n-th file call ("fs"), frame ("record") or result ("message") of main, or the n-th file call or
+        message of a worker ("worker"); at a random instant: ("seconds", hundredths).
     """
 
     victim: Victim

@@ -33,7 +33,7 @@ class Project:
     def begin(cls, folder: Path, chance: Chance) -> Project:
         """Make one up."""
         folder.mkdir(parents=True, exist_ok=True)
-        steps = chance(programs(most=8, runners=RUNNERS, lively=True))
+        steps = chance(programs(most=8, runners=RUNNERS, lively=True, dozing=True))
         files = files_in(folder)
         documents = tuple(fc.File(path) for path in files)
         scene = Scene(steps, World.of(step.function for step in steps), families=(*FAMILIES, documents), files=files)

@@ -35,13 +35,13 @@ from tests.soak.score import Score
 from tests.soak.shelf import Shelf
 from tests.soak.strikes import hit
 from tests.soak.verdict import needless, wrong_values
-from tests.vocabulary import COUNTER, NAP, STREAMS
+from tests.vocabulary import COUNTER, DOZE, NAP, STREAMS
 
 RUNS_OF_A_PROJECT = 14  # then another one takes its place
 QUIET_EVERY = 25  # runs between two moments at which nobody looks
 AUDIT_EVERY = 4  # quiet moments between two audits
 DEADLINE = 90.0  # seconds; only turns a hang into a mistake
-_MOST = {"fs": 600, "record": 12, "message": 40, "worker": 120, "seconds": 150}
+_MOST = {"fs": 600, "record": 12, "message": 20, "worker": 40, "seconds": 120}
 _LOOK = 0.05
 
 
@@ -209,7 +209,7 @@ class Soak:
                 env={
                     **os.environ, "PYTHONPATH": f"{driver.ROOT}:{project.folder}", "PYTHONDONTWRITEBYTECODE": "1",
                     inside.TOKEN: token, STREAMS: str(self.folder / "streams"),
-                    COUNTER: str(path.with_suffix(".lines")),
+                    COUNTER: str(path.with_suffix(".lines")), DOZE: "" if plan.executor else str(path) + ".dozed",
                     NAP: chance.random.choice(["", "", "", "0.01", "0.05"]),
                 },
             )  # fmt: skip
@@ -262,7 +262,9 @@ class Soak:
         if stirred:
             return problems
         hurt = self.shelf.hurt_since(live.blows)
-        excused = {"WorkerDied", "CrashedTooOften"} if live.struck else set()
+        excused = {"WorkerDied"} if live.struck else set[str]()
+        if any(step.function == "dozes" for step in live.plan.steps):
+            excused |= {"CellTimeout"}  # on a busy machine even its second attempt may take too long
         problems += wrong_values(live.model, told, excused, may_lose=self._may_lose(live))
         finished = {c for c in live.finished if self.ledger.keys[c] not in hurt}
         executed = Counter(_lines(live.path.with_suffix(".lines")))
@@ -406,11 +408,11 @@ class Soak:
 
 def _strikes(chance: Chance, executor: str | None) -> list[Strike]:
     """Make up what happens to a run."""
-    if chance.often(0.2):
+    if chance.often(0.15):
         return []
     victims = ["main", "main", "all", "worker", "worker", "launcher"] if executor is None else ["main", "all"]
     strikes = []
-    for _ in range(chance.random.choice([1, 1, 1, 2])):
+    for _ in range(chance.random.choice([1, 1, 2, 2, 3])):
         victim = chance.random.choice(victims)
         kinds = ["fs", "fs", "record", "message", "seconds", "seconds"] + ["worker"] * 4 * (victim == "worker")
         kind = chance.random.choice(kinds)

@@ -11,17 +11,18 @@ import functools
 import itertools
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from flowcore.run.workers import launching
+from flowcore.run.workers.wire import Channel
 from flowcore.store.fs import Disk
 from tests.faults import inside
 from tests.soak.plan import Plan, Strike, Victim
 
-ORDER = "FLOWCORE_SOAK_ORDER"  # "17 9 path": the n-th file call of a worker, the signal, the order
+ORDER = "FLOWCORE_SOAK_ORDER"  # "17 9 path": the n-th file call or message of a worker, the signal, the order
 FULL = "FLOWCORE_SOAK_FULL"  # "20 5 store": calls that write there, from the 20th on, and for how many
 _WRITING = ("write", "pwrite", "reserve", "mkdir", "link")
 _CALLS = (*_WRITING, "open", "close", "pread", "read_into", "map", "fsync", "stat", "fstat", "unlink", "rename")
@@ -53,7 +54,8 @@ def arm_launcher() -> None:
         fill()
     if os.environ.get(ORDER):
         number, signum, order = os.environ[ORDER].split(" ", 2)
-        _count(_CALLS, functools.partial(_struck, os.getpid(), int(number), int(signum), order))
+        struck = functools.partial(_struck, os.getpid(), int(number), int(signum), order)
+        _count(((Disk, _CALLS), (Channel, ("send", "wait"))), struck)
 
 
 def fill() -> None:
@@ -103,17 +105,17 @@ def _struck(launcher: int, number: int, signum: int, order: str, count: int) -> 
         os.kill(os.getpid(), signum)
 
 
-def _count(names: tuple[str, ...], each: Callable[[int], None]) -> None:
-    """Call `each` with the number of every file call of these names, before it is made."""
+def _count(kinds: Sequence[tuple[type, tuple[str, ...]]], each: Callable[[int], None]) -> None:
+    """Call `each` with the number of every call of these methods, before it is made."""
     order = itertools.count(1)
-    for name in names:
-        real = getattr(Disk, name)
+    for owner, name in [(owner, name) for owner, names in kinds for name in names]:
+        real = getattr(owner, name)
 
         def call(*arguments: Any, _real: Callable[..., Any] = real, **options: Any) -> Any:
             each(next(order))
             return _real(*arguments, **options)
 
-        setattr(Disk, name, call)
+        setattr(owner, name, call)
 
 
 def _sabotage(name: str) -> None:
