@@ -24,7 +24,7 @@ from tests.vocabulary import STREAMS
 MORE = int(os.environ.get("FLOWCORE_MODEL_FACTOR", "20")) if os.environ.get("HYPOTHESIS_PROFILE") == "long" else 1
 pytestmark = [
     pytest.mark.filterwarnings("ignore::flowcore.errors.DamagedEntry"),
-    pytest.mark.filterwarnings("ignore::flowcore.errors.RepeatedStream"),
+    pytest.mark.filterwarnings("ignore::flowcore.doubts.RepeatedStream"),
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of fork, in a process with threads
 ]
 
