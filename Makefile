@@ -5,8 +5,9 @@ PYTHON ?= python3
 VENV := .venv
 MINUTES ?= 10
 BIN := $(VENV)/bin
+LOWEST := .venv-lowest
 
-.PHONY: help demo test browser check format bench long reliability soak docs clean
+.PHONY: help demo test browser check format bench long reliability lowest soak docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
@@ -47,16 +48,24 @@ soak: $(VENV)/installed-test  ## MINUTES=10 of random runs, four at once, under 
 	$(BIN)/python -m tests.soak --minutes $(MINUTES) --write docs/soak.json
 	$(BIN)/python -m tests.reliability
 
+lowest: $(LOWEST)/installed  ## a telling part of the tests on the lowest versions of all dependencies; before each release
+	$(LOWEST)/bin/python -m tests.lowest
+
 docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 clean:  ## remove what make made
-	rm -rf $(VENV) docs/_build build dist .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(LOWEST) docs/_build build dist .coverage .mypy_cache .pytest_cache .ruff_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed-%: pyproject.toml | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
+
+$(LOWEST)/installed: pyproject.toml tests/lowest.py
+	$(PYTHON) -m venv --clear $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --disable-pip-version-check $$($(PYTHON) tests/lowest.py)
 	@touch $@

@@ -42,6 +42,7 @@ def test_help_loads_next_to_nothing() -> None:
         "__future__",
         "importlib",
         "importlib._bootstrap",
+        "importlib._bootstrap_external",
         "types",
         "warnings",
     }
