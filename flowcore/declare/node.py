@@ -172,6 +172,8 @@ class Node:
     def sources(self) -> Iterator[tuple[str, Node]]:
         """Yield (parameter, node) of each edge that ends here, in order; not those of `after`."""
         for parameter, argument in self.arguments.items():
+            if type(argument) is Literal:
+                continue  # most are, and have no leaves to look at
             for leaf in leaves(argument):
                 if isinstance(leaf, Plain | Gathered):
                     yield parameter, leaf.node

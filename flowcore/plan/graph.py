@@ -8,7 +8,7 @@ elsewhere and may differ from cell to cell. Nothing here runs, encodes or hashes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from flowcore.collector import at_rest
@@ -109,11 +109,14 @@ class Graph:
 
     def __init__(self, nodes: Sequence[Node], targets: Iterable[Node] | None = None) -> None:
         with at_rest:
-            wanted = sinks(nodes) if targets is None else list(targets)
-            needed = _ancestors(wanted)
+            feeders = _Feeders()
+            wanted = sinks(nodes, feeders) if targets is None else list(targets)
+            needed = _ancestors(wanted, feeders)
             self.targets = tuple(dict.fromkeys(node.number for node in wanted))
             self.size = len(nodes)  # numbers below are those of the flow's own nodes, or taken
-            self.nodes = {node.number: lower(node) for node in ordered([n for n in nodes if n.number in needed])}
+            self.nodes = {
+                node.number: lower(node) for node in ordered([n for n in nodes if n.number in needed], feeders)
+            }
 
     def __getitem__(self, number: int) -> Planned:
         return self.nodes[number]
@@ -160,6 +163,8 @@ def _shape(form: Argument, slots: list[Moving]) -> Shape:
 
 def _edges(form: Argument, side: int | None) -> list[Edge]:
     found: list[Edge] = []
+    if type(form) is Literal:
+        return found
     waiting = [form]
     while waiting:
         leaf = waiting.pop()
@@ -181,32 +186,42 @@ def _feeders(node: Node) -> list[Node]:
     return [source for _, source in node.sources()] + list(node.after) + axes
 
 
-def sinks(nodes: Sequence[Node]) -> list[Node]:
+class _Feeders(dict[Node, list[Node]]):
+    """What feeds each node that was asked about: looked at once, though several ask."""
+
+    def __missing__(self, node: Node) -> list[Node]:
+        found = self[node] = _feeders(node)
+        return found
+
+
+def sinks(nodes: Sequence[Node], feeders: Mapping[Node, list[Node]] | None = None) -> list[Node]:
     """Give the nodes that feed no other, and that no other comes after."""
-    feeding = {feeder.number for node in nodes for feeder in _feeders(node)}
+    feeders = _Feeders() if feeders is None else feeders
+    feeding = {feeder.number for node in nodes for feeder in feeders[node]}
     return [node for node in nodes if node.number not in feeding]
 
 
-def _ancestors(nodes: Iterable[Node]) -> set[int]:
+def _ancestors(nodes: Iterable[Node], feeders: Mapping[Node, list[Node]]) -> set[int]:
     needed: set[int] = set()
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
         if node.number not in needed:
             needed.add(node.number)
-            waiting.extend(_feeders(node))
+            waiting.extend(feeders[node])
     return needed
 
 
-def ordered(nodes: list[Node]) -> list[Node]:
+def ordered(nodes: list[Node], feeders: Mapping[Node, list[Node]] | None = None) -> list[Node]:
     """Sort so that each node follows its feeders; `after` may name nodes drawn later."""
+    feeders = _Feeders() if feeders is None else feeders
     known = {node.number for node in nodes}
-    if all(f.number < node.number for node in nodes for f in _feeders(node)):
+    if all(f.number < node.number for node in nodes for f in feeders[node]):
         return sorted(nodes, key=lambda node: node.number)
-    missing = {node.number: len({f.number for f in _feeders(node)} & known) for node in nodes}
+    missing = {node.number: len({f.number for f in feeders[node]} & known) for node in nodes}
     feeds: dict[int, list[Node]] = {}
     for node in nodes:
-        for number in {f.number for f in _feeders(node)}:
+        for number in {f.number for f in feeders[node]}:
             feeds.setdefault(number, []).append(node)
     ready = [node for node in nodes if not missing[node.number]]
     for node in ready:  # grows as it is walked; the drawing has refused cycles already

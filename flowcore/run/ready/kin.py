@@ -30,6 +30,7 @@ class _Known:
     function: object
     options: TaskOptions
     varying: tuple[int, ...]  # places, among the constants, of those that enter the key
+    names: tuple[str, ...]  # and their parameters
 
 
 class Kin:
@@ -55,7 +56,7 @@ class Kin:
         if recipe.keys is not None:
             found = [constants[place].component for place in known.varying]
             keys = recipe.keys.node(found)
-            own = {named.removeprefix("argument "): part for named, part in keys.varying.items()}
+            own = dict(zip(known.names, found, strict=True))
         return Work(planned=planned, recipe=recipe, keys=keys, feeders=feeders, varying=own)
 
     def learn(self, planned: Planned, work: Work) -> None:
@@ -70,7 +71,8 @@ class Kin:
             return
         written = [n for n, shape in planned.arguments.items() if type(shape) is Constant]
         varying = tuple(place for place, n in enumerate(written) if n in work.varying)
-        self._known[name] = _Known(recipe, planned.node.task.function, planned.node.options, varying)
+        names = tuple(written[place] for place in varying)
+        self._known[name] = _Known(recipe, planned.node.task.function, planned.node.options, varying, names)
 
 
 def _named(planned: Planned) -> tuple[Hashable, list[Encoded]]:

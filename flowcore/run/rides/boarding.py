@@ -7,7 +7,6 @@ vanished may have been made again meanwhile, and differ.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
@@ -28,18 +27,18 @@ class Boarding:
 
     def identified(self, place: int) -> tuple[bytes, list[Component]]:
         """Give the key of the rider at a place of the flight, and its own components; empty if it has none."""
-        riders, rider = self.riders, place - self.riders.first
+        riders, rider, made = self.riders, place - self.riders.first, self.made
         own = []
         for slots, skeleton in riders.own:
-            parts = [self._component(slot, rider) for slot in slots]
-            if not all(parts):
+            parts = []
+            for slot in slots:
+                makers = riders.makers[slot]
+                if makers and makers[rider] >= 0:
+                    parts.append(made.get(makers[rider], b""))
+                else:
+                    column = riders.components[slot]
+                    parts.append(column[rider if len(column) > 1 else 0])
+            if b"" in parts:
                 return b"", [b""] * len(riders.own)
             own.append(parts[0] if skeleton is None else combine("tree", [skeleton, *parts]))
         return cell_key(riders.prefixes[rider], own) if self.keyed else b"", own
-
-    def _component(self, slot: int, rider: int) -> Component:
-        makers: Sequence[int] = self.riders.makers[slot]
-        if makers and makers[rider] >= 0:
-            return self.made.get(makers[rider], b"")
-        column = self.riders.components[slot]
-        return column[rider if len(column) > 1 else 0]

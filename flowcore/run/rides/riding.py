@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import cast
+from typing import Final, cast
 
 from flowcore.collector import at_rest
 from flowcore.plan.riding import Cell
@@ -33,6 +33,9 @@ from flowcore.run.rides.boarding import Boarding
 from flowcore.run.rides.riders import Riders
 from flowcore.run.told.chronicle import tell_ready
 
+_BY_CELL: Final = (FromOne, FromNode)
+_ONE: Final = frozenset({FromOne, FromCall, FromNode, FromAxis})  # give the value of one cell, or of none
+
 
 def stays(work: Work, books: Books, trust: Trust) -> str:
     """Say why the cells of a node do not ride; nothing if they may.
@@ -40,8 +43,9 @@ def stays(work: Work, books: Books, trust: Trust) -> str:
     States that are saved, tolerances, tracked files and user classes among the arguments
     make a recipe of its own, with which nobody else travels.
     """
-    if not all(isinstance(feed, FromOne | FromCall | FromNode | FromAxis) for feed in work.feeders):
-        return "what they are called with is put together by the engine"
+    for feed in work.feeders:
+        if type(feed) not in _ONE:
+            return "what they are called with is put together by the engine"
     if work.draws:
         return "their random streams are compared with others'"
     if work.number in books.refresh or work.number in trust:
@@ -226,7 +230,7 @@ class Riding:
             if isinstance(feed, FromCall):
                 found.append((-1, *feed.encoded()))
                 continue
-            if isinstance(feed, FromOne | FromNode):
+            if isinstance(feed, _BY_CELL):
                 source = feed.origin(number)
                 maker = places.get(source)
                 if maker is not None:
