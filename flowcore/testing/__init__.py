@@ -10,10 +10,12 @@ from flowcore.testing.check import check_executor
 from flowcore.testing.disks import FaultyDisk
 from flowcore.testing.fakes import FakeClock, FakeDevices, RefusingExecutor
 from flowcore.testing.keeping import check_codec, check_store
+from flowcore.testing.kill import check_kill
 from flowcore.testing.ledger import Ledger
 from flowcore.testing.power import RecordingDisk
 from flowcore.testing.resume import check_resume
 from flowcore.testing.scripted import Held, ScriptedExecutor
+from flowcore.testing.task import check_task
 
 __all__ = [
     "FakeClock",
@@ -26,6 +28,8 @@ __all__ = [
     "ScriptedExecutor",
     "check_codec",
     "check_executor",
+    "check_kill",
     "check_resume",
     "check_store",
+    "check_task",
 ]

@@ -77,7 +77,7 @@ OWNERS = {
     },
     "networkx": {"flowcore.inspect", "flowcore.flow", "flowcore.history", "flowcore.result"},
     "rich": {"flowcore.progress", "flowcore.cli"},
-    "cloudpickle": {"flowcore.store.codecs"},
+    "cloudpickle": {"flowcore.store.codecs", "flowcore.testing.elsewhere"},
     "asyncio": {"flowcore.run.executors.event_loop", "flowcore.flow", "flowcore.replay"},
     "msgpack": {"flowcore.plan", "flowcore.store", "flowcore.run"},
     "blake3": {"flowcore.plan", "flowcore.store"},
@@ -203,6 +203,8 @@ FILES = Seam(
             r"tempfile\.\w+",
             "a check that people run on their own tasks has stores of its own",
         ),
+        "flowcore.testing.kill": (r"tempfile\.\w+", "a check that people run on their own flow has stores of its own"),
+        "flowcore.testing.task": (r"tempfile\.\w+", "a check that people run on their own task has stores of its own"),
         "flowcore.testing.keeping": (
             r"tempfile\.\w+",
             "a check that people run on a disk of theirs has a directory of its own there, and removes it",
@@ -248,6 +250,10 @@ PROCESSES = Seam(
         "flowcore.run.workers.launching": (
             r"subprocess\.TimeoutExpired",
             "names what a wait on the launcher may raise",
+        ),
+        "flowcore.testing.elsewhere": (
+            r"subprocess\.(run|PIPE|TimeoutExpired)|signal\.SIGKILL|os\.kill",
+            "a run in a process that kills itself is the user's check, and no process of flowcore's own",
         ),
         "flowcore.collector": (r"os\.register_at_fork", "who rested when a user forks does not in the child"),
         "flowcore.run.forked": (r"os\.register_at_fork", "a user's fork must not end the runs of its parent"),
