@@ -132,6 +132,17 @@ def test_a_run_that_is_over_is_told(swept: Terminal) -> None:
     assert "RunEnded" == json.loads(data.out.splitlines()[-1])["event"]
 
 
+@pytest.mark.contract("P5", "F22")
+@pytest.mark.parametrize("left", [48, 60])
+def test_a_run_of_which_nothing_is_left_ends(swept: Terminal, left: int) -> None:
+    """A journal that ends behind its header, or in its first frame, with nobody to go on with it."""
+    swept.python("sweep.py")
+    (journal,) = (swept.folder / ".flowcore" / "v1" / "journals").glob("*.journal")
+    journal.write_bytes(journal.read_bytes()[:left])
+
+    assert 1 == swept("watch", journal.stem).code
+
+
 @pytest.mark.contract("S6")
 def test_what_was_printed_steers_no_terminal(flowcore: Terminal) -> None:
     """A store may be from elsewhere: titles, colours and screens in what its cells printed are told, and not obeyed."""

@@ -44,6 +44,7 @@ class Following:
         self._heard = 0  # pieces of output
         self._size = 0  # of the file that holds them, when it was read
         self._asked = -_ASK
+        self._dead = False
 
     def more(self) -> list[Event]:
         """Give what happened since the last time; the last event of all is the run's end."""
@@ -61,12 +62,13 @@ class Following:
 
     def _is_over(self) -> bool:
         """Tell whether nothing more will come; of a run without an end that is asked now and then."""
-        if self.recorded.ended is not None:
+        if self.recorded.ended is not None or self._dead:
             return True
         if clock.monotonic() - self._asked < _ASK:
             return False
         self._asked = clock.monotonic()
-        return self.recorded.status == "dead"
+        self._dead = self.recorded.status == "dead"  # asked twice at one look, the second answer is the first
+        return self._dead
 
     def _seconds(self) -> float:
         now = self.recorded
