@@ -13,6 +13,7 @@ from flowcore.settings import Settings, size, whole
 from flowcore.store.directory import Store, open_store
 from flowcore.store.gc import KEPT_RUNS, Busy, Collected, clear, collect
 from flowcore.store.inventory import OneResult, list_results, list_tasks
+from flowcore.store.layout import exists
 from flowcore.store.usage import usage
 from flowcore.store.verify import Findings, verify
 
@@ -130,7 +131,7 @@ def _verify(arguments: Sequence[str]) -> int:
     parser = Parser(
         "cache verify", "Read everything in a store and compare it with its digests; what is damaged is put aside.",
         epilog="for example: flowcore cache verify; flowcore cache verify --recompute 5% lands.py\n"
-        "What was put aside is computed again when it is needed. Exit code 1: something is damaged.",
+        "What was put aside is computed again when it is needed. Exit code 1: something is damaged; 0: nothing is.",
     )  # fmt: skip
     parser.add_argument("--read-only", action="store_true", help="only tell: put nothing aside")
     parser.add_argument(
@@ -142,17 +143,37 @@ def _verify(arguments: Sequence[str]) -> int:
     given = parser.read(arguments)
     store = _opened(given.store)
     found = verify(store, read_only=given.read_only)
+    advice = _what_to_do(store, found, read_only=given.read_only)
     if given.json:
         print(document({
+            "store": str(store.root), "there": exists(store.disk, store.layout.v1), "sound": not found.flaws,
             "checked": found.checked, "bytes": found.bytes, "gone": found.gone,
-            "flaws": [asdict(flaw) for flaw in found.flaws],
+            "flaws": [asdict(flaw) for flaw in found.flaws], "advice": advice,
         }))  # fmt: skip
+    elif exists(store.disk, store.layout.v1):
+        _print_findings(found, advice)
     else:
-        _print_findings(found)
+        print(f"There is no store at {name(store.root)}, and nothing to check.")
     return 1 if found.flaws else 0
 
 
-def _print_findings(found: Findings) -> None:
+def _what_to_do(store: Store, found: Findings, *, read_only: bool) -> str:
+    """Say what is to be done about flaws; empty: nothing."""
+    if not found.flaws:
+        return ""
+    left = sum(not flaw.moved for flaw in found.flaws)
+    if not left:
+        return (
+            "What was in them is computed again when it is needed: run the flow again. flowcore cache gc removes them."
+        )
+    if read_only:
+        return "Nothing was changed. Without --read-only, what is damaged is put aside."
+    if not store.writable:
+        return f"{_counted(left, 'file')} cannot be put aside: this store may only be read. Runs do not use them."
+    return f"{_counted(left, 'file')} stay where they are: a run that goes on may write there. Check again later."
+
+
+def _print_findings(found: Findings, advice: str) -> None:
     checked = ", ".join(f"{count} {kind}" for kind, count in found.checked.items()) or "nothing"
     print(f"Checked {checked}: {in_bytes(found.bytes)}.")
     for flaw in found.flaws:
@@ -161,7 +182,7 @@ def _print_findings(found: Findings) -> None:
             print(f"         moved to {name(flaw.moved)}")
     if found.gone:
         print(f"The files of {_counted(found.gone, 'result')} are gone: computed again when needed.")
-    print(f"{_counted(len(found.flaws), 'file')} damaged." if found.flaws else "All is sound.")
+    print(f"{_counted(len(found.flaws), 'file')} damaged. {advice}" if found.flaws else "All is sound.")
 
 
 def _gc(arguments: Sequence[str]) -> int:

@@ -85,6 +85,27 @@ def read_header(disk: Disk, fd: int) -> Header | None:
     return Header(salt=salt, boot=boot) if known and crc == zlib.crc32(salt + boot) else None
 
 
+def header_is_damaged(disk: Disk, path: str) -> bool:
+    """Tell whether a journal's first bytes are neither what was written nor those of a later version.
+
+    A file that is shorter than them held no record yet when its run was killed.
+    """
+    try:
+        fd = disk.open(path, READ)
+    except OSError:
+        return False
+    try:
+        data = _pread(disk, fd, HEADER_SIZE, 0)
+        if len(data) < HEADER_SIZE or read_header(disk, fd) is not None:
+            return False
+    except OSError:
+        return False
+    finally:
+        end_reading(disk, fd)
+    magic, version, *_ = _HEADER.unpack(data)
+    return bool(magic != FILE_MAGIC or version == VERSION)
+
+
 def open_journal(disk: Disk, path: str) -> tuple[int, Header] | None:
     """Open a journal to read it; None if it is not there or not one we know. The caller closes it."""
     try:

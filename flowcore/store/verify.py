@@ -22,6 +22,7 @@ from flowcore.store.arrayfile import CHUNK, Unfit, digest_of_file, read_file, si
 from flowcore.store.census import Census, Journal, take_census
 from flowcore.store.compaction import write_pack
 from flowcore.store.directory import Store, new_run_id
+from flowcore.store.frames import header_is_damaged
 from flowcore.store.fs import Disk
 from flowcore.store.indexfile import REFRESH, BadIndex, IndexFile
 from flowcore.store.journal import read_frames
@@ -126,11 +127,14 @@ class _Inspector:
     def journals(self) -> None:
         """Count what was read of the journals already; what a dead run's one still holds goes to a pack."""
         for journal in self._census.journals:
-            if journal.strange:
+            beheaded = journal.strange and header_is_damaged(self._disk, f"{self._layout.journals}/{journal.name}")
+            if journal.strange and not beheaded:
                 continue
             self._count("journals", journal.size)
-            if journal.damage.lost:
-                self._journal(journal)
+            if beheaded:
+                self._journal(journal, "its first bytes are not what was written, so that nothing in it can be read")
+            elif journal.damage.lost:
+                self._journal(journal, f"{journal.damage.lost} bytes hold no record")
 
     def indexes(self) -> None:
         """Ask of every entry whether the frame that it points to has its key."""
@@ -171,8 +175,8 @@ class _Inspector:
                 moved = ""
         self.found.flaws.append(Flaw(kind=kind, name=name, check=check, moved=moved))
 
-    def _journal(self, journal: Journal) -> None:
-        path, check = f"{self._layout.journals}/{journal.name}", f"{journal.damage.lost} bytes hold no record"
+    def _journal(self, journal: Journal, check: str) -> None:
+        path = f"{self._layout.journals}/{journal.name}"
         if journal.live or not self._may_move:
             self.found.flaws.append(Flaw(kind="journal", name=journal.name, check=check))
             return

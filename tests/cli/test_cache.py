@@ -64,10 +64,14 @@ def test_damage_is_found_told_and_put_aside(run_twice: Terminal) -> None:
     again = run_twice("cache", "verify")
 
     assert (0, "All is sound.") == (sound.code, sound.out.splitlines()[-1])
-    assert (1, [""]) == (foretold.code, [flaw["moved"] for flaw in foretold.json["flaws"]])
+    assert (1, [""], False) == (
+        foretold.code, [flaw["moved"] for flaw in foretold.json["flaws"]], foretold.json["sound"],
+    )  # fmt: skip
+    assert "Without --read-only" in foretold.json["advice"]
     assert 1 == found.code
     assert f"damaged: journal {journal.name}" in found.out
     assert "moved to " in found.out
+    assert "run the flow again" in found.out.splitlines()[-1]
     assert 0 == again.code
     assert 0 == run_twice("run", "sweep.py", "--rates", "0.1,0.2").code
 
@@ -124,7 +128,9 @@ def test_wrong_arguments_are_told(flowcore: Terminal, typed: list[str], told: st
 
 def test_a_place_without_a_store(flowcore: Terminal) -> None:
     """Reading finds nothing; removing says that there is no store."""
-    assert (0, 0) == (flowcore("cache", "ls").code, flowcore("cache", "verify").code)
+    assert 0 == flowcore("cache", "ls").code
+    checked = flowcore("cache", "verify")
+    assert (0, True) == (checked.code, checked.out.startswith("There is no store at "))
     removing = flowcore("cache", "gc")
 
     assert 2 == removing.code

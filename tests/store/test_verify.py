@@ -95,6 +95,35 @@ def test_a_damaged_journal_is_put_aside_and_what_it_still_holds_is_not(begin: Be
     assert [] == verify(opened(store)).flaws
 
 
+@pytest.mark.contract("J4", "F22")
+@pytest.mark.parametrize("at", [0, 7, 10, 12, 20, 47])
+def test_a_journal_without_its_head_is_put_aside(at: int, begin: Begin, store: Path) -> None:
+    """A flipped bit in its first bytes costs all of its records: that is no sound store."""
+    run = kept(begin, range(4))
+    flip(journal(store, run), at)
+    foretold = verify(opened(store), read_only=True)
+    found = verify(opened(store))
+
+    assert [("journal", False)] == told(foretold)
+    assert [("journal", True)] == told(found)
+    assert [] == verify(opened(store)).flaws
+
+
+@pytest.mark.contract("J4", "F26")
+@pytest.mark.parametrize("content", [b"", b"flowjrnl", b"flowjrnl" + bytes([99, 0]) + bytes(90)])
+def test_a_journal_that_was_never_begun_or_is_of_a_later_flowcore_is_left(
+    content: bytes, begin: Begin, store: Path
+) -> None:
+    """A run that was killed at its first write, and one of another version, are not damage."""
+    path = journal(store, kept(begin, range(4)))
+    path.chmod(0o600)
+    path.write_bytes(content)
+    found = verify(opened(store))
+
+    assert [] == found.flaws
+    assert content == path.read_bytes()
+
+
 @pytest.mark.contract("J5")
 def test_the_journal_of_a_live_run_is_never_put_aside(begin: Begin, store: Path) -> None:
     """Its damage is told."""
