@@ -7,7 +7,7 @@ MINUTES ?= 10
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: help demo test browser check format bench long reliability lowest soak docs clean
+.PHONY: help demo test browser check format bench fuzz long reliability lowest soak docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
@@ -50,6 +50,9 @@ soak: $(VENV)/installed-test  ## MINUTES=10 of random runs, four at once, under 
 
 lowest: $(LOWEST)/installed  ## a telling part of the tests on the lowest versions of all dependencies; before each release
 	$(LOWEST)/bin/python -m tests.lowest
+
+fuzz: $(VENV)/installed-test  ## a million inputs a reader, two readers at a time; begun again, it goes on; INPUTS=20000 is a quick look
+	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),1000000) --figures docs/fuzz.json
 
 docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

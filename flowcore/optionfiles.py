@@ -14,6 +14,7 @@ from dataclasses import field
 from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption
 
+_DEEPEST = 64  # tables in tables
 _FILES = (("flowcore.toml", ()), ("pyproject.toml", ("tool", "flowcore")))
 
 
@@ -83,6 +84,22 @@ def _parsed(text: bytes, path: str) -> object:
     import tomllib  # 5 ms that only a file with options is worth
 
     try:
-        return tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as trouble:
+        values = tomllib.loads(text.decode("utf-8"))
+        if _nested(values):
+            raise RecursionError
+        return values
+    except RecursionError:
+        raise BadOption(option=os.path.basename(path), found="tables without end", expected="TOML", at=path) from None
+    except ValueError as trouble:  # no TOML, no UTF-8, or a number longer than Python reads
         raise BadOption(option=os.path.basename(path), found=str(trouble), expected="TOML", at=path) from None
+
+
+def _nested(values: dict[str, object]) -> bool:
+    """Tell whether tables lie in tables deeper than anybody writes them: dotted keys do so without a bracket."""
+    level: list[dict[str, object] | list[object]] = [values]
+    for _ in range(_DEEPEST):
+        parts = (part for one in level for part in (one.values() if isinstance(one, dict) else one))
+        level = [part for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True

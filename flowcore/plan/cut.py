@@ -95,6 +95,8 @@ def _item(content: bytes, key: object, fetch: Fetch) -> bytes | None:
     pairs = _pairs(content)
     if pairs is None:
         return None
+    if len(pairs) % 2:
+        raise BadRecord("a dict with a key and no value")
     places = {_decode(k, fetch, None): value for k, value in zip(pairs[::2], pairs[1::2], strict=True)}
     return places[key]
 

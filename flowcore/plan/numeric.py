@@ -264,15 +264,29 @@ def _read_masked(parts: list[object], reading: Reading) -> object:  # noqa: ARG0
 
     match parts:
         case [np.ndarray() as data, mask, np.ndarray() as fill, bool(hard)]:
-            if mask is not None and not isinstance(mask, np.ndarray):
-                raise BadRecord("not a masked array")
-            if mask is not None and mask.shape != data.shape:
-                raise BadRecord("a mask of another shape")
+            if mask is not None and not (
+                isinstance(mask, np.ndarray) and mask.shape == data.shape
+                and mask.dtype == np.ma.make_mask_descr(data.dtype)
+            ):  # fmt: skip
+                raise BadRecord("not the mask of a masked array")
             shown: Any = np.ma.nomask if mask is None else mask
             made: Any = np.ma.MaskedArray(data, mask=shown, hard_mask=hard)
             made._fill_value = fill  # noqa: SLF001 - as it was, of the same dtype
             return made
     raise BadRecord("not a masked array")
+
+
+def _check_strings(count: int, offsets: Any, joined: Any, missing: Any) -> None:
+    """See that texts lie one behind the other: those that overlap could be longer than memory (S7)."""
+    import numpy as np
+
+    columns = ((offsets, "<i8"), (joined, "|u1"), *(() if missing is None else ((missing, "|b1"),)))
+    if not all(isinstance(one, np.ndarray) and one.ndim == 1 and one.dtype.str == descr for one, descr in columns):
+        raise BadRecord("not an array of strings")
+    if len(offsets) != count + 1 or (missing is not None and len(missing) != count):
+        raise BadRecord("not an array of strings")
+    if offsets[0] != 0 or offsets[-1] != len(joined) or (np.diff(offsets) < 0).any():
+        raise BadRecord("strings that are not one behind the other")
 
 
 def _read_strings(parts: list[Any], reading: Reading) -> object:  # noqa: ARG001
@@ -281,18 +295,14 @@ def _read_strings(parts: list[Any], reading: Reading) -> object:  # noqa: ARG001
     if len(parts) != 6:
         raise BadRecord("not an array of strings")
     coerce, missing_kind, offsets, joined, missing, shape = parts
-    if type(missing_kind) is not list or not all(type(part) is np.ndarray for part in (offsets, joined)):
+    if type(missing_kind) is not list:
         raise BadRecord("not an array of strings")
     facts = ArrayFacts(descr="|b1", shape=facts_from("|b1", False, shape).shape)
-    content, places = joined.tobytes(), offsets.reshape(-1).tolist()
-    # in order, or a few bytes could be read as texts that together are more than there is memory
-    if facts.nbytes != len(places) - 1 or places != sorted(places) or places[0] != 0 or places[-1] != len(content):
-        raise BadRecord("not an array of strings")
+    _check_strings(facts.nbytes, offsets, joined, missing)
     options = {"na_object": missing_kind[0]} if missing_kind else {}
-    texts = [content[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(places)]
+    content = joined.tobytes()
+    texts = [content[a:b].decode("utf-8", "surrogatepass") for a, b in pairwise(offsets.tolist())]
     if missing is not None and missing_kind:
-        if type(missing) is not np.ndarray:
-            raise BadRecord("not an array of strings")
         texts = [missing_kind[0] if gone else text for text, gone in zip(texts, missing.tolist(), strict=True)]
     made = np.empty(len(texts), np.dtypes.StringDType(coerce=coerce, **options))
     made[:] = texts

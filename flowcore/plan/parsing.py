@@ -161,4 +161,6 @@ def _facts(facts: Any) -> bool:
 def _reference(digest: Any, place: Any, size: Any) -> tuple[bytes, int, int]:
     if type(digest) is not bytes or len(digest) != 32 or type(place) is not int or type(size) is not int:
         raise BadRecord("not a reference")
+    if size < 0 or place < 0:
+        raise BadRecord("not a reference")
     return digest, place, size

@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgpack
 
 from flowcore.plan.extension import PICKLED, BadRecord, digest_of, extension, pack
-from flowcore.plan.parsing import parts_of
+from flowcore.plan.parsing import flat, parts_of
 from flowcore.plan.records import extension_code
 
 CODEC: Final = "pickle 5"
@@ -45,7 +45,7 @@ def is_pickled(record: bytes) -> bool:
 def sealed(record: bytes, key: bytes) -> bytes:
     """Give the record of a pickle with the key that it is kept under; empty if it has another one, or there is none."""
     codec, found, digest, size, array = _parts(record)
-    if len(key) != _KEY or found not in (b"", key):
+    if codec != CODEC or len(key) != _KEY or found not in (b"", key):
         return b""
     return pack(extension(PICKLED, [codec, key, digest, size, array]))
 
@@ -76,7 +76,7 @@ def payload_of(parts: list[Any]) -> memoryview:
 
 
 def _parts(record: bytes) -> list[Any]:
-    outer = msgpack.unpackb(record, ext_hook=msgpack.ExtType, strict_map_key=False)
+    outer = flat(record)
     if not isinstance(outer, msgpack.ExtType) or outer.code != PICKLED:
         raise BadRecord("not a pickle")
     return parts_of(outer.data, 5)

@@ -156,8 +156,11 @@ def references(record: bytes) -> list[tuple[bytes, int, int]]:
 
 
 def value_bytes(record: bytes) -> int:
-    """Give how many bytes a value takes: its record, and the files that it points to."""
-    return len(record) + sum(size for _, size, _ in references(record))
+    """Give how many bytes a value takes: its record, and the files that it points to, if that can be read."""
+    try:
+        return len(record) + sum(size for _, size, _ in references(record))
+    except BadRecord:
+        return len(record)
 
 
 class _Collector(Parser):
@@ -190,7 +193,7 @@ class _Collector(Parser):
 
 def _inner(reference: object) -> tuple[bytes, int, int]:
     match reference:
-        case [bytes() as digest, int() as size, int() as place] if 32 <= len(digest) <= 41:
+        case [bytes() as digest, int() as size, int() as place] if 32 <= len(digest) <= 41 and min(size, place) >= 0:
             return digest, size, place
     raise BadRecord("not a reference")
 
@@ -229,7 +232,7 @@ def is_plain_key(record: bytes) -> bool:
 def extension_code(record: bytes) -> int:
     """Give the code of the extension that a record is as a whole; -1 if it is none."""
     at = _EXTENSIONS.get(record[0]) if record else None
-    return record[at] if at is not None else -1
+    return record[at] if at is not None and at < len(record) else -1
 
 
 _EXTENSIONS: Final = {0xC7: 2, 0xC8: 3, 0xC9: 5, 0xD4: 1, 0xD5: 1, 0xD6: 1, 0xD7: 1, 0xD8: 1}  # where the code is

@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgpack
 from blake3 import blake3
 
+from flowcore.errors import shorten
 from flowcore.plan.arrays import facts_from
 from flowcore.plan.extension import (
     ARRAY,
@@ -46,6 +47,7 @@ from flowcore.plan.records import component_of, no_fetch
 
 _DIGITS: Final = 8  # hex digits of a digest that are shown
 _LONGEST: Final = 64 * 1024  # bytes of a record that are looked at
+_WIDTH: Final = 120  # characters: names in a record may be of any length
 _DTYPES: Final = {"b": "bool", "i": "int", "u": "uint", "f": "float", "c": "complex"}
 _COUNTED: Final = {TUPLE: "tuple", SET: "set", FROZENSET: "frozenset"}
 _NAMED: Final = {DATACLASS, ENUM, NAMEDTUPLE, REGISTERED, STANDARD}
@@ -68,9 +70,10 @@ def sketch(record: bytes) -> str:
         return f"{len(record)} bytes #{_short(blake3(record).digest())}"
     try:
         told, digest = _told(flat(record))
-    except (BadRecord, ValueError):
+        digest = digest or _digest(record)
+    except (BadRecord, ValueError, OverflowError, RecursionError):
         return f"{len(record)} bytes"
-    digest = digest or _digest(record)
+    told = shorten(told, _WIDTH)
     return f"{told} #{digest}" if digest else told
 
 

@@ -105,8 +105,10 @@ def _read(parts: list[Any]) -> object:
     made = getattr(sparse, f"{held}_{kind}")(content, shape=tuple(shape))
     if hasattr(made, "check_format"):  # scipy's loops believe indices, and would read and write outside of the arrays
         made.check_format(full_check=True)
-    if held != "dia":
+    if held == "coo":
         made.has_canonical_format = True
+    elif held != "dia" and not made.has_canonical_format:
+        raise BadRecord("not the canonical form of a sparse matrix")
     return made if held == form else made.asformat(form)
 
 

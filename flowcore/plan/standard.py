@@ -119,6 +119,13 @@ def _decimal_from(parts: list[Any]) -> object:
     return _type("decimal", "Decimal")((sign, tuple(map(int, digits)), exponent))
 
 
+def _uuid_from(parts: list[Any]) -> object:
+    (content,) = parts
+    if type(content) is not bytes:  # as `uuid` asserts
+        raise BadRecord("not a uuid")
+    return _type("uuid", "UUID")(bytes=content)
+
+
 def _seed_sequence(v: Any) -> list[object]:
     if v.pool_size > _LARGEST_POOL:
         raise NoEncoding(".pool_size", f"pool of {v.pool_size} words", f"take one of at most {_LARGEST_POOL}")
@@ -164,7 +171,7 @@ _KINDS: dict[str, tuple[_Parts, _From]] = {
     "NotImplementedType": (lambda _: [], lambda _: NotImplemented),
     "decimal.Decimal": (_decimal, _decimal_from),
     "fractions.Fraction": (lambda v: [v.numerator, v.denominator], lambda p: _type("fractions", "Fraction")(*p)),
-    "uuid.UUID": (lambda v: [v.bytes], lambda p: _type("uuid", "UUID")(bytes=p[0])),
+    "uuid.UUID": (lambda v: [v.bytes], _uuid_from),
     "numpy.random.bit_generator.SeedSequence": (_seed_sequence, _seed_sequence_from),
 }
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowcore.store.columns import cell_of, check_bytes, pack_bytes, pack_numbers, unpack_numbers
+from flowcore.store.facts import NODE, fitting
 from flowcore.store.journal import Record
 
 RECIPE = "recipe"
@@ -39,11 +40,11 @@ class Casts:
         """
         match record:
             case ["node", int(number), dict(facts), *_]:
-                yield number, facts
-            case ["recipe", int(recipe), dict(facts), *_] if isinstance(facts.get("common"), dict):
+                yield number, fitting(facts, NODE)
+            case ["recipe", int(recipe), dict(told), *_] if "common" in (facts := fitting(told, NODE)):
                 self._facts[recipe] = facts
             case ["cast", int(recipe), int(count), numbers, list(names), list(columns), *_] if recipe in self._facts:
-                if len(names) != len(columns):
+                if len(names) != len(columns) or not all(type(name) is str for name in names):
                     raise ValueError("cast")
                 facts, checked = self._facts[recipe], [check_bytes(column, count) for column in columns]
                 for row, number in enumerate(unpack_numbers(numbers, count)):

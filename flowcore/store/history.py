@@ -17,6 +17,7 @@ from flowcore.plan.extension import BadRecord
 from flowcore.plan.skipped import reason_of
 from flowcore.store.cast import Casts
 from flowcore.store.columns import unpack_numbers
+from flowcore.store.facts import AXIS, BEAT, END, FAILED, RUN, fitting
 from flowcore.store.frames import Damage, last_frame, open_journal
 from flowcore.store.fs import DISK, Disk, end_reading
 from flowcore.store.journal import Record, read_frames, unpack
@@ -41,7 +42,7 @@ class RunFacts:
 class AxesFacts:
     """Axes of the run's nodes, which refer to them by their place in all of these."""
 
-    axes: list[object]
+    axes: list[dict[str, object]]
     first: int  # place of the first of them
 
 
@@ -336,10 +337,11 @@ def run_paths(root: str | Path, *, disk: Disk = DISK) -> dict[str, str]:
 def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
     match record:
         case ["run", dict(facts), *_]:
-            return RunFacts(facts=facts)
+            return RunFacts(facts=fitting(facts, RUN))
         case ["axes", list(axes), *rest]:
             first = rest[0] if rest else 0
-            return AxesFacts(axes=axes, first=first if isinstance(first, int) else 0)
+            told = [fitting(axis, AXIS) if isinstance(axis, dict) else {} for axis in axes]
+            return AxesFacts(axes=told, first=first if isinstance(first, int) else 0)
         case ["same", int(node), int(count), numbers, bytes(keys), absolute, relative, *_]:
             return Agreed(
                 node=node, numbers=unpack_numbers(numbers, count), keys=_keys(keys, count),
@@ -348,7 +350,7 @@ def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
         case ["double", int(node), int(count), numbers, *_]:
             return Doubled(node=node, numbers=unpack_numbers(numbers, count))
         case ["failed", int(node), int(number), dict(facts), *_]:
-            return CellFailed(node=node, number=number, facts=facts)
+            return CellFailed(node=node, number=number, facts=fitting(facts, FAILED))
         case ["skipped", int(node), int(number), str(reason), bytes(key), *_]:
             return CellSkipped(node=node, number=number, reason=reason, key=key, answered=True)
         case ["skipped", int(node), int(number), str(reason), *_]:
@@ -364,11 +366,12 @@ def _told(record: Record) -> Told | None:  # noqa: PLR0911 - one arm a kind
         case ["checkpoint", int(node), int(count), numbers, bytes(keys), *_]:
             return Claimed(node=node, numbers=unpack_numbers(numbers, count), keys=_keys(keys, count))
         case ["metric", int(node), int(number), int(step), int(steps), dict(told), *_]:
-            return Stepped(node=node, number=number, step=step, steps=steps, numbers=told)
+            numbers = {name: float(n) for name, n in told.items() if type(name) is str and type(n) in (int, float)}
+            return Stepped(node=node, number=number, step=step, steps=steps, numbers=numbers)
         case ["beat", dict(facts), *_]:
-            return Beat(facts=facts)
+            return Beat(facts=fitting(facts, BEAT))
         case ["end", str(status), dict(counts), *_]:
-            return Ended(status=status, counts=counts)
+            return Ended(status=status, counts=fitting(counts, END))
     return None
 
 

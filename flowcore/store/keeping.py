@@ -29,11 +29,18 @@ def kept(trace: Trace) -> tuple[Trace, dict[bytes, int]]:
         elif named:
             sizes.update((digest, size) for digest, size, _ in named)
         if is_pickled(records[i]):  # from here on it is the value of this key, and of no other
-            records[i] = sealed(records[i], keys[i])
+            records[i] = _sealed(records[i], keys[i])
             keys[i] = keys[i] if records[i] else b""
     if keys == trace.keys and records == trace.records:
         return trace, sizes
     return replace(trace, keys=keys, records=records), sizes
+
+
+def _sealed(record: bytes, key: bytes) -> bytes:
+    try:
+        return sealed(record, key)
+    except BadRecord:
+        return b""
 
 
 def _named(record: bytes) -> list[tuple[bytes, int, int]] | None:

@@ -3,7 +3,8 @@
 Owns the bytes of a ``<n>.state`` file and knows nothing of where it lies. Promises that
 what it reads was written for that very key and that very number: the digest at the end
 covers both, so a damaged manifest, one of another cell, or one that was given another
-name never passes for a state (contract C2, C4, F34). Runs no code, decodes no value::
+name never passes for a state (contract C2, C4, F34); and that its fields have the types of
+:class:`Manifest`, whoever sealed it. Runs no code, decodes no value::
 
     magic 8, format u32, length of the payload u64, payload, BLAKE3-256 over all before it
 
@@ -16,12 +17,13 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, Final
+from typing import Final
 
 import msgpack
 from blake3 import blake3
 
 from flowcore.dataclass import dataclass
+from flowcore.plan.arrays import item_size
 from flowcore.plan.extension import BadRecord
 from flowcore.plan.records import references
 
@@ -30,6 +32,7 @@ LIMIT: Final = 1 << 26  # bytes of a manifest; what is larger is none of ours
 _MAGIC: Final = b"flowckpt"
 _HEAD: Final = struct.Struct("<8sIQ")
 _DIGEST: Final = 32
+_DIMENSIONS: Final = 64  # that an array of numpy may have
 _CONTEXT: Final = "flowcore v1 checkpoint"
 
 
@@ -128,22 +131,45 @@ def read_manifest(content: bytes, key: bytes, number: int) -> Manifest | None:
     try:
         fields = msgpack.unpackb(content[_HEAD.size : -_DIGEST], raw=False, unicode_errors="surrogatepass")
         return _manifest(fields)
-    except (ValueError, TypeError, KeyError, RecursionError, BadRecord):
+    except (ValueError, TypeError, OverflowError, RecursionError, BadRecord):
         return None
 
 
-def _manifest(fields: Any) -> Manifest:
-    loop, step, records, generator, series, components, cell, task, run, wall, mark = fields
-    marks = {
-        name: SeriesMark(descr=descr, shape=tuple(shape), count=count, digest=digest)
-        for name, (descr, shape, count, digest) in series.items()
-    }
-    found = Manifest(
-        loop=loop, step=step, records=records, generator=generator, series=marks, components=components,
-        cell=cell, task=task, run=run, wall=wall, mark=mark,
-    )  # fmt: skip
-    assert found.arrays is not None, "reads every record: one that is none is refused here"
-    return found
+def _manifest(fields: object) -> Manifest:
+    match fields:
+        case [int() as loop, int() as step, dict() as records, bytes() as generator, dict() as series,
+              dict() as components, str() as cell, str() as task, str() as run, int() | float() as wall,
+              ("" | "kept" | "end") as mark] if loop >= 0 and step >= 0:  # fmt: skip
+            found = Manifest(
+                loop=loop, step=step, records=_named_bytes(records), generator=generator,
+                series={_name(name): _mark(packed) for name, packed in series.items()},
+                components=_named_bytes(components), cell=cell, task=task, run=run, wall=float(wall), mark=mark,
+            )  # fmt: skip
+            assert found.arrays is not None, "reads every record: one that is none is refused here"
+            return found
+    raise ValueError("fields")
+
+
+def _mark(packed: object) -> SeriesMark:
+    match packed:
+        case [str() as descr, list() as shape, int() as count, bytes() as digest] if count >= 0:
+            if len(digest) == _DIGEST and len(shape) <= _DIMENSIONS and all(type(n) is int and n >= 0 for n in shape):
+                item_size(descr)
+                return SeriesMark(descr=descr, shape=tuple(shape), count=count, digest=digest)
+    raise ValueError("series")
+
+
+def _named_bytes(packed: dict[object, object]) -> dict[str, bytes]:
+    named = {_name(name): part for name, part in packed.items() if isinstance(part, bytes)}
+    if len(named) != len(packed):
+        raise ValueError("records")
+    return named
+
+
+def _name(name: object) -> str:
+    if not isinstance(name, str):
+        raise ValueError("name")
+    return name
 
 
 def _seal(content: bytes, key: bytes, number: int) -> bytes:

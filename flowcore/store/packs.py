@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from flowcore.dataclass import dataclass
+from flowcore.store.facts import END, RUN, fitting
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.journal import Record, read_frames
 from flowcore.store.layout import Layout
@@ -74,5 +75,5 @@ def packed_runs(root: str | Path, *, disk: Disk = DISK) -> dict[str, Packed]:
 def _packed(told: object) -> tuple[str, Packed] | None:
     match told:
         case [str(run_id), dict(facts), str(status), dict(counts), *_]:
-            return run_id, Packed(facts=facts, status=status, counts=counts)
+            return run_id, Packed(facts=fitting(facts, RUN), status=status, counts=fitting(counts, END))
     return None

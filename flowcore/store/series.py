@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from blake3 import blake3
 
-from flowcore.plan.arrays import KINDS, item_size
+from flowcore.plan.arrays import KINDS, dtype_from, item_size
 from flowcore.plan.extension import BadRecord
 from flowcore.store.fs import READ, UPDATE, Disk, end_reading, map_if_possible
 from flowcore.store.manifest import SeriesMark
@@ -230,13 +230,17 @@ def _frames(
 ) -> np.ndarray[Any, Any]:
     import numpy as np
 
-    if descr.lstrip("<>|=")[0] not in KINDS:
-        raise BadRecord("not a dtype of a series")
+    try:
+        dtype = dtype_from(descr)
+    except BadRecord as refusal:
+        raise BadSeries(str(refusal)) from None
+    if dtype.kind not in KINDS:
+        raise BadSeries("not a dtype of a series")
     size = count * _frame_size(descr, shape)
     if not size:
-        return np.zeros((count, *shape), dtype=descr)
+        return np.zeros((count, *shape), dtype=dtype)
     if mapped and (memory := map_if_possible(disk, fd, size)) is not None:
-        return np.frombuffer(memory, dtype=descr).reshape(count, *shape)
+        return np.frombuffer(memory, dtype=dtype).reshape(count, *shape)
     buffer = bytearray(size)
     view, done = memoryview(buffer), 0
     while done < size:
@@ -244,4 +248,4 @@ def _frames(
         if not got:
             raise BadSeries("it ends before its watermark")
         done += got
-    return np.frombuffer(buffer, dtype=descr).reshape(count, *shape)
+    return np.frombuffer(buffer, dtype=dtype).reshape(count, *shape)

@@ -186,7 +186,7 @@ def test_a_run_can_be_read_back(begin: Begin, store: Path) -> None:
     run = begin()
     trace = trace_of(run, range(4))
     run.cache.run({"flow": "landscape", "seed": 7})
-    run.cache.node(1, {"name": "erode", "axes": ["rate"]})
+    run.cache.node(1, {"name": "erode", "axes": [0]})
     run.cache.record(trace)
     run.cache.hits([2, 2, 2], [5, 6, 9], [key(5), b"", key(9)])
     run.cache.failed(1, 4, {"type": "ValueError"})
@@ -200,7 +200,7 @@ def test_a_run_can_be_read_back(begin: Begin, store: Path) -> None:
     assert [run.id] == list(paths)
     assert [
         RunFacts(facts={"flow": "landscape", "seed": 7}),
-        NodeFacts(number=1, facts={"name": "erode", "axes": ["rate"]}),
+        NodeFacts(number=1, facts={"name": "erode", "axes": [0]}),
         trace,
         Answered(node=2, numbers=[5, 6, 9], keys=[key(5), b"", key(9)]),
         CellFailed(node=1, number=4, facts={"type": "ValueError"}),

@@ -21,10 +21,10 @@ from flowcore.events import CellsParked
 from flowcore.inspect.recordings.ledger import Ledger, RecordedAxis
 from flowcore.inspect.recordings.loops import Loops
 from flowcore.inspect.recordings.nodeinfo import NodeInfo, node_info
+from flowcore.inspect.recordings.spaces import Spaces
 from flowcore.plan.cells import Space, Span
 from flowcore.plan.encode import BadRecord, ValueGone, decode
 from flowcore.plan.pickled import PickleRefused
-from flowcore.plan.stations import Stations
 from flowcore.store.archive import Archive
 from flowcore.store.cache import PICKLE, Hit
 from flowcore.store.directory import Store
@@ -80,7 +80,7 @@ class Recorded:
         self._follower = Follower(store.layout.journal(run_id), disk=store.disk)
         self._axes: list[object] = []
         self._alive: bool | None = None  # None: not asked since the last reading
-        self._stations = Stations()
+        self._spaces = Spaces()
         self._labels: dict[tuple[int, int], list[bytes] | None] = {}  # of elements, by source node and cell
         self._rows = 0
         self._keyed: dict[bytes, tuple[Trace, int]] = {}
@@ -125,7 +125,7 @@ class Recorded:
 
     def space(self, node: int) -> Space:
         """Give the cells of a node, as far as they are known."""
-        return self._stations[node].space
+        return self._spaces[node]
 
     def labels(self, node: int, number: int) -> tuple[object, ...]:
         """Give a cell's label along each axis."""
@@ -281,10 +281,12 @@ class Recorded:
             case Trace() | Answered() | CellFailed() | CellSkipped() | Left():
                 self._cells(told)
             case Claimed() | Stepped():
+                self._ledger(told.node)
                 self.loops.take(told)
             case Doubled():
                 self._ledger(told.node).counts.doubled += len(told.numbers)
             case Lapsed():
+                self._ledger(told.node)
                 self.lapses.append(told)
             case Tried():
                 self._ledger(told.node).tried[told.number] = told.attempts
@@ -326,10 +328,10 @@ class Recorded:
             ledger.sketches = dict(facts.get("told", ()))
             return
         axes = tuple(self._axis(place) for place in facts.get("axes", ()))
-        self.nodes[number] = node_info(number, facts, [axis.name for axis in axes])
-        self.ledgers[number] = Ledger(axes=axes)
+        info = node_info(number, facts, [axis.name for axis in axes])
         spans = tuple(Span(a.name, *((None, a.source) if a.labels is None else (len(a.labels),))) for a in axes)
-        self._stations.add(number, spans, (), priority=0, lane="")
+        self._spaces.add(number, spans)
+        self.nodes[number], self.ledgers[number] = info, Ledger(axes=axes)
 
     def _axis(self, place: int) -> RecordedAxis:
         facts = cast(Facts, self._axes[place])
@@ -343,10 +345,10 @@ class Recorded:
     def _expand(self, rows: Rows) -> None:
         if rows.serial != self._rows:
             return  # one before it cannot be read: from here on, numbers could mean other cells
+        self._spaces.expand(rows.node, rows.number, rows.length)
         self._rows += 1
         self.lengths.setdefault(rows.node, {})[rows.number] = rows.length
         self._labels[rows.node, rows.number] = rows.labels
-        self._stations.expand(rows.node, rows.number, rows.length)
 
     def _along(self, node: int, number: int) -> Iterator[tuple[object, str]]:
         """Yield a cell's label along each axis, and what it is called."""
@@ -368,13 +370,21 @@ class Recorded:
         records = self._labels.get((source, owner if owner is not None else -1))
         if records is None:
             return label if isinstance(label, int) else None
-        labels = [label_of(decode(record, fetch=self._fetch)) for record in records]
+        try:
+            labels = [label_of(decode(record, fetch=self._fetch)) for record in records]
+        except (BadRecord, ValueGone):
+            return None
         return labels.index(label) if label in labels else None
 
     def _element(self, source: int, at: dict[str, int], place: int) -> object:
         owner = self.space(source).number(at)
         records = self._labels.get((source, owner if owner is not None else -1))
-        return place if records is None else label_of(decode(records[place], fetch=self._fetch))
+        if records is None:
+            return place
+        try:
+            return label_of(decode(records[place], fetch=self._fetch))
+        except (BadRecord, ValueGone):  # what it is called cannot be read: then by its place
+            return place
 
 
 def names_some(inside: str, fragments: Sequence[str]) -> bool:

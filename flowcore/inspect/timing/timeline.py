@@ -89,10 +89,8 @@ class Timeline:
     def utilisation(self) -> float:
         """The part of all workers' time in which they had a cell; 0 where no worker ran one."""
         at_work = self.attempts.worker > 0
-        if not self.seconds:
-            return 0.0
-        busy = float((self.attempts.ends - self.attempts.begins)[at_work].sum())
-        return min(1.0, busy / (self.workers * self.seconds))
+        busy, had = float((self.attempts.ends - self.attempts.begins)[at_work].sum()), self.workers * self.seconds
+        return min(1.0, busy / had) if had > 0 else 0.0
 
     @cached_property
     def tasks(self) -> tuple[TaskTimes, ...]:

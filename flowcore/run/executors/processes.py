@@ -29,6 +29,7 @@ from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Failed, Interrupted, Job, Result, TaskSpec, TimedOut, unpack_result
 from flowcore.run.pool import acquire, release
 from flowcore.run.workers.desks import Desk, Waiting
+from flowcore.run.workers.heard import UNREADABLE, sound
 from flowcore.run.workers.hiring import Hiring
 from flowcore.run.workers.launching import Ending, WorkerProcess
 from flowcore.run.workers.parcels import FEW_CELLS, Pace, Parcel, attempts_of, narrowed, parted, settle
@@ -226,14 +227,14 @@ class ProcessExecutor:
             match message:
                 case ["results", float() as spent, int() as cells, list() as packed]:
                     seat = self._desk(worker).seat
-                    self._take_results(worker, spent, cells, [unpack_result(fields, seat) for fields in packed])
+                    self._take_results(worker, spent, cells, [sound(unpack_result(fields, seat)) for fields in packed])
                 case ["stale", int() as serial, str() as module]:
                     self._take_stale(worker, serial, module)
                 case ["unfit", str() as reason]:
                     self._take_unfit(worker, reason)
                 case _:
                     raise ValueError(f"no such message: {message[0]!r}")
-        except (ValueError, TypeError, AttributeError, IndexError) as error:
+        except UNREADABLE as error:
             self._pool.kill(worker, f"killed: what it sent cannot be read ({error})")
 
     def _take_results(self, worker: WorkerProcess, spent: float, cells: int, results: Sequence[Result]) -> None:

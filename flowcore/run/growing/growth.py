@@ -42,7 +42,7 @@ from flowcore.store.cache import Trace
 
 _LONG = 160  # characters of a name from which on it is shortened: a path of names may be as long as a run is deep
 _DOUBTS: dict[str, Callable[..., Any]] = {kind.__name__: kind for kind in (NotKeyable, NotReproducible)}
-_UNREADABLE = (BadRecord, ValueError, LookupError, TypeError, AttributeError)
+UNREADABLE = (BadRecord, ValueError, LookupError, TypeError, AttributeError)
 
 
 class Growths:
@@ -98,7 +98,7 @@ class Growths:
             for one in planned:
                 self._ready(one, cell[0])
             self._prepare(growing, flow, [(drawn[one.number - growing.first], one) for one in planned], grown.live)
-        except _UNREADABLE as error:  # nothing that flowcore has packed; the cell is to blame, not the run
+        except UNREADABLE as error:  # nothing that flowcore has packed; the cell is to blame, not the run
             self._fail(growing, describe(error))
             return
         self._grow(growing, [one.name for one in planned])

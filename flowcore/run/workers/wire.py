@@ -28,6 +28,7 @@ _MARK = 0xF10C << 48
 _LENGTH = (1 << 48) - 1
 _LIMIT = 1 << 40  # bytes of one message; more is a damaged length
 _READ = 1 << 18  # bytes asked for at once
+_GROWTH = 1 << 21  # bytes that are made room for at first, of a message that says it has more
 _TURN = 1 << 23  # bytes taken in one turn, so that one talkative worker starves nobody
 _ROOM = socket.CMSG_SPACE(16 * array("i").itemsize)  # for the descriptors of one frame
 
@@ -51,6 +52,7 @@ class Channel:
         self._left = b""  # a frame that is not complete
         self._body: bytearray | None = None  # a large message that is coming in
         self._have = 0  # bytes of it
+        self._whole = 0  # bytes that it will have
         self._ready: deque[list[object]] = deque()
         self._fds: deque[tuple[int, ...]] = deque()
         self.ended = False
@@ -167,9 +169,11 @@ class Channel:
             self.ended = True
             return 0
         self._have += got
-        if self._have == len(body):
+        if self._have == self._whole:
             self._body = None
             self._accept(body)
+        elif self._have == len(body):
+            body.extend(bytes(min(self._whole - len(body), len(body))))
         return got
 
     def _cut(self, data: bytes) -> None:
@@ -194,9 +198,10 @@ class Channel:
         size = self._length(memoryview(self._left)[: _HEAD.size])
         if size <= _READ:
             return
-        self._body = bytearray(size)
+        self._body = bytearray(min(size, _GROWTH))  # a length is a claim: memory is taken as the bytes come in
         self._have = len(self._left) - _HEAD.size
         self._body[: self._have] = self._left[_HEAD.size :]
+        self._whole = size
         self._left = b""
 
     def _length(self, head: memoryview) -> int:
