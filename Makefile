@@ -53,6 +53,7 @@ lowest: $(LOWEST)/installed  ## a telling part of the tests on the lowest versio
 
 fuzz: $(VENV)/installed-test  ## a million inputs a reader, two readers at a time; begun again, it goes on; INPUTS=20000 is a quick look
 	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),1000000) --figures docs/fuzz.json
+	$(BIN)/python -m tests.reliability
 
 docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
