@@ -421,3 +421,84 @@ def waiting(x: int) -> int:
     if x == 5 and os.path.exists(gate := os.environ[LOG] + ".go"):
         Path(gate).read_bytes()
     return x - 1
+
+
+@fc.compute
+def saved(x: int, ckpt: fc.Checkpoint = fc.Checkpoint()) -> int:
+    """Add up, saving."""
+    say("saved")
+    s = ckpt.state(x=x)
+    for step in ckpt.steps(3):
+        s.x += step
+    return s.x - 2
+
+
+@fc.compute(ignore=("folder",))
+def written(x: int, folder: str) -> fc.File:
+    """Write a number into a file."""
+    say("written")
+    path = Path(folder) / f"{x}.txt"
+    path.write_text(str(x))
+    return fc.File(path)
+
+
+@fc.compute
+def read(file: fc.File) -> int:
+    """Read it back."""
+    say("read")
+    return int(Path(file).read_text())
+
+
+@fc.compute(same=fc.allclose(rtol=1e-6))
+def nearly(x: int) -> float:
+    """Give what is not the same to the bit in each process."""
+    say("nearly")
+    return x + 1e-12 * os.getpid()
+
+
+@fc.compute
+def grows(x: int) -> int | fc.Flow:
+    """Return a flow of two nodes."""
+    say("grows")
+    with fc.Flow("grown") as flow:
+        flow.result = less(less(x))
+    return flow
+
+
+@fc.compute
+def listed(x: float) -> list[int]:
+    """Give a list."""
+    say("listed")
+    return [round(x)]
+
+
+@fc.compute
+def spoils(values: list[int]) -> int:
+    """Write into what came, and tell what it was."""
+    say("spoils")
+    return values.pop()
+
+
+def mixture(folder: Path) -> fc.Flow:
+    """Draw a chain of every kind of maker: states, files, tolerances, flows, and lists that others write into."""
+    with fc.Flow("mixture") as flow:
+        for start in (20, 30):
+            x = less(saved(less(start)))
+            x = spoils(listed(nearly(less(read(written(less(x), str(folder)))))))
+            values = listed(less(less(grows(less(x)))))
+            for _ in range(2):
+                less(spoils(values))
+    return flow
+
+
+@pytest.mark.contract("P1", "P10", "W5b", "K30")
+@pytest.mark.usefixtures("forced")
+def test_makers_of_every_kind_are_ridden_on_or_waited_for(store: Path, tmp_path: Path, log: Path) -> None:
+    """States, files, tolerances, growth and lists that are written into: values as without riders, and all is kept."""
+    runs = [go(mixture(tmp_path), store) for _ in range(2)]
+    executed = said(log)
+    third = go(mixture(tmp_path), store)
+
+    assert executed
+    assert Counter() == said(log)
+    assert [[11, 11, 21, 21]] * 3 == [[run[f"less_{n}"] for n in (8, 9, 17, 18)] for run in (*runs, third)]
