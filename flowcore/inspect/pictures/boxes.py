@@ -11,7 +11,7 @@ from typing import Any
 
 from flowcore.dataclass import dataclass
 from flowcore.inspect.pictures.lettering import fitted, plain, width
-from flowcore.inspect.pictures.palette import KINDS, KINDS_TOLD, STATES, TOLD
+from flowcore.inspect.pictures.palette import GREY, KINDS, KINDS_TOLD, STATES, TOLD
 from flowcore.inspect.times import duration
 
 NAME, SMALL = 13.0, 11.0  # heights of letters
@@ -60,6 +60,16 @@ class Box:
     folded: bool
     width: float
     height: float
+
+    @property
+    def colour(self) -> str:
+        """That of its loudest state; before a run, of its kind."""
+        return STATES.get(self.states[0][0], (GREY, ""))[0] if self.states else KINDS[self.kind]
+
+    def lines(self, name: str) -> list[str]:
+        """Give its words under a `name` of any length, for a language that draws by itself."""
+        states = (told if told[:1].isalpha() else f"{told} {state}" for state, told in self.states)
+        return list(filter(None, (name, self.below, " · ".join(filter(None, (*states, self.time))))))
 
 
 def box_of(node: str, facts: Facts, *, seconds: float) -> Box:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowcore.inspect.pictures.boxes import box_of
-from flowcore.inspect.pictures.grouping import Group, grouped
+from flowcore.inspect.pictures.grouping import Group, grouped, written
 from flowcore.inspect.pictures.lettering import plain
-from flowcore.inspect.pictures.palette import GREY, KINDS, STATES
+from flowcore.inspect.pictures.palette import GREY
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -33,7 +33,8 @@ def dot(graph: nx.DiGraph[str]) -> Iterator[str]:
     """
     yield f"digraph {_quoted(str(graph.graph.get('name', '')))} {{"
     yield '  node [fontname="Helvetica", fontsize=11, style=filled, fillcolor=white];'
-    yield from _inside(graph, grouped(graph), "  ")
+    for group, depth, begins in written(grouped(graph)):
+        yield from (_begin(group, graph, "  " * depth) if begins else ["  " * depth + "}"] * bool(group.path))
     for (source, target), facts in graph.edges.items():
         parameters = ", ".join(map(str, facts.get("parameters") or ()))
         told = f" [label={_quoted(parameters)}]" if parameters else " [style=dashed]" if facts.get("after") else ""
@@ -41,30 +42,15 @@ def dot(graph: nx.DiGraph[str]) -> Iterator[str]:
     yield "}"
 
 
-def _inside(graph: nx.DiGraph[str], group: Group, indent: str) -> Iterator[str]:
-    """Give the nodes of a group, and the groups in it."""
-    waiting: list[tuple[Group | None, str]] = [(group, indent)]
-    while waiting:
-        one, indent = waiting.pop()
-        if one is None:
-            yield f"{indent}}}"
-            continue
-        if one.path:
-            yield f'{indent}subgraph "cluster_{one.number}" {{'
-            indent += "  "
-            yield f'{indent}label={_quoted(one.path[-1])}; style=rounded; color="{GREY}";'
-            waiting.append((None, indent[2:]))
-        for node in one.nodes:
-            yield f"{indent}{_node(node, graph)}"
-        waiting.extend((inner, indent) for inner in reversed(one.groups))
-
-
-def _node(node: str, graph: nx.DiGraph[str]) -> str:
-    box = box_of(node, graph.nodes[node], seconds=0.0)
-    states = " · ".join(told if told[:1].isalpha() else f"{told} {state}" for state, told in box.states)
-    lines = [str(graph.nodes[node].get("name", node)), box.below, " · ".join(filter(None, (states, box.time)))]
-    colour = STATES.get(box.states[0][0], (GREY, ""))[0] if box.states else KINDS[box.kind]
-    return f'{_quoted(node)} [label={_quoted(*filter(None, lines))}, shape={_SHAPES[box.kind]}, color="{colour}"];'
+def _begin(group: Group, graph: nx.DiGraph[str], indent: str) -> Iterator[str]:
+    """Give the head of a group, and its nodes."""
+    if group.path:
+        yield f'{indent}subgraph "cluster_{group.number}" {{'
+        yield f'{indent}  label={_quoted(group.path[-1])}; style=rounded; color="{GREY}";'
+    for node in group.nodes:
+        box = box_of(node, graph.nodes[node], seconds=0.0)
+        told = _quoted(*box.lines(str(graph.nodes[node].get("name", node))))
+        yield f'{indent}  {_quoted(node)} [label={told}, shape={_SHAPES[box.kind]}, color="{box.colour}"];'
 
 
 def _quoted(*lines: str) -> str:

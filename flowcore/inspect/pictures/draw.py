@@ -106,7 +106,7 @@ def _svg(
 
 
 def _box(box: Box, place: Place) -> str:
-    colour = STATES.get(box.states[0][0], (GREY, ""))[0] if box.states else KINDS[box.kind]
+    colour = box.colour
     shape = _shape(box.kind, place.width, place.height)
     sheets = "".join(
         f'<path class="fc-sheet" d="{shape}" stroke="{colour}" transform="translate({_n(s)} {_n(s)})" opacity=".6"/>'

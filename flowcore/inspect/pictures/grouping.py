@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import field
 from typing import TYPE_CHECKING
 
@@ -32,3 +33,14 @@ def grouped(graph: nx.DiGraph[str]) -> Group:
                 known[path[: end - 1]].groups.append(known[path[:end]])
         known[path].nodes.append(node)
     return known[()]
+
+
+def written(outermost: Group) -> Iterator[tuple[Group, int, bool]]:
+    """Give each group, how deep it is, and True before its nodes, False behind the groups inside."""
+    waiting = [(outermost, 0, True)]
+    while waiting:
+        group, depth, begins = waiting.pop()
+        yield group, depth, begins
+        if begins:
+            waiting.append((group, depth, False))
+            waiting.extend((inner, depth + 1, True) for inner in reversed(group.groups))

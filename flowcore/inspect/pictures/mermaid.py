@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from flowcore.inspect.pictures.boxes import box_of
-from flowcore.inspect.pictures.grouping import Group, grouped
+from flowcore.inspect.pictures.grouping import grouped, written
 from flowcore.inspect.pictures.lettering import plain
-from flowcore.inspect.pictures.palette import GREY, KINDS, STATES
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -35,31 +34,24 @@ def mermaid(graph: nx.DiGraph[str]) -> Iterator[str]:
     number = {node: i for i, node in enumerate(graph)}
     boxes = {node: box_of(node, facts, seconds=0.0) for node, facts in graph.nodes.items()}
     yield "flowchart TD"
-    waiting: list[tuple[Group | None, str]] = [(grouped(graph), "  ")]
-    while waiting:
-        group, indent = waiting.pop()
-        if group is None:
-            yield f"{indent}end"
+    for group, depth, begins in written(grouped(graph)):
+        indent = "  " * depth
+        if not begins:
+            yield from [f"{indent}end"] * bool(group.path)
             continue
         if group.path:
             yield f"{indent}subgraph g{group.number}[{_label(group.path[-1])}]"
-            waiting.append((None, indent))
-            indent += "  "
         for node in group.nodes:
-            box = boxes[node]
-            states = " · ".join(told if told[:1].isalpha() else f"{told} {state}" for state, told in box.states)
-            lines = (str(graph.nodes[node].get("name", node)), box.below, " · ".join(filter(None, (states, box.time))))
-            left, right = _SHAPES[box.kind]
-            yield f"{indent}n{number[node]}{left}{_label(*filter(None, lines))}{right}"
-        waiting.extend((inner, indent) for inner in reversed(group.groups))
+            left, right = _SHAPES[boxes[node].kind]
+            told = _label(*boxes[node].lines(str(graph.nodes[node].get("name", node))))
+            yield f"{indent}  n{number[node]}{left}{told}{right}"
     for (source, target), facts in graph.edges.items():
         arrow = "-.->" if facts.get("after") and not facts.get("parameters") else "-->"
         yield f"  n{number[source]} {arrow} n{number[target]}"
     looks: dict[tuple[str, str], list[int]] = {}
     for node, box in boxes.items():
-        state = box.states[0][0] if box.states else ""
-        look = (state.replace(" ", "_"), STATES.get(state, (GREY, ""))[0]) if state else (box.kind, KINDS[box.kind])
-        looks.setdefault(look, []).append(number[node])
+        name = box.states[0][0].replace(" ", "_") if box.states else box.kind
+        looks.setdefault((name, box.colour), []).append(number[node])
     for (name, colour), nodes in looks.items():
         yield f"  classDef {name} stroke:{colour},stroke-width:2px"
         yield f"  class {','.join(f'n{node}' for node in nodes)} {name}"
