@@ -4,7 +4,9 @@ Exec'ed by the engine on ``from flowcore.run.launcher import main; main(fd)``. I
 thread whenever it forks, none of the user's descriptors, a session of its own, and has
 imported numpy but no module of the user's. It forks on request, reports how each worker
 ended, and, when its control socket closes, sees its workers out, removes the spool
-directories it was told of, and ends. It decides nothing.
+directories it was told of, and ends. What cells started in sessions of their own, out of
+reach of their worker's group, is adopted when its parent ends, and ends with the launcher.
+It decides nothing.
 
 Messages to the launcher, and from it::
 
@@ -19,12 +21,14 @@ Messages to the launcher, and from it::
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import errno
 import gc
 import importlib
 import os
 import select
 import socket
+import sys
 from typing import NoReturn
 
 from flowcore import clock
@@ -33,8 +37,9 @@ from flowcore.run.workers.wire import Channel
 from flowcore.run.workers.worker import Descriptors, live
 
 _WARM = ("numpy", "numpy.random", "cloudpickle", "blake3", "flowcore.run.workers.workshop")
+_CHILD_SUBREAPER = 36  # PR_SET_CHILD_SUBREAPER
 _GRACE = 2.0  # seconds the workers have to end by themselves once the engine is gone
-_TRIES = 5  # removals of a spool: a run that asks whether it is abandoned makes its lock file anew
+_TRIES = 5  # removals of a spool: a run that asks whether it is abandoned makes its lock file anew; and of orphans
 
 
 class Launcher:
@@ -116,12 +121,37 @@ class Launcher:
         for child in self._children:
             proc.kill_group(child)
         self._wait()  # one that still writes would fill a spool while we empty it
+        for _ in range(_TRIES):  # what cells started in sessions of their own is ours, and so is what that has started
+            orphans = children()
+            for orphan in orphans:
+                proc.kill_group(orphan)
+                proc.reap(orphan)
+            if not orphans:
+                break
 
     def _wait(self) -> None:
         due = clock.monotonic() + _GRACE
         while self._children and (left := due - clock.monotonic()) > 0:
             select.select([self._woken], [], [], left)
             self._reap()
+
+
+def adopt_orphans() -> None:
+    """Become the parent of what our descendants leave behind, in whatever session it is; Linux alone has this."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def children() -> list[int]:
+    """Name the children of this process, which has one thread; none where the kernel does not say."""
+    try:
+        file = os.open(f"/proc/self/task/{proc.pid()}/children", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return []
+    try:
+        return [int(word) for word in os.read(file, 1 << 20).split()]
+    finally:
+        os.close(file)
 
 
 def remove_spool(path: str) -> None:
@@ -148,8 +178,9 @@ def _empty(path: str) -> None:
 
 def main(control: int) -> NoReturn:
     """Be the launcher from its exec to its end."""
+    proc.ignore_signals(*proc.MEANT_FOR_CELLS)  # before they are let through
     proc.plain_signals()
-    proc.ignore_signals("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")  # meant for those who have cells
+    adopt_orphans()
     for module in _WARM:
         with contextlib.suppress(ModuleNotFoundError):
             importlib.import_module(module)

@@ -32,7 +32,9 @@ from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, encode_plain
 from flowcore.run.cell.call import Call, unreadable
 from flowcore.run.cell.context import Context, SlotLike, current
 from flowcore.run.cell.failure import describe
+from flowcore.run.cell.footprints import footprints
 from flowcore.run.cell.meter import Meter
+from flowcore.run.cell.offspring import end_of_copies
 from flowcore.run.cell.pages import Pages
 from flowcore.run.cell.seat import Around
 from flowcore.run.cell.supply import Supplied
@@ -94,7 +96,9 @@ class Workplace:
         """Give the loaded form of a task; loads it on first use."""
         call = self.calls.get(task.id)
         if call is None:
+            footprints.undo()
             call = self.calls[task.id] = Call(task, self.codec)
+            footprints.note()  # importing its modules may have changed things, and is meant to
         return call
 
 
@@ -175,7 +179,12 @@ def perform_cell(job: Job, i: int, place: Workplace) -> Result | Value:
         return Failed(attempt=attempt, failure=describe(error), input=unreadable(job, i, place.codec), began=began)
     started = monotonic()
     try:
-        value = stage.run(*arguments)
+        try:
+            value = stage.run(*arguments)
+        except BaseException as error:
+            end_of_copies(error)
+            raise
+        end_of_copies()
         ended = monotonic()
         if stage.plain and not seen and (plain := encode_plain(value)) is not None:
             fetched, seconds = started - began, ended - started

@@ -35,8 +35,12 @@ CAPS = (
 DEVICES = "CUDA_VISIBLE_DEVICES"
 """The variable by which libraries learn which devices they may use."""
 
+MEANT_FOR_CELLS = ("SIGINT", "SIGTERM", "SIGUSR1", "SIGHUP")
+"""Signals that batch systems and terminals send to every process, and that end no launcher."""
+
 _PATIENCE = 20.0  # seconds that another program may take for its answer
 _LINUX = sys.platform == "linux"
+_SET_SIGNAL = 10  # F_SETSIG, Linux: which signal a descriptor sends its owner
 _WHOLE_GROUP = 4  # PIDFD_SIGNAL_PROCESS_GROUP, Linux 6.9
 
 
@@ -51,17 +55,33 @@ def start_interpreter(
         If the system has no process, descriptor or memory left for it.
     """
     environ = dict(os.environ) | dict.fromkeys(CAPS, "1")
-    return subprocess.Popen(
-        [sys.executable, *_same_interpreter(), "-c", code, *arguments],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=stderr,
-        close_fds=True,
-        pass_fds=tuple(passing),
-        start_new_session=True,
-        cwd="/",
-        env=environ,
-    )
+    # 1. An interpreter is started. 2. A batch system signals every process of its job. 3. The new one would end,
+    # since it has not come to say that it ignores the signal. Held back, it waits until that has been said.
+    before = hold_back(*MEANT_FOR_CELLS)
+    try:
+        return subprocess.Popen(
+            [sys.executable, *_same_interpreter(), "-c", code, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=stderr,
+            close_fds=True,
+            pass_fds=tuple(passing),
+            start_new_session=True,
+            cwd="/",
+            env=environ,
+        )
+    finally:
+        let_through(before)
+
+
+def hold_back(*names: str) -> set[int]:
+    """Let these signals wait, for this thread and for what it starts; give what :func:`let_through` needs."""
+    return set(signal.pthread_sigmask(signal.SIG_BLOCK, [getattr(signal, name) for name in names]))
+
+
+def let_through(before: set[int]) -> None:
+    """Have signals arrive as before :func:`hold_back`."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def answer_of(command: Sequence[str]) -> str:
@@ -213,14 +233,15 @@ def resident(process: int) -> int:
 def arm_lifeline(lifeline: int) -> bool:
     """Have the kernel kill this process's group when the far end of a pipe closes (contract F3).
 
-    The signal is SIGIO at its default action, sent by the kernel: no thread and no
-    interpreter of ours has to run, so a C call that holds the GIL does not delay it.
+    The signal is SIGKILL, sent by the kernel: no thread and no interpreter of ours has to
+    run, so a C call that holds the GIL does not delay it, and neither a cell nor a program
+    that it started can ignore or block it, as they could SIGIO, which comes by default.
     False where this cannot be had; :func:`attend_lifeline` is the portable form.
     """
     if not _LINUX:
         return False
-    signal.signal(signal.SIGIO, signal.SIG_DFL)
     try:
+        fcntl.fcntl(lifeline, _SET_SIGNAL, KILL)
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC | os.O_NONBLOCK)
     except OSError:
@@ -263,6 +284,13 @@ def on_signals(call: Callable[[], None], *names: str) -> None:
     """Call `call` when one of these signals arrives."""
     for name in names:
         signal.signal(getattr(signal, name), lambda *_: call())
+
+
+def plain_endings() -> None:
+    """Have signals that end a process end this one, whatever was said of them before."""
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def wake_on_child(wakeup: int) -> None:

@@ -18,6 +18,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from flowcore import clock
+from flowcore.run.forked import belongs_here
 
 _GLANCE = 1.0  # seconds between two looks at what has been signalled: the handler ends no wait
 _PATIENCE = 3.0  # seconds that a run has to end from the second signal on
@@ -39,13 +40,23 @@ class Signals:
                 before = signal.getsignal(number)
                 if before is not None and before is not signal.SIG_IGN:  # ignored before: ignored still (nohup)
                     self._before[number] = signal.signal(number, self._handle)
+            belongs_here(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Have signals mean what they meant before.
+
+        In a forked copy as well: `Process.terminate` of a cell is a signal that ends what it
+        forked, and waits for that; it is not meant for the run.
+        """
         for number, before in self._before.items():
             signal.signal(number, before)
+        self._before.clear()
 
     def wait(self, ended: Callable[[float], bool], timeout: float | None) -> bool:
         """Wait for an end by means of `ended`, which takes seconds; tell whether it came while there was patience."""

@@ -77,11 +77,16 @@ def _leaves() -> None:
     os._exit(0)
 
 
+def _closes_all() -> None:
+    os.closerange(0, 4096)
+
+
 WAYS: dict[str, Callable[[], object]] = {
     "SIGKILL": _killed,
     "segfault": _segfault,
     "abort": os.abort,
     "exit 0": _leaves,
+    "closes all": _closes_all,
     "two arguments": _two_arguments,
     "explosive": _dies(Explosive),
     "stubborn": _dies(Stubborn),

@@ -43,7 +43,7 @@ from flowcore.store.sync import GroupSync
 from flowcore.store.trace import Trace
 from flowcore.store.trouble import Trouble
 from flowcore.testing import FaultyDisk, RecordingDisk
-from tests.faults import saboteurs_of_runs, saboteurs_of_security, saboteurs_of_values
+from tests.faults import saboteurs_of_runs, saboteurs_of_security, saboteurs_of_values, saboteurs_of_workers
 
 Put = Callable[[Any, str, Any], None]
 _NONE = b"\xc0"  # the record of None
@@ -390,4 +390,5 @@ SABOTEURS: dict[str, Callable[[Put], None]] = (
     | saboteurs_of_runs.SABOTEURS
     | saboteurs_of_values.SABOTEURS
     | saboteurs_of_security.SABOTEURS
+    | saboteurs_of_workers.SABOTEURS
 )

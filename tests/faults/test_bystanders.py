@@ -94,6 +94,20 @@ def test_a_dead_worker_costs_nobody_else(way: str, seconds: float, tmp_path: Pat
     assert way != "segfault" or "string_at" in error.stack, "faulthandler's stack is in the report"
 
 
+@pytest.mark.contract("F4", "F6", "F35", "P4")
+def test_a_worker_without_descriptors_ends_under_the_cell_that_closed_them(tmp_path: Path, store: Path) -> None:
+    """It closed what its own worker had, and never what main has; its result was lost with others, so it goes alone."""
+    run = run_with("closes all", "process", store)
+    values, ran = run["cell"], Counter(driver.tally(tmp_path))
+    innocent = [number for number in range(CELLS) if number != CULPRIT]
+
+    assert [({"number": CULPRIT}, 3)] == [(failure.labels, failure.attempts) for failure in run.failures]
+    assert "exit code 70" in run.failures[0].error.cause
+    assert innocent == [values[number] for number in innocent]
+    assert {CULPRIT} == {number for _, number in run._session.books.tries}, "nobody else is charged with anything"
+    assert ran[f"cell {CULPRIT}"] > 2
+
+
 @pytest.mark.contract("F4", "F6", "P4")
 @pytest.mark.parametrize("way", ["SIGKILL", "exit 0"])
 def test_a_dead_worker_costs_no_other_node(way: str, tmp_path: Path, store: Path) -> None:

@@ -258,8 +258,8 @@ PROCESSES = Seam(
         "flowcore.collector": (r"os\.register_at_fork", "who rested when a user forks does not in the child"),
         "flowcore.run.forked": (r"os\.register_at_fork", "a user's fork must not end the runs of its parent"),
         "flowcore.run.pool": (r"os\.register_at_fork", "a user's fork must not think that it has our workers"),
+        "flowcore.run.cell.footprints": (r"signal\.\w+", "what cells have made of signals is put back after them"),
         "flowcore.run.signals": (r"signal\.\w+", "what signals mean to the main thread while it waits for a run"),
-        "flowcore.run.workers.worker": (r"os\.register_at_fork", "a task's fork must not write into the worker's pipe"),
     },
 )
 ENVIRONMENT = Seam(
@@ -276,6 +276,7 @@ ENVIRONMENT = Seam(
             "PYTHONBREAKPOINT, which is Python's own word on breakpoint()",
         ),
         "flowcore.run.workers.blas": (r"os\.environ(\.get)?", "the thread caps of libraries that are not loaded yet"),
+        "flowcore.run.cell.footprints": (r"os\.environ", "what cells have made of it is put back after them"),
         "flowcore.run.proc": (
             r"os\.environ(\.get|\.pop)?",
             "a new process's environment, and a worker's",

@@ -10,6 +10,7 @@ import ctypes
 import faulthandler
 import importlib
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -199,6 +200,8 @@ def die(how: str) -> int:
             os.abort()
         case "stack":
             faulthandler._stack_overflow()  # type: ignore[attr-defined]
+        case "closes":
+            os.closerange(0, 4096)
         case "garbage":
             _write_to_channel(b"x" * 64)
             signal.pause()
@@ -287,6 +290,15 @@ def say(text: str, times: int) -> None:
 
 
 HOARD: list[bytearray] = []
+
+
+def open_few(files: int) -> int:
+    """Open a file; then have this process open so many at most, if that is not 0."""
+    with open("/dev/null", "rb") as file:
+        number = file.fileno()
+    if files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    return number
 
 
 def hoard(n: int) -> int:

@@ -134,6 +134,20 @@ def test_sweeping_follows_no_link(tmp_path: Path) -> None:
     assert "mine" == (precious / "file").read_text()
 
 
+@pytest.mark.contract("F13", "F35")
+def test_signals_that_every_process_gets_end_no_launcher_that_starts() -> None:
+    """As batch systems send them: they come before it has said that it ignores them, and wait until then."""
+    launcher = LauncherProcess()
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT, signal.SIGHUP):
+        os.kill(launcher.pid, number)
+    try:
+        said = hear(launcher)
+    finally:
+        launcher.close()
+
+    assert ["ready", launcher.pid] == said
+
+
 @pytest.mark.contract("F3")
 def test_launcher_and_workers_end_when_the_control_socket_closes() -> None:
     """A worker that is stopped by a signal is ended too, even right after its fork: it leads no group yet."""

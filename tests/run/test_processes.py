@@ -52,6 +52,7 @@ def test_death_in_a_cell_is_that_cells_alone(how: str) -> None:
         ("exit 3", "exit code 3"),
         ("segfault", "signal 11 (SIGSEGV)"),
         ("abort", "signal 6 (SIGABRT)"),
+        ("closes", "exit code 70"),
         ("garbage", "killed: it sent bytes that are no frame"),
         ("wrong message", "killed: what it sent cannot be read"),
     ],
@@ -68,6 +69,18 @@ def test_death_is_told_with_its_cause(how: str, cause: str) -> None:
     assert end.peak > 1 << 20
     assert ("in die" in end.stack) == (how in {"segfault", "abort"})
     assert ("about to abort" in end.stderr) == (how == "abort")
+
+
+@pytest.mark.contract("F4", "P4")
+def test_a_cell_that_fails_for_what_another_left_is_handed_out_again() -> None:
+    """In a batch of short cells, where nothing is put back between them, one lowers the limit of open files."""
+    with drive(workers=1) as driving:
+        spec = task("open_few")
+        driving.run(spec, [(0,)] * 50)  # now its cells count as short
+        attempts = driving.run(spec, [(0,), (1,), *[(0,)] * 8])
+
+        assert {Done} == {type(driving.ends[attempt][0]) for attempt in attempts}
+        assert driving.ended_once()
 
 
 @pytest.mark.contract("F6", "W6")

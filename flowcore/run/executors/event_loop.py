@@ -37,6 +37,7 @@ from flowcore.plan.records import references
 from flowcore.run.cell.call import Stage, unreadable
 from flowcore.run.cell.context import Context, current
 from flowcore.run.cell.failure import describe
+from flowcore.run.cell.offspring import end_of_copies
 from flowcore.run.cell.pages import Pages
 from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.columns import add, plain
@@ -246,12 +247,14 @@ class EventLoopExecutor:
                 running = cast(Awaitable[Any], stage.run(*arguments))
                 del arguments  # they are the coroutine's to let go of
                 value = await running
+                end_of_copies()
                 seconds = monotonic() - started
                 changed = await self._aside(stage.changed, seen) if seen else ""
                 result = await self._kept(job, i, value, (seconds, began, started), changed)
             except StartOver:
                 started_over()
             except BaseException as error:  # noqa: BLE001 - becomes a result
+                end_of_copies(error)
                 result = self._raised(error, attempt, began, monotonic() - started)
                 if not given and isinstance(result, Failed):
                     result = replace(result, input=await self._aside(unreadable, job, i, place.codec))

@@ -59,8 +59,7 @@ class Outbox:
 
     def report(self, result: Result) -> None:
         """Take the outcome of a cell."""
-        for stream in self.streams:
-            stream.flush()
+        self._flush_streams()
         with self._lock:
             self._cells += _ends(result)
             if not (self._short and type(result) is Done):
@@ -72,8 +71,7 @@ class Outbox:
 
     def value(self, value: Value) -> None:
         """Take the plain value of a cell: as `report`, without making a result of it first."""
-        for stream in self.streams:
-            stream.flush()
+        self._flush_streams()
         attempt, record, component, seconds, began, fetched, kept = value
         now = began + fetched + seconds + kept
         with self._lock:
@@ -106,10 +104,14 @@ class Outbox:
 
     def flush(self) -> None:
         """Send all there is."""
-        for stream in self.streams:
-            stream.flush()
+        self._flush_streams()
         with self._lock:
             self._flush()
+
+    def _flush_streams(self) -> None:
+        for stream in self.streams:
+            if not stream.closed:  # as a cell may have
+                stream.flush()
 
     def cut(self) -> None:
         """Send nothing any more: this is a child that a cell forked, and the socket is its parent's."""

@@ -40,6 +40,8 @@ class Channel:
     ----------
     ended : bool
         The far end is gone; what it had sent has been read.
+    lost : bool
+        Something could not be sent: the far end is gone, or the descriptor is not ours any more.
     fault : str
         Why what came in is no message; empty if all is well. Nothing is read after it.
     """
@@ -56,6 +58,7 @@ class Channel:
         self._ready: deque[list[object]] = deque()
         self._fds: deque[tuple[int, ...]] = deque()
         self.ended = False
+        self.lost = False
         self.fault = ""
 
     def fileno(self) -> int:
@@ -84,6 +87,7 @@ class Channel:
                 return False
             except OSError:  # the far end is gone: reading will find what it still had to say
                 self._out.clear()
+                self.lost = True
                 return True
             if sent < len(data):
                 self._out[0] = (data[sent:], ())

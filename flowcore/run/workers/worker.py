@@ -23,22 +23,25 @@ and from it::
 
 from __future__ import annotations
 
+import contextlib
 import faulthandler
 import importlib
-import io
 import os
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import NoReturn, Protocol
 
 from flowcore.dataclass import dataclass
 from flowcore.run import proc
 from flowcore.run.cell.comparing import UNLOADABLE
+from flowcore.run.cell.footprints import footprints
 from flowcore.run.cell.slot import TEXT, Slot
 from flowcore.run.columns import Value
-from flowcore.run.job import Job, Result, TaskSpec
+from flowcore.run.forked import belongs_here
+from flowcore.run.job import Failed, Interrupted, Job, Metric, Printed, Result, TaskSpec, Warned
 from flowcore.run.workers import blas
 from flowcore.run.workers.outbox import Outbox, text_stream
 from flowcore.run.workers.surroundings import Surroundings
@@ -46,7 +49,6 @@ from flowcore.run.workers.wire import PROTOCOL, Channel
 
 SHORT_SECONDS = 0.005  # a cell expected to take less is short (W3)
 BROKEN = 70  # exit code of a worker that failed outside of a cell (EX_SOFTWARE)
-_LOG_LIMIT = 1 << 20  # bytes of a worker's log; emptied between batches
 
 
 class Workshop(Protocol):
@@ -94,7 +96,10 @@ class Worker:
         self._runs = 0
         self._environ: dict[str, str] = {}  # the run's
         self._workshop: Workshop | None = None
-        self.outbox = Outbox(channel.send, slot)
+        self._first = 0  # attempt of the batch
+        self._alone = False  # whether there is no other
+        self._short = False  # whether all its cells are
+        self.outbox = Outbox(self._say, slot)
 
     def serve(self) -> None:
         """Take messages until there are no more."""
@@ -112,8 +117,51 @@ class Worker:
                     self._leave()
                 case ["devices", str(names)]:
                     proc.set_variable(proc.DEVICES, names or self._environ.get(proc.DEVICES))
+                    footprints.note()
                 case _:
                     raise ValueError(f"no such message: {message[0]!r}")
+
+    def _say(self, message: object) -> None:
+        """Send results. Where that cannot be done, there is nothing left to do here: this process ends.
+
+        1. A cell closes all descriptors. 2. Its result goes nowhere, and the slot is cleared as
+        after any other. 3. The worker ends, and nobody is to blame. So it ends before step 2
+        if this cell alone can be meant; of several, each is handed out again on its own.
+        """
+        self._channel.send(message)
+        if self._channel.lost:
+            if not self._alone:
+                self._slot.clear()
+            _complain("what this worker speaks through was closed, perhaps by the cell that runs")
+            proc.leave(BROKEN)
+
+    def _report(self, result: Result) -> None:
+        """Take the outcome of a cell; one that failed in a place that others left otherwise is handed out again."""
+        if type(result) is Failed and result.attempt != self._first and self._undo():
+            result = Interrupted(attempts=[result.attempt])
+        self.outbox.report(result)
+        if not self._short and not isinstance(result, Printed | Warned | Metric):
+            self._undo()
+
+    def _tell(self, value: Value) -> None:
+        """Take the plain value of a cell that is not short."""
+        self.outbox.value(value)
+        self._undo()
+
+    def _undo(self) -> bool:
+        """Put back what cells have changed about this process; it ends if that cannot be done."""
+        try:
+            return footprints.undo()
+        except (OSError, ValueError) as error:
+            self.outbox.flush()
+            self._slot.clear()
+            _complain(f"what cells have changed here cannot be put back: {error}")
+            proc.leave(BROKEN)
+
+    def forget(self) -> None:
+        """Say nothing from now on, and end at signals as any process: a cell has forked us."""
+        self.outbox.cut()
+        proc.plain_endings()
 
     def _leave(self) -> None:
         """Let go of a run."""
@@ -141,11 +189,12 @@ class Worker:
             self._channel.send(["unfit", traceback.format_exc(limit=-3)])
         else:
             self._slot.batch = 0
+        footprints.note()
 
     def _take(self, serial: int, job: Job) -> None:
         if self._workshop is None:
             return
-        empty_log()
+        footprints.trim_log()
         self._slot.batch = serial
         self._slot.begin(job.attempts[0])  # importing the task's module can hang or kill as well
         module = next(filter(None, (self._stale(part.task) for part in job.parts)), "")
@@ -157,10 +206,14 @@ class Worker:
             self._cores = job.task.cores
             blas.cap_variables(self._cores, self._environ)
             blas.cap_loaded(self._cores)
-        self.outbox.begin(short=all(0.0 < part.seconds < SHORT_SECONDS for part in job.parts))
-        self._workshop.perform(job, self.outbox.report, self.outbox.value)
+            footprints.note()
+        self._first, self._alone = job.attempts[0], len(job.parts) == len(job.attempts) == 1 and job.riders is None
+        self._short = not self._alone and all(0.0 < part.seconds < SHORT_SECONDS for part in job.parts)
+        self.outbox.begin(short=self._short)
+        self._workshop.perform(job, self._report, self.outbox.value if self._short else self._tell)
         self.outbox.flush()
         self._slot.clear()
+        self._undo()
 
     def _stale(self, task: TaskSpec) -> str:
         """Name the module whose code here differs from what the engine keyed, if it does (F32)."""
@@ -173,6 +226,7 @@ class Worker:
             module = self._workshop.differing(task) if task.modules else ""
         if module == UNLOADABLE and self._runs == 1:
             module = ""  # nothing here is older than the run: performing meets the same error, and tells it
+        footprints.note()  # what a module does when it is imported is meant for all cells
         if not module:
             self._checked.add(task.id)
         return module
@@ -191,12 +245,13 @@ def live(fds: Descriptors) -> NoReturn:
     try:
         _settle_in(fds)
         worker = Worker(Channel(socket.socket(fileno=fds.channel), blocking=True), _slot(fds))
-        worker.outbox.streams = _replace_streams(worker.outbox)
-        os.register_at_fork(after_in_child=worker.outbox.cut)
+        _replace_streams(worker.outbox)
+        footprints.begin(fds.log, fds.slot, partial(_replace_streams, worker.outbox))
+        belongs_here(worker)
         worker.serve()
         code = 0
     except BaseException:  # noqa: BLE001 - the last stop of this process: into the log it goes
-        os.write(2, traceback.format_exc().encode("utf-8", "replace"))
+        _complain(traceback.format_exc())
     finally:
         proc.leave(code)
 
@@ -209,7 +264,7 @@ def _settle_in(fds: Descriptors) -> None:
         proc.attend_lifeline(fds.lifeline)
     os.dup2(fds.log, 1, inheritable=True)
     os.dup2(fds.log, 2, inheritable=True)
-    os.close(fds.log)
+    os.set_inheritable(fds.log, False)
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed()  # every worker was forked with the launcher's state (W1)
@@ -223,17 +278,17 @@ def _slot(fds: Descriptors) -> Slot:
     return slot
 
 
-def _replace_streams(outbox: Outbox) -> Sequence[io.TextIOWrapper]:
+def _replace_streams(outbox: Outbox) -> None:
     streams = text_stream("stdout", outbox, 1), text_stream("stderr", outbox, 2)
     sys.stdout, sys.stderr = streams
     sys.__stdout__, sys.__stderr__ = streams  # type: ignore[misc]
-    return streams
+    outbox.streams = streams
 
 
-def empty_log() -> None:
-    """Keep what C code writes to the standard descriptors from filling the disk."""
-    if os.fstat(2).st_size > _LOG_LIMIT:
-        os.ftruncate(2, 0)
+def _complain(text: str) -> None:
+    """Write into the log, if it can still be had."""
+    with contextlib.suppress(OSError):
+        os.write(2, f"{text}\n".encode("utf-8", "replace"))
 
 
 def _numpy_version() -> str:

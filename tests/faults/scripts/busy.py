@@ -7,6 +7,7 @@ shall be, "busy too" is met, in main if the worker is idle or deaf.
 from __future__ import annotations
 
 import ctypes
+import signal
 import subprocess
 import sys
 import threading
@@ -22,6 +23,18 @@ def work(what: str) -> str:
     inside.mark("busy")
     if what == "a child":
         with subprocess.Popen(["sleep", "1000"]):
+            inside.mark("busy too")
+    if what == "nothing that listens":
+        signals = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+        for number in signals:
+            signal.signal(number, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+        with subprocess.Popen(["sleep", "1000"]):
+            inside.mark("busy too")
+            while True:
+                pass
+    if what == "a daemon":
+        with subprocess.Popen(["sh", "-c", "sleep 1000 & sleep 1000"], start_new_session=True):
             inside.mark("busy too")
     if what == "a loop":
         inside.mark("busy too")
