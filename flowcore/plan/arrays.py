@@ -104,16 +104,22 @@ def descr_parts(descr: object) -> object:
     return descr
 
 
+def _field_name(name: object) -> object:
+    """Give the name of a field, or its title and name; neither holds others."""
+    if isinstance(name, list) and len(name) == 2 and not any(isinstance(part, list | dict) for part in name):
+        return tuple(name)
+    if isinstance(name, str):
+        return name
+    raise BadRecord("not the name of a field")
+
+
 def _fields(descr: object) -> str | list[Any]:
     """Give back the tuples that a descr has inside its list."""
     if isinstance(descr, str):
         return descr
     if not isinstance(descr, list) or not all(isinstance(f, list) and len(f) in (2, 3) for f in descr):
         raise BadRecord("not a dtype")
-    return [
-        (tuple(f[0]) if isinstance(f[0], list) else f[0], _fields(f[1]), *((_lengths(f[2]),) if len(f) == 3 else ()))
-        for f in descr
-    ]
+    return [(_field_name(f[0]), _fields(f[1]), *((_lengths(f[2]),) if len(f) == 3 else ())) for f in descr]
 
 
 def facts_from(descr: object, fortran: object, shape: object) -> ArrayFacts:

@@ -54,7 +54,10 @@ def elements(
         value = _decode(content, fetch, passed)
         if not _has_rows(value):
             raise TypeError(f"a {kind_name(type(value))} has no elements in order: return a list, tuple or array")
-        parts = [_encode(row, put, place) for row in value]
+        try:
+            parts = [_encode(row, put, place) for row in value]
+        except SystemError as error:  # numpy's, of an array of text whose numbers are no characters
+            raise BadRecord("text that is none") from error
     return [(None, part, component_of(part, fetch=fetch)) for part in parts]
 
 

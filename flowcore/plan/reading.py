@@ -66,7 +66,15 @@ class Reading(Parser):
         """Give the value in a record."""
         try:
             return self.parse(data)
-        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+            SystemError,
+        ) as error:
             if self._foreign:
                 raise
             raise BadRecord(f"not a record: {error}") from error

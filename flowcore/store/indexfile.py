@@ -120,7 +120,7 @@ class IndexFile:
             self._crcs: NDArray[np.uint32] = np.frombuffer(directory["crcs"], "<u4")
             self.files: dict[Times, bytes] = {}
             load_stats(self.files, ["file", directory["files"]])
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError):
             raise BadIndex("directory") from None
         self._memory = memoryview(memory)
         self._verified = np.zeros(len(self.fences), np.bool_)

@@ -42,7 +42,7 @@ from flowcore.store.cache import Trace
 
 _LONG = 160  # characters of a name from which on it is shortened: a path of names may be as long as a run is deep
 _DOUBTS: dict[str, Callable[..., Any]] = {kind.__name__: kind for kind in (NotKeyable, NotReproducible)}
-UNREADABLE = (BadRecord, ValueError, LookupError, TypeError, AttributeError)
+UNREADABLE = (BadRecord, ValueGone, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 class Growths:
