@@ -202,7 +202,13 @@ class Layout:
             fd = disk.open(self.marker, READ)
         except FileNotFoundError:
             return
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise self._no_marker() from None
+            raise
         try:
+            if not stat.S_ISREG(disk.fstat(fd).st_mode):
+                raise self._no_marker()
             content = bytes(read_all(disk, fd, min(disk.fstat(fd).st_size, _MARKER_LIMIT)) or b"")
         finally:
             end_reading(disk, fd)
@@ -211,6 +217,10 @@ class Layout:
             said = found[0][:40].decode("ascii", "replace")
             reason = f"its marker says {said!r}, and this flowcore knows format {FORMAT}"
             raise self._refused(reason, "Use the flowcore that wrote it, or name another store.")
+
+    def _no_marker(self) -> StoreUnavailable:
+        """Refuse a store whose format nobody can tell, since something else stands in place of its marker."""
+        return self._refused(f"{self.marker} is not a file", "Look who put it there, or name another store.")
 
     def _refused(self, reason: str, remedy: str) -> StoreUnavailable:
         return StoreUnavailable(

@@ -238,7 +238,7 @@ def _frames(
         raise BadSeries("not a dtype of a series")
     size = count * _frame_size(descr, shape)
     if not size:
-        return np.zeros((count, *shape), dtype=dtype)
+        return np.ndarray((count, *shape), dtype=dtype)  # numpy.zeros makes texts of no length one character long
     if mapped and (memory := map_if_possible(disk, fd, size)) is not None:
         return np.frombuffer(memory, dtype=dtype).reshape(count, *shape)
     buffer = bytearray(size)

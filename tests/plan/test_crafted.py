@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from flowcore.plan.extension import (
     extension,
     pack,
 )
+from flowcore.store.fs import DISK
+from flowcore.store.manifest import SeriesMark
+from flowcore.store.series import BadSeries, read_committed
 from tests.plan import victims
 from tests.plan.corpus import Memory
 
@@ -213,3 +217,16 @@ def test_a_pattern_prints_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     read(_standard("re.Pattern", "a", 128))
 
     assert "" == capsys.readouterr().out
+
+
+@pytest.mark.contract("S7")
+def test_a_series_of_nothing_takes_no_room(tmp_path: Path) -> None:
+    """2^40 texts of no length, which a planted manifest may promise, are no bytes; odd units are refused."""
+    path = tmp_path / "a.series"
+    path.touch()
+    mark = SeriesMark(descr="|S0", shape=(), count=1 << 40, digest=bytes(32))
+    found = read_committed(DISK, str(path), mark, mapped=True)
+
+    assert (0, 1 << 40) == (found.nbytes, len(found))
+    with pytest.raises((BadRecord, BadSeries)):
+        read_committed(DISK, str(path), replace(mark, descr="<M8[7s/0]"), mapped=True)

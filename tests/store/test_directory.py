@@ -119,6 +119,22 @@ class Somebody(Disk):
         return os.stat_result((*found[:4], 1717, *found[5:])) if found.st_uid == os.geteuid() else found
 
 
+@pytest.mark.contract("S5", "F26")
+@pytest.mark.parametrize("what", ["link", "fifo", "directory"])
+def test_something_planted_in_place_of_the_marker(store: Path, begin: Begin, what: str) -> None:
+    """A store whose format cannot be told is neither read nor written, whatever the rest of it says."""
+    keep_one(begin())
+    marker = store / "v1" / "flowcore-store"
+    marker.rename(store / "moved")
+    {"link": lambda: marker.symlink_to(store / "moved"), "fifo": lambda: os.mkfifo(marker), "directory": marker.mkdir}[
+        what
+    ]()
+    opened = open_store(store)
+
+    assert (False, False) == (opened.readable, opened.writable)
+    assert "is not a file" in str(opened.trouble)
+
+
 @pytest.mark.contract("S5")
 @pytest.mark.parametrize("part", ["", "v1", "v1/arrays", "v1/journals"])
 @pytest.mark.parametrize("mode", [0o770, 0o707])
