@@ -19,7 +19,7 @@ MASKS = (
     (r"^usage: flowcore run.*?\n\n", ""), (r"-(\w) N, --", r"-\1, --"),  # differ between versions of argparse
     (r"\d[\d.e-]* s\b", "TIME"), (r"^\[\d+:\d\d\]", "[TIME]"),
     (r"python 3[\d.]+", "PYTHON"), (r"^memory +\d+", "memory BYTES"),
-    (r"^(ok  |FAIL)  [^\n]*$", "CHECK"), (r"  +", " "),
+    (r"^(ok|note|FAIL)  [^\n]*(\n {10,}[^\n]*)*", "CHECK"), (r"  +", " "),  # what a machine lacks, and the advice
 )  # fmt: skip
 
 
