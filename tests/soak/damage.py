@@ -121,7 +121,7 @@ AT_ANY_TIME: dict[Damage, float] = {
     unlink: 4, shorten: 4, drop_index: 2, drop_journal: 1, tear_journal: 2, flip_in_journal: 4, flip_in_index: 2,
     spoil_checkpoint: 4, vanish: 0.15,
 }  # fmt: skip
-WHILE_NOBODY_LOOKS: dict[Damage, float] = {flip: 8, swap: 3, zeros: 2, **AT_ANY_TIME}
+WHILE_NOBODY_LOOKS: dict[Damage, float] = {flip: 16, swap: 4, zeros: 4, **AT_ANY_TIME}
 
 
 def strike(shelf: Shelf, chance: Chance, kinds: dict[Damage, float]) -> str:
@@ -135,6 +135,8 @@ def _to_one(
 ) -> bool:
     if not paths:
         return False
+    if chance.often(0.5):
+        paths = sorted(paths, key=_made)[-8:]  # what is asked for again, more likely than not
     path = chance.random.choice(paths)
     shelf.blow(path)
     try:
@@ -144,6 +146,13 @@ def _to_one(
     except (OSError, ValueError):  # it went just now, or is empty
         return False
     return True
+
+
+def _made(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _replace(path: Path, content: bytes) -> None:

@@ -38,8 +38,8 @@ from tests.soak.verdict import needless, wrong_values
 from tests.vocabulary import COUNTER, DOZE, NAP, STREAMS
 
 RUNS_OF_A_PROJECT = 14  # then another one takes its place
-QUIET_EVERY = 25  # runs between two moments at which nobody looks
-AUDIT_EVERY = 4  # quiet moments between two audits
+QUIET_EVERY = 15  # runs between two moments at which nobody looks
+AUDIT_EVERY = 7  # quiet moments between two audits
 DEADLINE = 90.0  # seconds; only turns a hang into a mistake
 _MOST = {"fs": 600, "record": 12, "message": 20, "worker": 40, "seconds": 120}
 _LOOK = 0.05
@@ -157,7 +157,7 @@ class Soak:
         self._quiets += 1
         if self._quiets % AUDIT_EVERY == 0:
             self._audit()
-        for _ in range(self.chance.random.randint(0, 6)):
+        for _ in range(self.chance.random.randint(0, 8)):
             self._damage(damage.WHILE_NOBODY_LOOKS)
         place = self.chance.random.randrange(len(self.projects))
         if self.projects[place].runs > RUNS_OF_A_PROJECT:
