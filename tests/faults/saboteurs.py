@@ -6,7 +6,7 @@ in its own process hands in `monkeypatch.setattr`, and begins with no workers.
 
 The first line of a patch's docstring ends with the rows that it breaks. Each of these rows has
 an H7 test in which the patch's name stands (tests/house/proofs.py): so it is known which row
-was seen red under which patch, and docs/open_rows.md lists the rows of which none was.
+was seen red under which patch, and docs/reliability.md lists the rows of which none was.
 """
 
 from __future__ import annotations

@@ -53,34 +53,31 @@ def table(rows: Mapping[str, str], tests: Sequence[Marked], results: Results) ->
 
 
 def summary(tests: Sequence[Marked], results: Results) -> str:
-    """Say in a paragraph how many there are, and what the last run came to."""
-    ours = [test for test in tests if {*test.rows} & {*ROWS}]
+    """Say in a paragraph how many rows have a saboteur, and what the last run of all marked tests came to."""
     proven = proofs(tests)
     patches = {patch for row in ROWS for patch in proven.get(row, ())}
     counts = (
-        f"{sum(not test.sabotage for test in ours)} tests are marked with a row of these tables, and {len(patches)} "
+        f"{sum(row in proven for row in ROWS)} of {len(ROWS)} rows have a saboteur; there are {len(patches)} of them."
     )
-    counts += f"saboteurs turn red what they should: {sum(row in proven for row in ROWS)} of {len(ROWS)} rows have one."
     if not results.facts:
         return f"{counts} {_NOT_YET.format('reliability')}"
     ends: Counter[str] = Counter()
     for outcome in results.tests.values():
         ends.update(outcome)
     told = ", ".join(f"{count} {end}" for end, count in sorted(ends.items(), key=lambda each: each[0] != PASSED))
-    facts = results.facts
-    return (
-        f"{counts} When last run, on {facts['date']} with Python {facts['python']} and numpy {facts['numpy']}: {told}."
-    )
+    where = "on {date} with Python {python} and numpy {numpy}".format(**results.facts)
+    return f"{counts} When the {len(results.tests)} marked tests were last run, {where}, of their cases: {told}."
 
 
 def _places(tests: Sequence[Marked]) -> str:
-    """Name the rooms in which tests stand, with how many there are in each."""
-    counts = Counter(test.room.removeprefix("tests.").replace(".", "/") for test in tests)
-    return ", ".join(f"{room} {count}" for room, count in sorted(counts.items())) or "-"
+    """Name the rooms in which tests stand."""
+    return ", ".join(sorted({test.room.removeprefix("tests.").replace(".", "/") for test in tests})) or "-"
 
 
 def _result(row: str, tests: Sequence[Marked], results: Results) -> str:
     """Say how the cases of a row ended: those that hold it, and those that break it on purpose and must see that."""
+    if not results.tests:
+        return "not run" if any(row in test.rows for test in tests) else "**no test**"
     told = []
     for sabotage, good in ((False, "{} passed"), (True, "{} seen red")):
         marked = [test for test in tests if row in test.rows and test.sabotage == sabotage]
