@@ -7,6 +7,7 @@ import os
 import signal
 import tempfile
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -304,6 +305,21 @@ def test_tasks_in_turn_are_one_message(store: Path, log: Path, messages: list[tu
     assert 12 == sum(ran.values())
     assert 12 == sum(warm.counts(f"n{i}").hit for i in range(12))
     assert Counter({"598": 1, "299": 1, "298": 1}) == said(log)
+
+
+@pytest.mark.contract("P10", "W5b")
+@pytest.mark.usefixtures("forced", "log")
+def test_results_that_arrive_together_are_keyed_by_each_other(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Riders of two tasks, each made of what the other one's gave, told of in one message."""
+    monkeypatch.setattr(Pace, "timed", lambda self, job: replace(job, seconds=1e-6, wagons=[*map(_short, job.wagons)]))
+    go(chain(less, 300, 12, half), store)
+    warm = go(chain(less, 300, 12, half), store)
+
+    assert 12 == sum(warm.counts(f"n{i}").hit for i in range(12))
+
+
+def _short(job: Job) -> Job:
+    return replace(job, seconds=1e-6)
 
 
 @pytest.mark.contract("F4", "F6", "W6")
