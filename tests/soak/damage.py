@@ -119,9 +119,9 @@ def vanish(shelf: Shelf, _: Chance) -> bool:
 Damage = Callable[[Shelf, Chance], bool]
 AT_ANY_TIME: dict[Damage, float] = {
     unlink: 4, shorten: 4, drop_index: 2, drop_journal: 1, tear_journal: 2, flip_in_journal: 4, flip_in_index: 2,
-    spoil_checkpoint: 4, vanish: 0.15,
+    spoil_checkpoint: 4,
 }  # fmt: skip
-WHILE_NOBODY_LOOKS: dict[Damage, float] = {flip: 16, swap: 4, zeros: 4, **AT_ANY_TIME}
+WHILE_NOBODY_LOOKS: dict[Damage, float] = {flip: 16, swap: 4, zeros: 4, vanish: 0.5, **AT_ANY_TIME}
 
 
 def strike(shelf: Shelf, chance: Chance, kinds: dict[Damage, float]) -> str:
