@@ -21,7 +21,7 @@ from flowcore.store.directory import open_store
 from flowcore.store.fs import DISK, Disk
 from flowcore.store.lock import RunLock
 from flowcore.testing import FaultyDisk
-from tests.faults import inside, operations, works
+from tests.faults import driver, inside, operations, works
 
 ERRORS = (
     errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EACCES, errno.EMFILE, errno.ESTALE, errno.EINTR,
@@ -312,3 +312,21 @@ def test_a_read_only_mount(small: Path, home: Path) -> None:
     assert [StoreUnavailable] == [type(warning) for warning in told]
     assert "read-only" in str(told[0])
     assert before == after
+
+
+@pytest.mark.contract("F19", "F21", "P8")
+def test_a_flow_on_a_full_and_then_on_a_read_only_mount(small: Path) -> None:
+    """Three arrays of six fit, and nothing half-written stays; then what is there answers. One warning each."""
+    answers, warned = [], []
+    for remount in ("rw", "ro"):
+        os.system(f"mount -o remount,{remount} {small}")
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            flow = works.means()
+            answers.append(flow.run(store=small / "store", workers=2, executor="thread", progress=False)[flow.result])
+        warned.append([type(warning.message).__name__ for warning in told])
+    kept = list((small / "store" / "v1" / "arrays").rglob("*.npy"))
+
+    assert [works.ANSWER] * 2 == answers
+    assert [["StoreUnavailable"]] * 2 == warned
+    assert (3, [], []) == (len(kept), driver.leftovers(small / "store"), driver.unverified(small / "store"))
