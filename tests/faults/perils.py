@@ -110,6 +110,11 @@ class PerilousChannel:
             DEATHS[way]()
         self._real.send(message)
 
+    @property
+    def lost(self) -> bool:
+        """Whether what is sent goes nowhere."""
+        return self._real.lost
+
     def wait(self) -> list[Any] | None:
         """Wait for a message; that may be too long."""
         if self._batches:
