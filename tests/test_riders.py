@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import signal
+import sys
 import tempfile
 from collections import Counter
 from dataclasses import replace
@@ -357,6 +359,76 @@ def test_a_task_with_a_timeout_sits_in_no_wagon(store: Path, messages: list[tupl
     assert () == found.failures
     assert 16 == found["n3"]
     assert [(1, 0)] * 4 == messages
+
+
+@pytest.mark.usefixtures("forced", "log")
+def test_a_higher_priority_goes_before_and_not_beside(store: Path, parts: list[list[tuple[str, int]]]) -> None:
+    """Cells of another task that wait come along only if theirs is the same."""
+    flow = fc.Flow("two")
+    for i in range(40):
+        flow.add(less, i, name=f"low{i}")
+        flow.add(half.options(priority=1), i, name=f"high{i}")
+
+    go(flow, store)
+
+    assert {1} == {len(message) for message in parts}
+    assert ["high"] * 40 == [name[:4] for ((name, cells),) in parts for _ in range(cells)][:40]
+
+
+@pytest.mark.usefixtures("log")
+def test_what_comes_along_is_weighed(
+    store: Path, parts: list[list[tuple[str, int]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A message of few quick cells is not filled with as many slow ones."""
+    weights = {"q": 1 / 4096, "s": 0.5}
+    monkeypatch.setattr(ProcessExecutor, "weight", lambda self, task: weights[task.name[0]])
+    monkeypatch.setattr(ProcessExecutor, "room", lambda self, task, ready: min(ready, int(1 / weights[task.name[0]])))
+    flow = fc.Flow("two")
+    last: object = 0
+    for i in range(20):  # whose way is the longer one
+        last = flow.add(less, 1000 + i, name=f"quick{i}")
+        flow.add(passing.options(runner="thread"), last, name=f"end{i}")
+    for i in range(40):
+        flow.add(half, i, name=f"slow{i}")
+
+    go(flow, store)
+
+    assert 2 in {len(message) for message in parts}
+    assert max(sum(weights[name[0]] * cells for name, cells in message) for message in parts) <= 1.01
+
+
+@pytest.mark.contract("F32", "E9")
+@pytest.mark.usefixtures("forced")
+def test_code_in_a_wagon_that_changed_fails_nobody_else(
+    store: Path, parts: list[list[tuple[str, int]]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node is named whose code it is, and those that were in its message have their values."""
+    for name in ("kept_wagon", "edited_wagon"):
+        (tmp_path / f"{name}.py").write_text("def task(x):\n    return x + 1\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    kept, edited = (fc.compute(importlib.import_module(name).task) for name in ("kept_wagon", "edited_wagon"))
+    (tmp_path / "edited_wagon.py").write_text("def task(x):\n    return x + 1000\n")
+
+    found = go(chain(kept, 0, 3, edited), store)
+
+    assert ["n0", "n1"] == [name for name, _ in parts[0][:2]]
+    assert ["n1"] == [failure.cell for failure in found.failures]
+    assert 1 == found["n0"]
+
+
+@pytest.fixture
+def parts(monkeypatch: pytest.MonkeyPatch) -> list[list[tuple[str, int]]]:
+    """Give task and cells of each part of each message that a run sends."""
+    sent: list[list[tuple[str, int]]] = []
+    start = ProcessExecutor.start
+
+    def noted(self: ProcessExecutor, job: Job) -> None:
+        sent.append([(part.task.name, len(part.attempts)) for part in job.parts])
+        start(self, job)
+
+    monkeypatch.setattr(ProcessExecutor, "start", noted)
+    return sent
 
 
 @pytest.mark.usefixtures("forced")

@@ -15,6 +15,7 @@ Everything goes in batches. What is ready is judged ahead of what the executors 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
@@ -348,14 +349,14 @@ class Engine:
                 work = self._books.works[queue.front.nodes[0]]
                 self._books.gate.meet(work)
                 beside = self._riding.beside(queue, queues, executor)
-                ready = queue.cells + sum(other.cells for other in beside)
+                ready = queue.cells + math.ceil(sum(other.cells * worth for other, worth in beside))
                 most = executor.room(work.task, ready)
                 if most <= 0:
                     return started  # the executor is full, for whatever comes
                 room = self._books.gate.room(work, queue.front, -(-most * queue.cells // ready))
                 if room <= 0:
                     break
-                shares = [(other, most * other.cells // ready) for other in beside]
+                shares = [(other, most * other.cells // ready) for other, _ in beside]
                 batch = self._taking.take(queue, room, share)
                 if batch is not None:
                     along = [self._taking.take(other, count, share) for other, count in shares if count]

@@ -128,6 +128,11 @@ class Queue:
         """The batch that goes next."""
         return self.batches[0][2]
 
+    @property
+    def priority(self) -> float:
+        """That of the batch that goes next, the least being the highest."""
+        return self.batches[0][0][0]
+
 
 class Backlog:
     """Judged cells that wait for an executor, by lane and recipe, best rank first."""

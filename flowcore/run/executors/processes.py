@@ -228,8 +228,8 @@ class ProcessExecutor:
                 case ["results", float() as spent, int() as cells, list() as packed]:
                     seat = self._desk(worker).seat
                     self._take_results(worker, spent, cells, [sound(unpack_result(fields, seat)) for fields in packed])
-                case ["stale", int() as serial, str() as module]:
-                    self._take_stale(worker, serial, module)
+                case ["stale", int() as serial, int() as task, str() as module]:
+                    self._take_stale(worker, serial, task, module)
                 case ["unfit", str() as reason]:
                     self._take_unfit(worker, reason)
                 case _:
@@ -270,21 +270,22 @@ class ProcessExecutor:
             if wanted:
                 self._again(parcel.job, wanted)
 
-    def _take_stale(self, worker: WorkerProcess, serial: int, module: str) -> None:
-        """A worker's code is not the engine's: a used worker is replaced, a new one cannot be helped (F32).
+    def _take_stale(self, worker: WorkerProcess, serial: int, task: int, module: str) -> None:
+        """A worker's code of a task is not the engine's: a used worker is replaced, a new one cannot be helped (F32).
 
-        A worker is used from its first cell on: that may have filled a module's own table.
+        Used is it from its first cell on: that may have filled a module's table. Other tasks' cells go out again.
         """
         desk = self._desk(worker)
         if worker.runs > 1 or desk.warm:
             self._dismiss(worker, "replaced: it has older code")
             return
         for parcel in [parcel for parcel in desk.parcels if parcel.serial == serial]:
-            job, riders = parted(parcel.job, parcel.open)
-            cells = enumerate(job.attempts) if job is not None else ()
-            self._inbox.post([Failed(attempt=a, failure=changed(parcel.job.name(i), module)) for i, a in cells])
-            self._interrupt([riders])
             desk.parcels.remove(parcel)
+            part = next((part for part in parcel.job.parts if part.task.id == task), parcel.job)
+            begun = part.attempts[: part.riders.first] if part.riders is not None else part.attempts
+            cells = [(i, attempt) for i, attempt in enumerate(begun) if attempt in parcel.open]
+            self._inbox.post([Failed(attempt=a, failure=changed(part.name(i), module)) for i, a in cells])
+            self._again(parcel.job, parcel.open.difference(a for _, a in cells))
         self._dispatch()
 
     def _take_unfit(self, worker: WorkerProcess, reason: str) -> None:

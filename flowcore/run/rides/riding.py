@@ -126,11 +126,22 @@ class Riding:
         self._carries = False
         self._found: dict[int, Recipe | None] = {}  # of each node that was asked about; None: its cells do not ride
 
-    def beside(self, queue: Queue, queues: Sequence[Queue], executor: Executor) -> list[Queue]:
-        """Give the queues of whose cells some may come along with those of the first one."""
+    def beside(self, queue: Queue, queues: Sequence[Queue], executor: Executor) -> list[tuple[Queue, float]]:
+        """Give the queues of whose cells some may come along with those of the first one, and what one weighs in these.
+
+        They are of equal priority: what has a higher one goes before, and not beside.
+        """
         if len(queues) < 2 or not self._possible(executor) or not self._mixes(queue, executor):
             return []
-        return [other for other in queues if other is not queue and other.cells and self._mixes(other, executor)]
+        if self._books.transit.high:  # cells go in the order in which they let go of arrays
+            return []
+        weigher, others = cast(Carrier, executor), [other for other in queues if other is not queue and other.cells]
+        whole = weigher.weight(queue.recipe.task)
+        return [
+            (other, weigher.weight(other.recipe.task) / whole)
+            for other in others
+            if other.priority == queue.priority and self._mixes(other, executor)
+        ]
 
     def load(self, job: Job, executor: Executor, along: Sequence[Job] = ()) -> Job:
         """Give a job as a message, with others that come along, and with the cells that may ride in it."""

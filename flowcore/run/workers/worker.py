@@ -17,7 +17,7 @@ and from it::
 
     ["hello", protocol, pid, python, numpy]
     ["results", spent, cells, [result, ...]]
-    ["stale", serial, module]           the code here is not the engine's: nothing was begun (F32)
+    ["stale", serial, task, module]     a task's code here is not the engine's: nothing was begun (F32)
     ["unfit", reason]                   this process cannot take part in the run
 """
 
@@ -197,11 +197,12 @@ class Worker:
         footprints.trim_log()
         self._slot.batch = serial
         self._slot.begin(job.attempts[0])  # importing the task's module can hang or kill as well
-        module = next(filter(None, (self._stale(part.task) for part in job.parts)), "")
-        if module:
-            self._slot.clear()
-            self._channel.send(["stale", serial, module])
-            return
+        for task in [part.task for part in job.parts]:
+            module = self._stale(task)
+            if module:
+                self._slot.clear()
+                self._channel.send(["stale", serial, task.id, module])
+                return
         if job.task.cores != self._cores:
             self._cores = job.task.cores
             blas.cap_variables(self._cores, self._environ)
