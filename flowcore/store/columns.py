@@ -19,6 +19,8 @@ Packed: TypeAlias = object
 
 _WIDTHS: Final = {1: "b", 2: "h", 4: "i", 8: "q"}  # bytes of a number, and what `struct` calls it
 
+LARGEST: Final = 1 << 62  # of a number: any sum of two fits into 64 bits
+
 MOST: Final = (
     1 << 24
 )  # cells in one column of runs, which a few bytes could otherwise say are more than there is memory
@@ -56,6 +58,8 @@ def unpack_numbers(packed: Packed, count: int) -> list[int]:
     if not isinstance(packed, list) or len(packed) % 2 or not all(type(number) is int for number in packed):
         raise ValueError("numbers")
     if any(length < 1 for length in packed[1::2]) or sum(packed[1::2]) != count or count > MOST:
+        raise ValueError("numbers")
+    if any(abs(start) >= LARGEST for start in packed[::2]):
         raise ValueError("numbers")
     numbers: list[int] = []
     for start, length in zip(packed[::2], packed[1::2], strict=True):

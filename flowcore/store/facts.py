@@ -30,6 +30,10 @@ def _number(value: object) -> bool:
     return type(value) in (int, float)
 
 
+def _instant(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value < _YEAR_10000  # type: ignore[operator]
+
+
 def _bytes(value: object) -> bool:
     return type(value) is bytes
 
@@ -80,12 +84,13 @@ def _labels(value: object) -> bool:
     return value is None or (type(value) is list and all(type(one) in _LABELS for one in value))
 
 
+_YEAR_10000: Final = 253_402_300_800  # seconds since 1970; no calendar goes further
 _LABELS: Final = frozenset({type(None), bool, int, float, str, bytes})
 
 RUN: Final[Mapping[str, Fits]] = {
     "flow": _text, "python": _text, "machine": _named(_text, _anything), "workers": _size, "memory": _size,
-    "seed": _whole, "on_error": _text, "executor": _plain_or_none, "given": _sizes, "began": _number, "accepted": _text,
-    "origin": _named(_text, _anything), "targets": _sizes,
+    "seed": _whole, "on_error": _text, "executor": _plain_or_none, "given": _sizes, "began": _instant,
+    "accepted": _text, "origin": _named(_text, _anything), "targets": _sizes,
 }  # fmt: skip
 NODE: Final[Mapping[str, Fits]] = {
     "name": _text, "kind": _text, "group": _texts, "site": _text, "axes": _sizes, "task": _plain_or_none,

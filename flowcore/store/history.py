@@ -8,6 +8,7 @@ J4, F26). Runs no code and writes nothing.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -16,7 +17,7 @@ from flowcore.dataclass import dataclass
 from flowcore.plan.extension import BadRecord
 from flowcore.plan.skipped import reason_of
 from flowcore.store.cast import Casts
-from flowcore.store.columns import unpack_numbers
+from flowcore.store.columns import LARGEST, unpack_numbers
 from flowcore.store.facts import AXIS, BEAT, END, FAILED, RUN, fitting
 from flowcore.store.frames import Damage, last_frame, open_journal
 from flowcore.store.fs import DISK, Disk, end_reading
@@ -277,10 +278,13 @@ def lives(root: str | Path, run_id: str, *, disk: Disk = DISK) -> bool:
 
 def _all_told(records: Iterable[Record], casts: Casts) -> Iterator[Told]:
     for record in records:
-        try:
-            yield from _each_told(record, casts)
-        except ValueError:
-            continue
+        with suppress(ValueError):
+            yield from (told for told in _each_told(record, casts) if _is_somewhere(told))
+
+
+def _is_somewhere(told: Told) -> bool:
+    """Tell whether the node and the cell that something is told of can be ones of a run."""
+    return -1 <= getattr(told, "node", 0) < LARGEST and -1 <= getattr(told, "number", 0) < LARGEST
 
 
 def _each_told(record: Record, casts: Casts) -> Sequence[Told]:

@@ -24,6 +24,7 @@ from flowcore.store.columns import Packed
 
 _NOTICED: Final = 1e-3  # seconds around a call that are worth their bytes
 _SHORT: Final = 1 << 32  # microseconds
+_FAR: Final = 1 << 53  # microseconds from the run's beginning that a float still tells apart
 _LARGEST: Final = 65504.0  # that half precision holds
 
 
@@ -80,7 +81,7 @@ def pack_times(times: Times | None) -> Packed:
 def unpack_times(packed: Packed, count: int) -> Times | None:
     """Give the times back; None if they are not known."""
     match packed:
-        case [int(first), bytes(begins), around, workers]:
+        case [int(first), bytes(begins), around, workers] if abs(first) < _FAR:
             width = len(begins) // count if count else 0
             if width not in (4, 8) or len(begins) != width * count:
                 return None
@@ -115,8 +116,12 @@ def _pack_workers(workers: Sequence[int]) -> Packed:
 
 
 def _unpack_workers(packed: Packed, count: int) -> Sequence[int]:
-    if type(packed) is int:
+    if type(packed) is int and 0 <= packed < _SHORT:
         return [packed] * count
-    if isinstance(packed, bytes | list) and len(packed) == count and all(type(seat) is int for seat in packed):
+    if (
+        isinstance(packed, bytes | list)
+        and len(packed) == count
+        and all(type(seat) is int and 0 <= seat < _SHORT for seat in packed)
+    ):
         return list(packed)
     return [0] * count

@@ -170,5 +170,10 @@ def _ends(recorded: Recorded) -> set[int]:
     return set(recorded.nodes) - feeding
 
 
+_LAST = 253_402_300_799  # seconds since 1970, in the year 9999
+
+
 def _instant(recorded: Recorded, seconds: float) -> str:
-    return datetime.fromtimestamp(recorded.began + seconds, UTC).isoformat(timespec="milliseconds")
+    at = recorded.began + seconds
+    at = at if 0 <= at < _LAST else float(_LAST)  # a damaged journal may tell of any moment
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
