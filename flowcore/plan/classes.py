@@ -246,7 +246,7 @@ def _write_plain_record(value: PlainRecord, writing: Writing) -> object:
     code = {"dataclass": DATACLASS, "namedtuple": NAMEDTUPLE, "enum": ENUM}[value.kind]
     if code == ENUM:
         fields = dict(value.fields)
-        return extension(ENUM, [value.name, fields.get("name"), writing.write(fields.get("value"))])
+        return extension(ENUM, [value.name, writing.write(fields.get("name")), writing.write(fields.get("value"))])
     return extension(code, [value.name, *(p for n, v in value.fields for p in (n, writing.write(v)))])
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from flowcore import optionfiles
 from flowcore.errors import BadOption
 from flowcore.inspect.recordings.recorded import Recorded
-from flowcore.plan.extension import BadRecord
 from flowcore.plan.reading import Reading
 from flowcore.run.growing.grown import DrawnNode
 from flowcore.run.workers import heard, wire
@@ -35,16 +34,9 @@ def columns_are_believed(put: Put) -> None:
         put(room, "check_bytes", lambda packed, count: packed)
 
 
-def only_value_errors(put: Put) -> None:
-    """Expect bytes that are no record to be wrong in one way alone (S7)."""
-
-    def read(self: Reading, data: bytes) -> object:
-        try:
-            return self.parse(data)
-        except ValueError as error:
-            raise BadRecord("not a record") from error
-
-    put(Reading, "read", read)
+def only_bad_records(put: Put) -> None:
+    """Expect bytes that are no record to be found out by flowcore alone (S7)."""
+    put(Reading, "read", lambda self, data: self.parse(data))
 
 
 def names_are_believed(put: Put) -> None:
@@ -108,7 +100,7 @@ def journals_are_believed(put: Put) -> None:
 SABOTEURS: dict[str, Callable[[Put], None]] = {
     each.__name__: each
     for each in (
-        crc_without_the_place, columns_are_believed, only_value_errors, names_are_believed, blocks_are_believed,
+        crc_without_the_place, columns_are_believed, only_bad_records, names_are_believed, blocks_are_believed,
         state_of_any_number, lengths_are_believed, results_are_believed, drawings_are_asserted, only_toml_errors,
         journals_are_believed,
     )

@@ -106,9 +106,10 @@ def frames_of(path: str) -> list[bytes]:
         DISK.close(fd)
 
 
-def payloads() -> list[bytes]:
-    """Give what the frames of both runs' journals hold, and those of what they printed."""
+@functools.cache
+def payloads() -> tuple[bytes, ...]:
+    """Give what the frames of both runs' journals hold, and those of what they printed: as they were written."""
     store, _ = a_store()
     v1 = Path(store.layout.v1)
     files = sorted([*v1.glob("journals/*.journal"), *v1.glob("logs/*/output.log"), *v1.glob("index/*.tasks")])
-    return [payload for path in files for payload in frames_of(str(path))]
+    return tuple(payload for path in files for payload in frames_of(str(path)))

@@ -68,7 +68,7 @@ def test_what_was_a_mistake_is_none(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "patch"),
     [
-        ("frames", "crc_without_the_place"), ("journal", "columns_are_believed"), ("records", "only_value_errors"),
+        ("frames", "crc_without_the_place"), ("journal", "columns_are_believed"), ("records", "only_bad_records"),
         ("arrays", "names_are_believed"), ("index", "blocks_are_believed"), ("states", "state_of_any_number"),
         ("wire", "lengths_are_believed"), ("results", "results_are_believed"), ("drawings", "drawings_are_asserted"),
         ("options", "only_toml_errors"), ("stories", "journals_are_believed"),
