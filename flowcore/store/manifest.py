@@ -14,6 +14,7 @@ not in the file. The payload is one msgpack list, in the order of :class:`Manife
 
 from __future__ import annotations
 
+import math
 import struct
 from collections.abc import Mapping
 from dataclasses import field
@@ -32,6 +33,7 @@ LIMIT: Final = 1 << 26  # bytes of a manifest; what is larger is none of ours
 _MAGIC: Final = b"flowckpt"
 _HEAD: Final = struct.Struct("<8sIQ")
 _DIGEST: Final = 32
+_LARGEST: Final = 1 << 62  # bytes, were no length 0: numpy makes no array beyond, however empty it is
 _DIMENSIONS: Final = 64  # that an array of numpy may have
 _CONTEXT: Final = "flowcore v1 checkpoint"
 
@@ -139,7 +141,7 @@ def _manifest(fields: object) -> Manifest:
     match fields:
         case [int() as loop, int() as step, dict() as records, bytes() as generator, dict() as series,
               dict() as components, str() as cell, str() as task, str() as run, int() | float() as wall,
-              ("" | "kept" | "end") as mark] if loop >= 0 and step >= 0:  # fmt: skip
+              ("" | "kept" | "end") as mark] if type(loop) is type(step) is int and min(loop, step) >= 0:  # fmt: skip
             found = Manifest(
                 loop=loop, step=step, records=_named_bytes(records), generator=generator,
                 series={_name(name): _mark(packed) for name, packed in series.items()},
@@ -152,9 +154,10 @@ def _manifest(fields: object) -> Manifest:
 
 def _mark(packed: object) -> SeriesMark:
     match packed:
-        case [str() as descr, list() as shape, int() as count, bytes() as digest] if count >= 0:
+        case [str() as descr, list() as shape, int() as count, bytes() as digest] if type(count) is int and count >= 0:
             if len(digest) == _DIGEST and len(shape) <= _DIMENSIONS and all(type(n) is int and n >= 0 for n in shape):
-                item_size(descr)
+                if math.prod(filter(None, (item_size(descr), count, *shape))) >= _LARGEST:
+                    raise ValueError("series")
                 return SeriesMark(descr=descr, shape=tuple(shape), count=count, digest=digest)
     raise ValueError("series")
 
