@@ -7,7 +7,9 @@ runs as a script itself, and then its functions travel by value.
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import importlib
+import signal
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -25,6 +27,7 @@ TAIL = f'\n\nif __name__ == "__main__":\n    from {__name__} import main\n    ma
 
 def main(namespace: Mapping[str, Any] | None = None) -> None:
     """Run the plan that the command line names; write down what it came to."""
+    faulthandler.register(signal.SIGUSR2, all_threads=True)  # what it hangs in, if it does
     path = Path(sys.argv[1])
     plan = Plan.read(path)
     strikes.arm(plan, path)

@@ -291,8 +291,10 @@ class Soak:
 
     def _hangs(self, live: Live) -> None:
         """Note a run that does not end, and end it."""
-        stack = "".join(f"{pid} {command}\n" for pid, command in inside.carriers(live.token).items())
-        self._mistake(live.number, f"hangs: {stack}{live.output}")
+        live.process.send_signal(signal.SIGUSR2)
+        time.sleep(1.0)  # it writes its stacks among what it prints
+        left = "".join(f"{pid} {command}\n" for pid, command in inside.carriers(live.token).items())
+        self._mistake(live.number, f"hangs: {left}{live.output}")
         hit("all", signal.SIGKILL, live.process.pid, live.token)
 
     # ---- what happens beside runs ----------------------------------------------------
