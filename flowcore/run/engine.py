@@ -36,6 +36,7 @@ from flowcore.run.growing.growth import Growths
 from flowcore.run.job import Died, Interrupted, Job, Keep, Record
 from flowcore.run.outcomes.blame import spared
 from flowcore.run.outcomes.choice import choose
+from flowcore.run.outcomes.equals import release_answered
 from flowcore.run.outcomes.landing import Landing
 from flowcore.run.outcomes.parking import BEATS, Parking
 from flowcore.run.outcomes.skips import answer_skips
@@ -286,6 +287,8 @@ class Engine:
         books.vanished.update(batch.nodes[i] for i in misses if answers[i] is VALUE_GONE)
         if found:
             self._found(batch.at(list(found)) if len(found) < len(answers) else batch, list(found.values()))
+        if books.computing and len(misses) < len(answers):
+            release_answered(books, batch.keys, answers)
         if misses and recipe.keep == Keep.REQUIRED and (refusal := books.cache.refusal()) is not None:
             refusal.did = 'These cells did not run: their task says cache="required".'
             for i in misses:

@@ -6,8 +6,11 @@ ended; `parking.py` parks them. The engine's thread.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from flowcore.run.books import Books, Cell
 from flowcore.run.job import Keep
+from flowcore.store.cache import Answer, Miss
 
 
 def settle_parked(books: Books, key: bytes, leader: Cell) -> None:
@@ -36,3 +39,15 @@ def release_parked(books: Books, key: bytes) -> None:
         return
     for node, number in books.parked.pop(key, ()):
         books.schedule.again(node, [number])
+
+
+def release_answered(books: Books, keys: Sequence[bytes], answers: Sequence[Answer]) -> None:
+    """Cells parked behind one that the store has answered go on: to that answer.
+
+    1. A cell is computed here, and equal ones park behind it. 2. Another run records its key.
+    3. Our attempt dies, and the cell is handed back and judged anew. 4. It is a hit now, and
+    will never land; so without this nobody would think of those behind it again.
+    """
+    for key, answer in zip(keys, answers, strict=True):
+        if not isinstance(answer, Miss):
+            release_parked(books, key)

@@ -177,6 +177,30 @@ def test_equal_cells_here_wait_together(scene: Scene) -> None:
     assert [0, 1, 2] == sorted(number for _, number in script.started)
 
 
+@pytest.mark.contract("J8", "P5", "F4", "F16")
+def test_equal_cells_here_go_on_when_another_run_answers_for_who_they_wait_for(scene: Scene) -> None:
+    """The one that is computed loses its worker; handed back, it is a hit by now, and so are those behind it."""
+    flow = fc.Flow("shared")
+    for name in ("cell", "twin"):
+        flow.add(plus, fc.each(x=range(CELLS)), name=name)
+    script = ScriptedExecutor(most=2)  # what waits for it has the run look for others
+    run = flow.start(store=scene.store, executor=script, progress=False)
+    script.settle()
+    scene.record(0)
+    scene.later(script)
+    next(held for held in script.held if held.number == 0).die()
+    script.settle()
+    states = run._session.state(0, 0), run._session.state(1, 0)
+    while script.held:
+        script.held[0].run()
+        script.settle()
+
+    assert (State.DONE, State.DONE) == states
+    assert run.wait(60.0)
+    assert CELLS == len(script.started)
+    assert {n: plus(n) for n in range(CELLS)} == dict(run["twin"])
+
+
 @pytest.mark.contract("K26", "J8")
 def test_a_refreshed_cell_waits_for_nobody(scene: Scene) -> None:
     """It is to be computed anew, whatever others are at."""
