@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from flowcore.plan import graph
@@ -75,10 +75,10 @@ def a_call_a_cell(put: Put) -> None:
 def one_recursive_walk(put: Put) -> None:
     """Go up a graph by calling oneself (F30)."""
 
-    def ancestors(nodes: Sequence[Any]) -> set[int]:
+    def ancestors(nodes: Sequence[Any], feeders: Mapping[Any, Sequence[Any]]) -> set[int]:
         found: set[int] = set()
         for node in nodes:
-            found |= {node.number} | ancestors(graph._feeders(node))
+            found |= {node.number} | ancestors(feeders[node], feeders)
         return found
 
     put(graph, "_ancestors", ancestors)

@@ -303,6 +303,13 @@ def test_except_star(store: Path) -> None:
     assert (OutOfRange,) == tuple(type(e) for e in error.exceptions)
 
 
+@pytest.fixture
+def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have runs come from a prompt: no file says how to draw them again."""
+    monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
+
+
+@pytest.mark.usefixtures("prompt")
 def test_the_hint_works(store: Path) -> None:
     """What the message says to type runs that cell, and that cell only."""
     flow = eroding([0.5, 2.0, 3.0])
@@ -328,6 +335,7 @@ def test_the_hint_spares_the_process(store: Path) -> None:
     assert 'flow.run("dying", workers=1, ' in str(fail(flow, store=store))
 
 
+@pytest.mark.usefixtures("prompt")
 def test_the_hint_of_a_cell_whose_labels_the_run_finds(store: Path) -> None:
     """Labels that are known only in the run name no target; the node does."""
 
