@@ -31,7 +31,7 @@ def place(tmp_path: Path) -> Path:
 def gate(place: Path) -> Path:
     """Have half of the cells wait until somebody writes to a pipe, or until it is a file; give its path."""
     script = place / "stations.py"
-    script.write_text(script.read_text().replace("time.sleep(0.35)", "rate < 0.5 or open('gate').read()"))
+    script.write_text(script.read_text().replace("(0.35)", "(0.35), rate < 0.5 or open('gate').read()"))
     os.mkfifo(place / "gate")
     return place / "gate"
 
