@@ -48,9 +48,15 @@ def mistakes(name: str, inputs: int, *, seed: int = 1) -> dict[str, bytes]:
 
 
 @pytest.mark.contract("H5", "S7", "P2")
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "stories" else ()) for name in READERS]
+)
 def test_a_reader_gives_a_value_or_refuses(name: str) -> None:
-    """Some thousand inputs, the same each time: none is a mistake."""
+    """Some thousand inputs: none is a mistake.
+
+    Whoever tells a run from its journal goes through a whole package for each input; a
+    hundred of them say little, and are others each time, as is the run that they are made of.
+    """
     assert {} == mistakes(name, SHORT.get(name, USUAL))
 
 

@@ -9,6 +9,7 @@ import pickle
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import flowcore as fc
 from flowcore.inspect.failures import FailedCell, Undone, failures_told
 from flowcore.run.cell.failure import describe, restore, sourced
 from flowcore.run.job import Failure
+from flowcore.run.told import origin
 from flowcore.store.history import CellFailed, read_run, run_paths
 
 SECRET = "hunter2-correct-horse"
@@ -304,9 +306,12 @@ def test_except_star(store: Path) -> None:
 
 
 @pytest.fixture
-def prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have runs come from a prompt: no file says how to draw them again."""
+def prompt(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have runs come from a prompt: no file says how to draw them again, and no command did."""
     monkeypatch.delattr(sys.modules["__main__"], "__file__", raising=False)
+    token = origin._typed.set(None)
+    yield
+    origin._typed.reset(token)
 
 
 @pytest.mark.usefixtures("prompt")

@@ -49,7 +49,7 @@ class Readiness:
         self._feeders = {node: list(self._sources(node)) for node in recorded.nodes}
         self._results: dict[Cell, int] = {}  # of cells that drew: the node that has the value
         for node, info in recorded.nodes.items():
-            if info.drawn is not None and info.kind == "result" and info.drawn[0] in recorded.nodes:
+            if info.drawn is not None and info.kind == "result" and _is_there(info.drawn, recorded):
                 self._results[info.drawn] = node
         own = _last_ends(attempts, {node: recorded.space(node).count for node in recorded.nodes})
         grown: dict[int, list[int]] = {}
@@ -66,7 +66,7 @@ class Readiness:
                 self.ended[node][ran] = ends
             for number in grown.get(node, ()):
                 result = self.ended[self._results[node, number]]
-                self.ended[node][number] = max(self.ended[node][number], *result)
+                self.ended[node][number] = max([self.ended[node][number], *result])
 
     def inputs(self, node: int, number: int, *, to_draw: bool = False) -> list[Cell]:
         """Give the cells that one cell needs, or needed to draw, as node and number."""
@@ -137,6 +137,11 @@ class Readiness:
         return ready
 
 
+def _is_there(cell: Cell, recorded: Recorded) -> bool:
+    """Tell whether a run has a cell that its journal names: the journal may be damaged."""
+    return cell[0] in recorded.nodes and 0 <= cell[1] < recorded.space(cell[0]).count
+
+
 def _end_of(cell: Cell, own: dict[int, tuple[NDArray[np.int64], NDArray[np.float64]]]) -> float:
     """Give when the last attempt at a cell was over; 0 if it did not run."""
     if cell[0] not in own:
@@ -156,7 +161,7 @@ def _last_ends(attempts: Attempts, counts: dict[int, int]) -> dict[int, tuple[ND
     starts, stops = [0, *edges.tolist()], [*edges.tolist(), len(nodes)]
     for first, last in zip(starts, stops, strict=True):
         if first < last and (node := int(nodes[first])) in counts:
-            known = numbers[first:last] < counts[node]
+            known = (numbers[first:last] >= 0) & (numbers[first:last] < counts[node])
             found[node] = numbers[first:last][known], ends[first:last][known]
     return found
 
