@@ -37,9 +37,9 @@ class _Rest:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with self._lock:
+            if self._depth == 1 and self._was_on:
+                gc.enable()  # before it is counted: a fork in between finds it on, or a rest to end
             self._depth -= 1
-            if not self._depth and self._was_on:
-                gc.enable()
 
     def end(self) -> None:
         """Rest no more: in a forked child those who did are not there."""

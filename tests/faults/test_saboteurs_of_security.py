@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import flowcore as fc
-from flowcore.run.pool import shutdown
 from tests import test_pickles, test_settings
 from tests.cli import conftest as terminal
 from tests.cli import test_debug
-from tests.faults import saboteurs, test_intruders
+from tests.faults import test_intruders
 from tests.house import test_house
 from tests.inspect import test_failures, test_html
 from tests.plan import test_crafted, test_encode
@@ -26,15 +25,6 @@ BROKEN = (AssertionError, fc.FlowcoreError, MemoryError, ValueError, OSError, py
 UNPICKLER = "import pickle\nclass Safe(pickle.Unpickler):\n    def find_class(self, module, name): ...\n"
 begin, told, served, keep = storeroom.begin, storeroom.told, test_server.served, test_gc.keep
 run = test_blobs.run
-
-
-@pytest.fixture
-def sabotage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Give a function that breaks this process and its next workers; all is mended in the end."""
-    shutdown()
-    yield lambda name: saboteurs.apply(name, monkeypatch.setattr)
-    monkeypatch.undo()
-    shutdown()
 
 
 def broken_from_the_start(name: str, folder: Path) -> None:

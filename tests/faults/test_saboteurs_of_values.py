@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 import flowcore as fc
-from flowcore.run.pool import shutdown
 from flowcore.store.spool import Spool
 from tests import test_depth, test_files, test_scale
-from tests.faults import saboteurs, test_shared_values
+from tests.faults import test_shared_values
 from tests.run import test_launcher, test_simulation
 from tests.run.cell import test_code_check
 from tests.run.outcomes import test_doubles
@@ -23,15 +22,6 @@ BROKEN = (AssertionError, fc.FlowcoreError, RecursionError, LookupError, pytest.
 memory, spool = test_spool.memory, test_spool.spool
 path, later, disk = test_store_files.path, test_store_files.later, test_store_files.disk
 folder = test_files.folder
-
-
-@pytest.fixture
-def sabotage(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
-    """Give a function that breaks this process and its next workers; all is mended in the end."""
-    shutdown()
-    yield lambda name: saboteurs.apply(name, monkeypatch.setattr)
-    monkeypatch.undo()
-    shutdown()
 
 
 @pytest.mark.contract("H7", "F24")
