@@ -125,6 +125,7 @@ class Job:
 
     canon: list[Record] = field(default_factory=list)  # what results are compared with, a cell; empty bytes: nothing
     names: list[str] = field(default_factory=list)  # of their nodes, for messages: a cell, or one; empty: the task's
+    keys: list[bytes] = field(default_factory=list)  # a cell, empty bytes: it has none; as given out, and never packed
     riders: Riders | None = None  # the last cells need what earlier ones make
     wagons: list[Job] = field(default_factory=list)  # cells of other tasks, which all ride
 
@@ -160,6 +161,7 @@ class Job:
             supplies={kind: [column[i] for i in places] for kind, column in self.supplies.items()},
             canon=[self.canon[i] for i in places] if self.canon else [],
             names=[self.names[i] for i in places] if len(self.names) > 1 else self.names,
+            keys=[self.keys[i] for i in places] if self.keys else [],
         )  # fmt: skip
 
     def pack(self) -> list[object]:
