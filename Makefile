@@ -7,7 +7,7 @@ MINUTES ?= 10
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: help demo test browser check format bench fuzz long reliability lowest soak docs clean
+.PHONY: help demo test browser slurm check format bench fuzz long reliability lowest soak docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
@@ -25,6 +25,13 @@ browser:  ## see to a Chromium for the tests of pages: they are skipped, and say
 	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	else false; fi || echo "No Chromium is here and none can be installed: tests of pages will be skipped."
+
+slurm:  ## see to a Slurm for the tests of its plugin: they are skipped, and say so, where there is none
+	@PATH="$$PATH:/usr/sbin"; if command -v slurmctld && command -v slurmd && command -v munged && command -v sbatch; \
+	then exit 0; fi >/dev/null; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then apt-get update -qq && \
+		apt-get install -y -qq --no-install-recommends slurmctld slurmd slurm-client munge >/dev/null; \
+	else false; fi || echo "No Slurm is here and none can be installed: tests in a real one will be skipped."
 
 check: $(VENV)/installed-dev  ## what needs no run: lint, format, types
 	$(BIN)/ruff check .
@@ -65,8 +72,11 @@ clean:  ## remove what make made
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/installed-%: pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+# With the tests come the plugins, and the engines that they need.
+PLUGINS := $(wildcard plugins/*/pyproject.toml)
+$(VENV)/installed-%: pyproject.toml $(PLUGINS) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]" \
+		$(if $(filter test dev bench,$*),$(patsubst %/pyproject.toml,--editable %,$(PLUGINS)))
 	@touch $@
 
 $(LOWEST)/installed: pyproject.toml tests/lowest.py

@@ -2,8 +2,9 @@
 
 Owns where such a file is looked for: the working directory, then each one above it; the
 nearest one with options counts alone, and ``flowcore.toml`` before ``pyproject.toml``.
-Promises that a path in it means the same from every directory below it. Never reads a
-file that is not called so, and never loads a TOML parser where there is none.
+Promises that a path in it means the same from every directory below it. What plugins want to be
+told stands in tables of their own, ``[executors.<name>]``. Never reads a file that is not
+called so, and never loads a TOML parser where there is none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import field
 from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption
 
+EXECUTORS = "executors"  # the table of tables of plugins
 _DEEPEST = 64  # tables in tables
 _FILES = (("flowcore.toml", ()), ("pyproject.toml", ("tool", "flowcore")))
 
@@ -58,6 +60,24 @@ def nearest_options(directory: str | None = None) -> FileOptions:
         if above == here:
             return FileOptions()
         here = above
+
+
+def executor_options(name: str, directory: str | None = None) -> FileOptions:
+    """Read what the nearest file says to the executor of that name, in its table ``[executors.<name>]``.
+
+    Raises
+    ------
+    BadOption
+        If the file is no TOML, or that is no table.
+    """
+    file = nearest_options(directory)
+    found: object = file.values
+    for part in (EXECUTORS, name):
+        found = found.get(part, {}) if isinstance(found, dict) else found
+    if not isinstance(found, dict):
+        where = f"{EXECUTORS}.{name}"
+        raise BadOption(option=where, found=f"a {type(found).__name__}", expected="a table", at=file.origin)
+    return FileOptions(origin=file.origin, directory=file.directory, values=found)
 
 
 def _options(directory: str, name: str, table: tuple[str, ...]) -> FileOptions | None:

@@ -25,7 +25,7 @@ from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption, FlowcoreError, nearest
 from flowcore.events import Observer
 from flowcore.machine import default_memory, default_workers
-from flowcore.optionfiles import FileOptions, nearest_options
+from flowcore.optionfiles import EXECUTORS, FileOptions, nearest_options
 
 OnError = Literal["stop", "continue", "cancel"]
 Resume = Literal["own", "adopt", "discard"]
@@ -283,7 +283,7 @@ def _unknown_outside(variables: Mapping[str, str], file: FileOptions) -> list[Fl
                 BadOption(option=name, found="unknown", expected="an option of a run", near=suggested, at="environment")
             )
     for name in file.values:
-        if name not in _FROM_OUTSIDE:
+        if name not in _FROM_OUTSIDE and name != EXECUTORS:  # what is in there, plugins read
             found.append(
                 BadOption(
                     option=name, found="unknown", expected=f"one of {', '.join(known)}", near=nearest(name, known),

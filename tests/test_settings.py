@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 import flowcore as fc
 from flowcore import plugins
 from flowcore.events import Cells, CellsParked, Event, NodeDrawn, Observer, Printed, RunEnded, RunStarted
+from flowcore.optionfiles import executor_options
 from flowcore.settings import (
     OPTION_NAMES,
     RunOptions,
@@ -193,6 +194,23 @@ def test_a_wrong_file(tmp_path: Path, text: str, option: str, near: tuple[str, .
     assert (option, near, str(tmp_path / "flowcore.toml")) == (
         caught.value.option, caught.value.near[:1], caught.value.at,
     )  # fmt: skip
+
+
+def test_what_a_file_says_to_executors(tmp_path: Path) -> None:
+    """Tables of plugins are theirs to read, and no options of a run."""
+    (tmp_path / "flowcore.toml").write_text("seed = 4\n[executors.far]\nnodes = 3\n")
+
+    assert 4 == Settings.of(environment={}, directory=str(tmp_path)).seed
+    assert {"nodes": 3} == executor_options("far", str(tmp_path)).values
+    assert {} == executor_options("near", str(tmp_path)).values
+
+
+@pytest.mark.parametrize("text", ["executors = 3", "[executors]\nfar = 3"], ids=["all", "one"])
+def test_what_a_file_says_to_executors_is_a_table(text: str, tmp_path: Path) -> None:
+    """A word in the place of a table is told as that."""
+    (tmp_path / "flowcore.toml").write_text(text)
+    with pytest.raises(fc.BadOption, match="a table"):
+        executor_options("far", str(tmp_path))
 
 
 @pytest.mark.contract("E2")

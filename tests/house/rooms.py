@@ -86,6 +86,7 @@ def plant(source: str, module: str = "flowcore.plan.planted") -> Room:
 
 def _module(path: Path) -> str:
     parts = path.with_suffix("").parts
+    parts = parts[parts.index("src") + 1 :] if parts[0] == "plugins" and "src" in parts else parts  # as it is imported
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 

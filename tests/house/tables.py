@@ -157,6 +157,10 @@ EXCUSED: dict[str, tuple[str, str]] = {
     "tests.faults.test_crash": (r"pytest\.skip", "strace may not be there; an audit hook is, and sees the same calls"),
     "tests.faults.test_errno": (r"pytest\.skip", "a file system of 1 MiB, and one to read only, take leave to mount"),
     "tests.test_hand_over": (r"pytest\.skip", "a shared memory of 4 MiB takes leave to mount"),
+    "plugins.flowcore-slurm.tests.conftest": (
+        r"pytest\.skip",
+        "a Slurm may not be there; its stand-ins are",
+    ),
     "tests.store.test_spool": (r"pytest\.(mark\.skipif|skip)", "a file system of 1 MiB takes root, and leave to mount"),
 }
 

@@ -15,7 +15,7 @@ from tests.house.rooms import Room, plant, read
 from tests.house.rules import Seam
 
 ROOMS = read("flowcore")
-TESTS = read("tests")
+TESTS = read("tests") + [room for room in read("plugins") if ".tests." in room.module]
 MODULES = frozenset(room.module for room in ROOMS)
 
 
