@@ -12,8 +12,9 @@ import pytest
 import flowcore as fc
 from flowcore import clock, plugins
 from flowcore.run.executors.event_loop import EventLoopExecutor
-from flowcore.run.executors.futures import FuturesExecutor
+from flowcore.run.executors.futures import FuturesFerry
 from flowcore.run.executors.inline import InlineExecutor
+from flowcore.run.executors.near import NearExecutor
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.executors.protocol import Executor
 from flowcore.run.executors.threads import ThreadExecutor
@@ -49,9 +50,7 @@ def on_futures(pool: Any) -> Any:
     """Make flowcore's own, on somebody's pool."""
 
     def make(*, workers: int, inbox: Inbox, codec: Codec, surroundings: Surroundings) -> Executor:
-        s = surroundings
-        place = (s.store, s.run_id, s.spool, s.durable, s.writable, s.pickles)
-        return FuturesExecutor(inbox=inbox, executor=pool, workers=workers, place=place)
+        return NearExecutor(FuturesFerry(pool, workers=workers), inbox=inbox, surroundings=surroundings)
 
     return make
 

@@ -168,7 +168,8 @@ class Crew:
     def _brought(self, executor: object) -> Executor:
         from concurrent.futures import Executor as FuturesLike  # logging comes with it, and few bring an executor
 
-        from flowcore.run.executors.futures import FuturesExecutor  # likewise
+        from flowcore.run.executors.futures import FuturesFerry  # likewise
+        from flowcore.run.executors.near import NearExecutor  # likewise
 
         if not isinstance(executor, FuturesLike):
             name = str(getattr(executor, "__name__", type(executor).__name__))
@@ -178,9 +179,8 @@ class Crew:
                     expected="a name, a concurrent.futures.Executor, or what makes an executor for a run",
                 )  # fmt: skip
             return self._made_by(executor, name)
-        around = self.surroundings()
-        place = (around.store, around.run_id, around.spool, around.durable, around.writable, around.pickles)
-        return FuturesExecutor(inbox=self.inbox, executor=executor, workers=self.settings.workers, place=place)
+        ferry = FuturesFerry(executor, workers=self.settings.workers)
+        return NearExecutor(ferry, inbox=self.inbox, surroundings=self.surroundings(), usual=self.usual)
 
     def _made_by(self, plugin: object, name: str) -> Executor:
         if not callable(plugin):

@@ -18,8 +18,8 @@ from flowcore.store.layout import GC, RUN_ID, Layout, exists
 from flowcore.store.lock import RunLock
 
 DRAFT_NAME: Final = re.compile(r"[0-9a-f]{32}")
-WORK_NAME: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}\.npy|verified")
-SPOOL_NAME: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}\.npy|lock|verified")
+WORK_NAME: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}\.npy|verified|stop")
+SPOOL_NAME: Final = re.compile(r"[0-9a-f]{32}|[0-9a-f]{64}\.npy|lock|verified|stop")
 SPOOL_DIRECTORY: Final = re.compile(r"flowcore-[0-9a-f]{32}")
 AGE: Final = 24 * 3600.0  # seconds without growth after which a run of another boot is dead
 

@@ -132,7 +132,12 @@ WAITING: dict[str, tuple[set[str], str]] = {
         "30 rooms that a worker has no use for before a task draws",
     ),
     "flowcore.run.crew": (
-        {"concurrent.futures", "flowcore.run.executors.event_loop", "flowcore.run.executors.futures"},
+        {
+            "concurrent.futures",
+            "flowcore.run.executors.event_loop",
+            "flowcore.run.executors.futures",
+            "flowcore.run.executors.near",
+        },
         "asyncio takes 40 ms, and the others 10 ms, of what a warm run takes, and few flows have use for them",
     ),
     "flowcore.run.cell.breakpoints": (

@@ -14,6 +14,8 @@ function as :class:`MakeExecutor` describes, is
   with ``runner="name"``, and under ``flow.run(executor="name")`` those that would go to
   processes.
 
+Where another engine carries cells out elsewhere, its part is smaller still: `ferry.py`.
+
 Each run makes its own, when the first cell for it comes, and closes it at its end.
 """
 

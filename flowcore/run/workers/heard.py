@@ -16,7 +16,20 @@ from typing import Any, Final, TypeAlias
 from flowcore.plan.extension import BadRecord
 from flowcore.plan.records import references
 from flowcore.run.growing.grown import Grown
-from flowcore.run.job import Done, Failed, Failure, Interrupted, Lost, Metric, Printed, Result, Skipped, Warned
+from flowcore.run.job import (
+    Died,
+    Done,
+    Failed,
+    Failure,
+    Interrupted,
+    Lost,
+    Metric,
+    Printed,
+    Result,
+    Skipped,
+    TimedOut,
+    Warned,
+)
 
 UNREADABLE = (BadRecord, ValueError, TypeError, AttributeError, LookupError, OverflowError, RecursionError)
 """What reading a message raises that no worker of ours sends."""
@@ -64,6 +77,21 @@ def sound(result: Result) -> Result:
             fits = fits and _is_one(result.attempt)
         case _:
             raise ValueError(f"not for a worker to say: {type(result).__name__}")
+    if not fits:
+        raise ValueError(f"a result of another form: {type(result).__name__}")
+    return result
+
+
+def supervised(result: Result) -> Result:
+    """As :func:`sound`, from where workers are watched over: what became of one is for them to say, too."""
+    match result:
+        case Died():
+            texts = (result.cause, result.stderr, result.stack)
+            fits = _are(texts, _TEXT) and _are([result.peak, result.step], _INT) and _is_one(result.attempt)
+        case TimedOut():
+            fits = _are([result.did], _TEXT) and _is_one(result.attempt, result.seconds)
+        case _:
+            return sound(result)
     if not fits:
         raise ValueError(f"a result of another form: {type(result).__name__}")
     return result

@@ -13,7 +13,20 @@ from dataclasses import field, replace
 
 from flowcore.dataclass import dataclass
 from flowcore.run.growing.grown import Grown
-from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Metric, Printed, Result, Skipped, Warned
+from flowcore.run.job import (
+    Died,
+    Done,
+    Failed,
+    Interrupted,
+    Job,
+    Lost,
+    Metric,
+    Printed,
+    Result,
+    Skipped,
+    TimedOut,
+    Warned,
+)
 
 MESSAGE_SECONDS = 0.020  # of work, aimed at in one message
 LONG_SECONDS = 0.050  # a cell that takes longer goes singly, to an idle worker
@@ -57,7 +70,7 @@ def attempts_of(result: Result) -> Sequence[int]:
     Raises
     ------
     ValueError
-        If a worker has no business to report this, or its columns do not fit together.
+        If its columns do not fit together.
     """
     match result:
         case Done():
@@ -68,14 +81,12 @@ def attempts_of(result: Result) -> Sequence[int]:
             if not fits or any(len(c) != count for c in whole):
                 raise ValueError("columns of unequal length")
             return result.attempts
-        case Failed() | Skipped() | Lost() | Grown():
+        case Failed() | Skipped() | Lost() | Grown() | Died() | TimedOut():
             return (result.attempt,)
         case Interrupted():
             return result.attempts
         case Printed() | Warned() | Metric():
             return ()
-        case _:
-            raise ValueError(f"not for a worker to say: {type(result).__name__}")
 
 
 def seconds_of(results: Iterable[Result]) -> float:
@@ -137,10 +148,19 @@ class Pace:
     ----------
     usual : callable
         Gives the seconds that cells of a task took in earlier runs; 0: not known.
+    message : float
+        Seconds of work that one message should hold.
+    most : int
+        Cells that it holds at most.
     """
 
-    def __init__(self, usual: Callable[[int], float] = lambda _: 0.0) -> None:
+    def __init__(
+        self, usual: Callable[[int], float] = lambda _: 0.0, *, message: float = MESSAGE_SECONDS, most: int = MOST_CELLS
+    ) -> None:
         self._usual = usual
+        self._message = message
+        self._long = message * LONG_SECONDS / MESSAGE_SECONDS
+        self._most = most
         self._cost: dict[int, float] = {}
         self._seen: dict[int, int] = {}
 
@@ -204,7 +224,7 @@ class Pace:
     def short(self, task: int) -> bool:
         """Tell whether cells of `task` are known to be quick enough to queue behind others."""
         cost = self._cost.get(task)
-        return cost is not None and cost <= LONG_SECONDS
+        return cost is not None and cost <= self._long
 
     def weight(self, task: int) -> float:
         """Give the part of a message that a cell of `task` takes."""
@@ -213,7 +233,7 @@ class Pace:
     def broad(self, task: int, workers: int) -> int:
         """Give how many cells of `task` that could run side by side are worth a message for each worker."""
         cost = self._cost.get(task, 0.0)
-        return int(min(MOST_CELLS, workers * WORTH_SECONDS / cost)) if cost else MOST_CELLS
+        return int(min(self._most, workers * WORTH_SECONDS / cost)) if cost else self._most
 
     def cells(self, task: int, ready: int, workers: int, held: Sequence[int] = ()) -> int:
         """Give the cells of `task` for one message, if `ready` are to be shared by `workers`.
@@ -230,7 +250,7 @@ class Pace:
     def fit(self, task: int) -> int:
         """Give the most cells of `task` for one message."""
         cost = self._cost.get(task)
-        if cost is None or cost > LONG_SECONDS:
+        if cost is None or cost > self._long:
             return 1
-        fit = int(MESSAGE_SECONDS / cost) if cost > MESSAGE_SECONDS / MOST_CELLS else MOST_CELLS
-        return max(1, min(fit, MOST_CELLS, _GROWTH * self._seen[task]))
+        fit = int(self._message / cost) if cost > self._message / self._most else self._most
+        return max(1, min(fit, self._most, _GROWTH * self._seen[task]))

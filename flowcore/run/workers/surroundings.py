@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from flowcore.dataclass import dataclass
 
@@ -38,6 +39,10 @@ class Surroundings:
             run_id=run_id, store=store, spool=spool, durable=durable, writable=writable, pickles=pickles, cwd=cwd,
             sys_path=import_path(), environ=tuple(os.environ.items()), classes=classes,
         )  # fmt: skip
+
+    def abroad(self) -> Surroundings:
+        """Give what of this means something in a process of somebody else's: neither its directory nor environment."""
+        return replace(self, cwd="", environ=())
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list, for a message."""
