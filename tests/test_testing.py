@@ -70,7 +70,7 @@ def test_threads_conform() -> None:
 @pytest.mark.contract("F40", "P5")
 def test_processes_conform() -> None:
     """Cells in worker processes."""
-    check_executor(processes)
+    check_executor(processes, loss="cell", stops_loops=True, prints=True)
 
 
 @pytest.mark.contract("F40", "P5")

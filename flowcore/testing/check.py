@@ -1,112 +1,43 @@
 """Conformance of executors: whatever satisfies the seam has to satisfy this.
 
 Each check draws a small flow, runs it on the executor alone, and compares with what
-plain calls give. All the while a ledger is kept of attempts handed over and ended.
+plain calls give. All the while a ledger is kept of attempts handed over and ended. What
+is asked of an executor when something goes wrong stands in `trouble.py`.
 """
 
 from __future__ import annotations
 
-import itertools
-import socket
-import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
-from flowcore import clock, plugins
-from flowcore.dataclass import dataclass
 from flowcore.declare.axes import each, gather
-from flowcore.declare.options import Kind
-from flowcore.errors import FlowcoreWarning, RunFailed
+from flowcore.errors import FlowcoreWarning
 from flowcore.flow import Flow
-from flowcore.plan.records import references
-from flowcore.result import Run
-from flowcore.run.executors.protocol import Executor, MakeExecutor
-from flowcore.run.inbox import Inbox
-from flowcore.run.job import Done, Interrupted, Job, Lost, TaskSpec
-from flowcore.run.workers.surroundings import Surroundings
-from flowcore.store.codecs import Codec
-from flowcore.store.directory import StoreRun, open_store
+from flowcore.run.executors.protocol import MakeExecutor
 from flowcore.testing import cells
-from flowcore.testing.ledger import Ledger
+from flowcore.testing.recursion import Recursion, drawn, random_steps
+from flowcore.testing.trial import Loss, Trial
+from flowcore.testing.trouble import TROUBLES
 
 _MANY = 1000  # small cells
-_task_ids = itertools.count(-1, -1)  # never those of a run
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trial:
-    """An executor on trial.
-
-    Attributes
-    ----------
-    make : MakeExecutor
-        What makes the executor.
-    coroutines : bool
-        Whether it carries out coroutines, and nothing else.
-    ends_cells : bool
-        Whether it can let go of a cell that runs.
-    deadline : float
-        Seconds that a run may take before it counts as hanging.
-    """
-
-    make: MakeExecutor
-    coroutines: bool
-    ends_cells: bool
-    deadline: float
-
-    def add(self, flow: Flow, function: Callable[..., Any], /, *args: object, name: str = "", **kwargs: object) -> Any:
-        """Add a node that the executor will carry out."""
-        called: Callable[..., Any] = cells.as_coroutine(function) if self.coroutines else function
-        kind: Kind = "io" if self.coroutines else "compute"
-        return flow.add(called, *args, kind=kind, name=name or None, after=(), **kwargs)
-
-    @contextmanager
-    def running(self, flow: Flow) -> Iterator[tuple[Run, Ledger]]:
-        """Run a flow on the executor, and see that it ends, and that its attempts do, once each."""
-        ledger, name = Ledger(self.make), f"checked-{next(_task_ids)}"
-        flow.options(runner=name)
-        plugins.register("flowcore.executors", name, ledger)
-        try:
-            with tempfile.TemporaryDirectory() as store:
-                run = flow.start(*flow.nodes, store=store, workers=2, on_error="continue", progress=False)
-                try:
-                    yield run, ledger
-                finally:
-                    self._end(run, ledger)
-                del run
-        finally:
-            plugins.unregister("flowcore.executors", name)
-        ledger.verify()
-
-    def wait(self, run: Run, ledger: Ledger) -> Run:
-        """Wait until a run has ended; AssertionError if it does not."""
-        try:
-            ended = run.wait(self.deadline)
-        except RunFailed:
-            ended = True
-        assert ended, f"the run hangs; attempts that never ended: {ledger.open[:10]} ({len(ledger.open)} in all)"
-        return run
-
-    def _end(self, run: Run, ledger: Ledger) -> None:
-        """End a run that hangs, by ending the attempts that the executor forgot."""
-        if run.status != "running":
-            return
-        run.cancel()
-        run.cancel()
-        try:
-            if not run.wait(1.0) and ledger.inbox is not None:
-                ledger.inbox.post([Interrupted(attempts=ledger.open)])
-                run.wait(self.deadline)
-        except RunFailed:
-            return
+_GRAPHS = ("one", "another")  # names of random graphs
 
 
 def check_executor(
-    make: MakeExecutor, *, coroutines: bool = False, ends_cells: bool = True, deadline: float = 60.0
+    make: MakeExecutor,
+    *,
+    coroutines: bool = False,
+    ends_cells: bool = True,
+    loss: Loss | None = None,
+    stops_loops: bool = False,
+    prints: bool = False,
+    deadline: float = 60.0,
 ) -> None:
     """Hold an executor to its protocol: right values, and exactly one end for each attempt.
+
+    Asked are: grids, gathering and containers; random graphs beside plain recursion; big
+    arrays; a thousand small cells; failures and skips; cells over their timeout; a run that
+    is cancelled; an input that is gone; and what `loss`, `stops_loops` and `prints` promise.
 
     Parameters
     ----------
@@ -116,8 +47,18 @@ def check_executor(
     coroutines : bool
         Whether it carries out coroutines, and nothing else.
     ends_cells : bool
-        Whether `cancel` ends, or at least lets go of, a cell that is running; one that
-        runs cells inside `start` cannot.
+        Whether `cancel`, and a timeout, end, or at least let go of, a cell that is running;
+        one that runs cells inside `start` cannot.
+    loss : {"cell", "engine"}, optional
+        What a cell takes with it that ends the process it runs in, which then must be another
+        process than this one: ``"cell"``, itself alone, and bystanders have their values;
+        ``"engine"``, the engine takes no more work, and the run ends with a failure. By
+        default no cell ends its process.
+    stops_loops : bool
+        Whether a stop reaches a loop over steps, so that it saves its state and a later run
+        goes on from there.
+    prints : bool
+        Whether what cells print is told under their names.
     deadline : float
         Seconds after which a run counts as hanging.
 
@@ -133,10 +74,14 @@ def check_executor(
     ...     return InlineExecutor(inbox=inbox, codec=codec)
     >>> check_executor(make, ends_cells=False)
     """
-    trial = Trial(make=make, coroutines=coroutines, ends_cells=ends_cells, deadline=deadline)
+    trial = Trial(
+        make=make, coroutines=coroutines, ends_cells=ends_cells, loss=loss, stops_loops=stops_loops, prints=prints,
+        deadline=deadline,
+    )  # fmt: skip
+    checks = (_values, _graphs, _arrays, _vast, _many, _printed, _failures, _skips, *TROUBLES)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FlowcoreWarning)
-        for check in (_values, _arrays, _many, _failures, _skips, _cancelled, _stopped, _lost_input):
+        for check in checks:
             check(trial)
 
 
@@ -158,6 +103,27 @@ def _values(trial: Trial) -> None:
         assert 11 + 14 + 33 == run[last], f"a list of references came to {run[last]}"
 
 
+def _graphs(trial: Trial) -> None:
+    """Random graphs give what plain recursion gives."""
+    for seed in _GRAPHS:
+        steps, flow = random_steps(seed), Flow(f"graph {seed}")
+        nodes, oracle = drawn(steps, flow, trial.add), Recursion(steps)
+        with trial.running(flow) as (run, ledger):
+            trial.wait(run, ledger)
+            for number, node in enumerate(nodes):
+                expected, found = oracle.cells(number), run[node]
+                found = dict(found) if steps[number].axes else {(): found}
+                wrong = [label for label in expected if not _same(expected[label], found.get(label))]
+                assert not wrong, (
+                    f"graph {seed!r}, step {number} ({steps[number]}): another value than recursion's at {wrong}"
+                )
+
+
+def _same(expected: Any, found: Any) -> bool:
+    """Tell whether two values are the same, in type as well."""
+    return type(expected) is type(found) and cells.weight(expected) == cells.weight(found)
+
+
 def _arrays(trial: Trial) -> None:
     """Big arrays arrive as they left, and each consumer has its own."""
     flow = Flow("arrays")
@@ -173,6 +139,21 @@ def _arrays(trial: Trial) -> None:
             assert [whole * (seed + 1)] * 2 == found, f"two consumers of one array got {found}"
 
 
+def _vast(trial: Trial) -> None:
+    """Arrays of several MiB in a container, in either order, come back to the last element."""
+    flow = Flow("vast")
+    made = trial.add(flow, cells.vast, 7, name="made")
+    turned = trial.add(flow, cells.turned, made, name="turned")
+    expected = cells.vast(7)
+
+    with trial.running(flow) as (run, ledger):
+        trial.wait(run, ledger)
+        found = run[made]
+        for name in ("rows", "columns"):
+            assert (expected[name] == found[name]).all(), f"{name} changed on their way"
+        assert (cells.turned(expected) == run[turned]).all(), "what was computed of big arrays is another value"
+
+
 def _many(trial: Trial) -> None:
     """A thousand small cells, and what depends on each of them."""
     flow = Flow("many")
@@ -184,6 +165,19 @@ def _many(trial: Trial) -> None:
         wrong = {x: value for x, value in run[second].items() if value != 2 * (x + 1)}
         assert not wrong, f"of {_MANY} cells {len(wrong)} have a wrong value, such as {dict(list(wrong.items())[:3])}"
         assert _MANY == len(run[second]), f"{len(run[second])} of {_MANY} cells have a value"
+
+
+def _printed(trial: Trial) -> None:
+    """What cells print is told under their names."""
+    if not trial.prints:
+        return
+    flow = Flow("printed")
+    said = trial.add(flow, cells.say, each(x=range(4)), name="said")
+
+    with trial.running(flow) as (run, ledger):
+        trial.wait(run, ledger)
+        found = {x: run.output(f"said[x={x}]") for x in run[said]}
+        assert {x: f"x is {x}\n" for x in range(4)} == found, f"printed was {found}"
 
 
 def _failures(trial: Trial) -> None:
@@ -209,97 +203,3 @@ def _skips(trial: Trial) -> None:
         trial.wait(run, ledger)
         assert [(0, 0), (2, 2), (4, 4)] == run[kept], f"beside skips there are {run[kept]}"
         assert 3 == run.counts(tried).skipped, f"{run.counts(tried).skipped} cells were skipped"
-
-
-def _cancelled(trial: Trial) -> None:
-    """Cancelling lets go of what runs, and every attempt ends."""
-    if trial.coroutines or not trial.ends_cells:
-        return  # a function that blocks would block the loop, or the engine, that is to let go of it
-    with _gate(trial.deadline) as gate:
-        flow = Flow("interrupted")
-        trial.add(flow, cells.wait_at, gate.getsockname()[:2], each(x=range(8)), name="wait")
-        with trial.running(flow) as (run, ledger):
-            line, _ = gate.accept()
-            run.cancel()
-            trial.wait(run, ledger)
-            line.close()
-            found = run.status
-    assert found == "interrupted", f"a cancelled run is {found}"
-
-
-def _stopped(trial: Trial) -> None:
-    """After stop there is no room, and what was handed over ends as done or interrupted."""
-    with _directly(trial) as (executor, inbox, ledger, run):
-        job = _job(trial, cells.plus, [run.codec.encode(x, keep=False).record for x in range(4)])
-        room = executor.room(job.task, len(job.attempts))
-        executor.start(job.part(0, room))
-        executor.stop()
-        _until_ended(trial, inbox, ledger)
-
-        assert room > 0, "an idle executor has no room"
-        assert executor.room(job.task, 4) == 0, "a stopped executor has room"
-        assert all(isinstance(result, Done | Interrupted) for result in ledger.results), f"{ledger.results}"
-
-
-def _lost_input(trial: Trial) -> None:
-    """An input that cannot be read is told as lost, and nobody is blamed."""
-    with _directly(trial) as (executor, inbox, ledger, run):
-        record = run.codec.encode(cells.field(1), keep=False).record
-        for digest, _, _ in references(record):
-            run.store.spool.set_aside(digest)
-        job = _job(trial, cells.overwritten, [record])
-        assert executor.room(job.task, 1) == 1, "an idle executor has no room"
-        executor.start(job)
-        _until_ended(trial, inbox, ledger)
-
-        assert [Lost] == [type(result) for result in ledger.results], f"a lost input ended as {ledger.results}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Bench:
-    """What an executor works with where no run is around it."""
-
-    store: StoreRun
-    codec: Codec
-
-
-@contextmanager
-def _directly(trial: Trial) -> Iterator[tuple[Executor, Inbox, Ledger, _Bench]]:
-    """Open an executor without a run."""
-    inbox, ledger = Inbox(), Ledger(trial.make)
-    with tempfile.TemporaryDirectory() as path:
-        store = open_store(path).begin()
-        codec = Codec(kept=store.blobs, passed=store.spool)
-        around = Surroundings.of_this_process(run_id=store.id, store=str(store.root), spool=str(store.spool.path))
-        executor = ledger(workers=2, inbox=inbox, codec=codec, surroundings=around)
-        try:
-            yield executor, inbox, ledger, _Bench(store=store, codec=codec)
-        finally:
-            executor.close()
-            inbox.close()
-            store.release()
-    ledger.verify()
-
-
-def _job(trial: Trial, function: Callable[..., Any], records: list[bytes]) -> Job:
-    called = cells.as_coroutine(function) if trial.coroutines else function
-    task = TaskSpec(
-        id=next(_task_ids), name=function.__name__, function=("path", function.__module__, function.__qualname__),
-        live=called, mode="async" if trial.coroutines else "sync", positional=(["slot", 0],),
-    )  # fmt: skip
-    numbers = list(range(len(records)))
-    return Job(task=task, attempts=[n + 1 for n in numbers], numbers=numbers, columns=[records])
-
-
-def _until_ended(trial: Trial, inbox: Inbox, ledger: Ledger) -> None:
-    due = clock.monotonic() + trial.deadline
-    while ledger.open and clock.monotonic() < due:
-        inbox.wait(0.1)
-
-
-@contextmanager
-def _gate(deadline: float) -> Iterator[socket.socket]:
-    """Open a door at which cells wait; they go on when it is closed."""
-    with socket.create_server(("127.0.0.1", 0), backlog=64) as gate:
-        gate.settimeout(deadline)
-        yield gate

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from flowcore.run.executors.protocol import Executor, MakeExecutor
 from flowcore.run.inbox import Inbox
-from flowcore.run.job import Done, Interrupted, Job, Printed, Result, TaskSpec, Warned
+from flowcore.run.job import Done, Interrupted, Job, Metric, Printed, Result, TaskSpec, Warned
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 
@@ -50,7 +50,7 @@ class Ledger:
     def note(self, results: Sequence[Result]) -> None:
         """Count ends."""
         for result in results:
-            if isinstance(result, Printed | Warned):
+            if isinstance(result, Metric | Printed | Warned):
                 continue
             self.results.append(result)
             self.ended.update(result.attempts if isinstance(result, Done | Interrupted) else [result.attempt])

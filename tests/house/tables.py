@@ -78,7 +78,12 @@ OWNERS = {
     "networkx": {"flowcore.inspect", "flowcore.flow", "flowcore.history", "flowcore.result"},
     "rich": {"flowcore.progress", "flowcore.cli"},
     "cloudpickle": {"flowcore.store.codecs", "flowcore.testing.elsewhere"},
-    "asyncio": {"flowcore.run.executors.event_loop", "flowcore.flow", "flowcore.replay"},
+    "asyncio": {
+        "flowcore.run.executors.event_loop",
+        "flowcore.flow",
+        "flowcore.replay",
+        "flowcore.testing.cells",  # a coroutine that waits
+    },
     "msgpack": {"flowcore.plan", "flowcore.store", "flowcore.run"},
     "blake3": {"flowcore.plan", "flowcore.store"},
     "filelock": {"flowcore.store.lock"},
@@ -204,10 +209,12 @@ FILES = Seam(
             "open",
             "/proc/self/maps: which BLAS is loaded is asked of the kernel, not of a disk",
         ),
-        "flowcore.testing.check": (
+        "flowcore.testing.trial": (
             r"tempfile\.\w+",
             "a check that people run on their own executor has a store of its own",
         ),
+        "flowcore.testing.trouble": (r"tempfile\.\w+", "as above, and a place for the mark of a worker that was lost"),
+        "flowcore.testing.cells": (r"os\.mkdir", "a cell that ends its process once leaves a mark, as a user's would"),
         "flowcore.testing.resume": (
             r"tempfile\.\w+",
             "a check that people run on their own tasks has stores of its own",
@@ -263,6 +270,10 @@ PROCESSES = Seam(
         "flowcore.testing.elsewhere": (
             r"subprocess\.(run|PIPE|TimeoutExpired)|signal\.SIGKILL|os\.kill",
             "a run in a process that kills itself is the user's check, and no process of flowcore's own",
+        ),
+        "flowcore.testing.cells": (
+            r"os\.kill|signal\.SIGKILL",
+            "a cell that ends its process is what an executor is checked with",
         ),
         "flowcore.collector": (r"os\.register_at_fork", "who rested when a user forks does not in the child"),
         "flowcore.run.forked": (r"os\.register_at_fork", "a user's fork must not end the runs of its parent"),
