@@ -166,6 +166,7 @@ EXCUSED: dict[str, tuple[str, str]] = {
     "tests.store.test_directory": (r"pytest\.mark\.skipif", "permission bits mean nothing to root"),
     "tests.faults.test_crash": (r"pytest\.skip", "strace may not be there; an audit hook is, and sees the same calls"),
     "tests.faults.test_errno": (r"pytest\.skip", "a file system of 1 MiB, and one to read only, take leave to mount"),
+    "tests.faults.test_two_hosts": (r"pytest\.skip", "two hosts on one take root and iproute2, and their cluster Dask"),
     "tests.test_hand_over": (r"pytest\.skip", "a shared memory of 4 MiB takes leave to mount"),
     "plugins.flowcore-slurm.tests.conftest": (
         r"pytest\.skip",
