@@ -25,6 +25,7 @@ The tree (``w`` marks kinds that are normally issued as warnings)::
     ├── ValueReleased               (LookupError) a value nobody wanted was let go
     ├── UnknownRun                  (LookupError) a store has no run of that id
     ├── StoreUnavailable       w    (OSError) the store cannot be used
+    ├── BoxUnusable                 (OSError) the box of pilots is not this user's alone, or cannot be made
     ├── WorkerDied                  (RuntimeError) a process running a cell ended
     ├── BlockedLoop            w    a coroutine computes or waits without giving the event loop its turn
     ├── CodeChanged                 (RuntimeError) code was edited under the run
@@ -457,6 +458,20 @@ class StoreUnavailable(FlowcoreError, FlowcoreWarning, OSError):
         yield self.did
         if self.remedy:
             yield self.remedy
+
+
+@dataclass(kw_only=True, eq=False)
+class BoxUnusable(FlowcoreError, OSError):
+    """The folder through which messages reach `flowcore worker` cannot be trusted, or cannot be had."""
+
+    box: str
+    reason: str
+    remedy: str = "Name a folder of your own: flowcore worker --spool DIR"
+
+    def lines(self) -> Iterator[str]:
+        yield f"The box {shorten(self.box)} cannot be used: {self.reason}."
+        yield "Nothing was taken out of it, and nothing laid into it: what lies there is run as code."
+        yield self.remedy
 
 
 @dataclass(kw_only=True, eq=False)

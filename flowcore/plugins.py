@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 Group = Literal["flowcore.executors", "flowcore.codecs"]
 API = 1  # the version of the seams that plugins are written against
 
-_SHIPPED = {("flowcore.executors", "refuse"): "flowcore.testing:RefusingExecutor"}  # found without being installed
+_SHIPPED = {  # found without being installed
+    ("flowcore.executors", "pilots"): "flowcore.run.pilots.executor:pilots",
+    ("flowcore.executors", "refuse"): "flowcore.testing:RefusingExecutor",
+}
 _registered: dict[tuple[str, str], object] = {}
 
 

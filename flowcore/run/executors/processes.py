@@ -84,8 +84,8 @@ class ProcessExecutor:
         self._seating = Seating(self._pool.workers, self._desk, cores=self._wanted, devices=devices)
         self._hiring = Hiring(self._pool, inbox, self._wanted)
         self._pool.attach(inbox, self)
-        if surroundings.spool:
-            self._pool.guard(surroundings.spool)
+        if surroundings.passing:
+            self._pool.guard(surroundings.passing)
         self._take_over()
         self._hiring.staff()
 

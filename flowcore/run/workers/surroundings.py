@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
 from flowcore.dataclass import dataclass
+
+_OF_THE_PLACE = re.compile(
+    r"(SLURM|PBS|LSB|SGE|PMI|PMIX|OMPI|XDG)_\w+|\w+_VISIBLE_DEVICES|TMPDIR|TMP|TEMP|HOSTNAME|PWD|OLDPWD|SSH_\w+"
+)
+"""Variables that tell of a machine, or of a batch job, and mean nothing on another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +49,17 @@ class Surroundings:
     def abroad(self) -> Surroundings:
         """Give what of this means something in a process of somebody else's: neither its directory nor environment."""
         return replace(self, cwd="", environ=())
+
+    def settled(self) -> Surroundings:
+        """Give this for a process on another machine: what its variables say of a place is what they say here."""
+        here = {name: value for name, value in os.environ.items() if _OF_THE_PLACE.fullmatch(name)}
+        there = {name: value for name, value in self.environ if not _OF_THE_PLACE.fullmatch(name)}
+        return replace(self, environ=tuple((there | here).items()))
+
+    @property
+    def passing(self) -> str:
+        """The spool, if it dies with the run's process; empty if it is a part of the store, which others may read."""
+        return "" if self.spool.startswith(f"{self.store}/") else self.spool
 
     def pack(self) -> list[object]:
         """Give the fields as one plain list, for a message."""

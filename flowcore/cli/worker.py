@@ -1,0 +1,59 @@
+"""``flowcore worker``: take messages out of a box, have their cells carried out, answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from flowcore.cli.parser import Parser, add_store
+from flowcore.cli.printing import name, plain, tell
+from flowcore.run import proc
+from flowcore.run.pilots.box import Box
+from flowcore.run.pilots.executor import box_of
+from flowcore.run.pilots.pilot import Pilot, Terms
+from flowcore.settings import Settings, seconds
+from flowcore.store.directory import open_store
+from flowcore.store.fs import DISK
+from flowcore.store.layout import Layout, exists
+
+_IDLE = 300.0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Be a pilot until there is nothing more to do, or it is told to end; say on stderr why it did."""
+    given = _parser().read(arguments)
+    settings = Settings.of(workers=given.workers, store=given.store, walltime=given.walltime)
+    idle = seconds(given.idle, option="--idle") if given.idle is not None else _IDLE
+    box = Box.open(_place(given.spool, settings.store))
+    terms = Terms(workers=settings.workers, idle=idle, walltime=settings.walltime, label=given.label)
+    pilot = Pilot(box, terms)
+    proc.on_signals(pilot.signal, "SIGINT", "SIGTERM", "SIGUSR1")
+    tell(f"flowcore worker: {terms.workers} cells at once, out of {name(box.path)}")
+    ended = pilot.serve()
+    tell(f"flowcore worker: it ends, since {plain(ended)}")
+    return 1 if pilot.broken else 0
+
+
+def _place(spool: str | None, store: object) -> str:
+    """Give the box: the folder named, or that of the store it is, or of the store that is configured."""
+    if spool is None:
+        return box_of(str(open_store(store).root))  # type: ignore[arg-type]
+    return box_of(spool) if exists(DISK, Layout(Path(spool)).marker) else spool
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        "worker", "Carry out cells of runs with executor=\"pilots\", anywhere that sees their store; a run may begin "
+        "before or after.",
+        epilog="it goes on when a driver is killed; a first signal has cells save their states and end, a second ends "
+        "it at once\nfor example: flowcore worker --spool /scratch/me/.flowcore -w 8 --idle 10min",
+    )  # fmt: skip
+    parser.add_argument("--spool", metavar="DIR", help="the box: a folder, or a store (default: as configured)")
+    add_store(parser)
+    parser.add_argument("-w", "--workers", metavar="N", help="cells at once (default: the cores there are)")
+    parser.add_argument("--idle", metavar="TIME", help="end after so long without anything to do (default: 5min)")
+    parser.add_argument(
+        "--walltime", metavar="TIME", help="end before so much time is over, with states saved; Slurm's end is known"
+    )
+    parser.add_argument("--label", metavar="TEXT", default="", help="what messages call it, such as a job's id")
+    return parser

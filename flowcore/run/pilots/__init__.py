@@ -1,0 +1,1 @@
+"""Workers that take messages out of a box on a shared filesystem."""
