@@ -30,7 +30,7 @@ VERBS = {
     "diff": ("RUN_A RUN_B", "tell which cells differ between two runs, and by how much"),
     "cache": ("VERB", "look at a store of results, check it, make room in it"),
     "init": ("[DIR]", "write a small pipeline that runs, to begin with"),
-    "worker": ("[--spool DIR]", "carry out cells of runs anywhere that see this folder"),
+    "worker": ("[--spool DIR]", "take cells of runs out of a folder, and carry them out"),
     "config": ("", "show the options of a run, and where each comes from"),
     "doctor": ("", "try out what flowcore needs of this machine"),
 }

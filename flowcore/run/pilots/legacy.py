@@ -155,7 +155,7 @@ class Legacy:
         for pilot, tickets in places:
             for ticket in tickets:
                 if ticket.run in self._dead and (fields := self._box.job(ticket, pilot)) is not None:
-                    keys = keys_in(fields[1]) if len(fields) > 1 else {}  # type: ignore[arg-type]
+                    keys = keys_in(fields[1]) if len(fields) > 1 else {}
                     coming = _Coming(ticket=ticket, pilot=pilot)
                     self._coming.update((key, coming) for key in keys.values() if key not in self._made)
 

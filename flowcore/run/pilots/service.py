@@ -68,7 +68,7 @@ class Service:
         job = unpack_far(payload).job  # type: ignore[arg-type]
         if any(attempt in self._owners for attempt in job.every):
             return None
-        errand = Errand(ticket=ticket, job=job, keys=keys_in(keys), taken=now)  # type: ignore[arg-type]
+        errand = Errand(ticket=ticket, job=job, keys=keys_in(keys), taken=now)
         self.errands[ticket] = errand
         self._owners.update(dict.fromkeys(job.every, errand))
         return errand
