@@ -77,6 +77,7 @@ def encode(
     class_identity: Callable[[type], bytes] | None = None,
     function_identity: Callable[[object], bytes] | None = None,
     look: Look | None = None,
+    inline: int = INLINE_LIMIT,
 ) -> Encoded:
     """Give the record and the component of `value`.
 
@@ -95,6 +96,8 @@ def encode(
         no encoding. A record made with it identifies a value and cannot be decoded.
     look : callable, optional
         Finds out what a file is; without it files have no encoding.
+    inline : int
+        Bytes of an array, or of the whole, that stay in the record. Never enters the component.
 
     Returns
     -------
@@ -110,7 +113,7 @@ def encode(
     if plain is not None:
         return plain
     writing = Writing(
-        WRITERS, put=put, place=place, inline=INLINE_LIMIT,
+        WRITERS, put=put, place=place, inline=inline,
         class_identity=class_identity, function_identity=function_identity, look=look,
     )  # fmt: skip
     return finish(_plain_parts(value, writing), writing)

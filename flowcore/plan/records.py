@@ -25,6 +25,7 @@ from flowcore.plan.extension import (
     FILE_MARK,
     HASHED_ARRAY,
     HASHED_FILE,
+    INLINE_LIMIT,
     INLINE_MARK,
     KEPT,
     OUTSIDE,
@@ -51,6 +52,7 @@ _SHORT: Final = 32  # bytes up to which a hash form is its own component
 _SMALLEST_REFERENCE: Final = 40  # no record shorter than this points anywhere
 _HASHED = (ARRAY_MARK, INLINE_MARK, SPILL_MARK, PASSED_MARK, PICKLED_MARK, FILE_MARK)
 _POINTING = (ARRAY_MARK, SPILL_MARK, FILE_MARK)
+_CARRIED: Final = 2 * INLINE_LIMIT  # bytes; the longest plain record is hardly longer than the limit
 
 
 def component_of_form(form: bytes) -> bytes:
@@ -153,6 +155,11 @@ def references(record: bytes) -> list[tuple[bytes, int, int]]:
     collector = _Collector()
     collector.parse_all(record)
     return collector.found
+
+
+def is_carried(record: bytes) -> bool:
+    """Tell whether a record holds what else lies in a file of its own: there was no room for that (contract F19)."""
+    return len(record) > _CARRIED and extension_code(record) != SPILL
 
 
 def value_bytes(record: bytes) -> int:

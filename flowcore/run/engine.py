@@ -41,7 +41,7 @@ from flowcore.run.outcomes.landing import Landing
 from flowcore.run.outcomes.parking import BEATS, Parking
 from flowcore.run.outcomes.skips import answer_skips
 from flowcore.run.ready.loading import columns, keyed, modules, names, supplied, unkeyed
-from flowcore.run.ready.preparing import prepare
+from flowcore.run.ready.preparing import prepare, unkept
 from flowcore.run.ready.repeats import Repeats
 from flowcore.run.ready.trust import Trust
 from flowcore.run.ready.values import Classes
@@ -326,7 +326,7 @@ class Engine:
     def _wait(self, batch: Batch) -> None:
         schedule, gate = self._books.schedule, self._books.gate
         gate.wait(batch.nodes)
-        for part in gate.parted(batch) if gate.alone else (batch,):
+        for part in gate.parted(batch):
             self._backlog.add(schedule.rank(part.nodes[0]), part)
         for node, first, last in batch.stretches:
             if last - first > 1 and self._backlog.waiting(node) >= AHEAD:
@@ -384,7 +384,8 @@ class Engine:
             taken = only.claims.taken
             books.cache.checkpoints(only.number, numbers, [taken.get(number, NO_KEY) for number in numbers])
         return Job(
-            task=recipe.task, attempts=attempts, numbers=numbers, names=names(cells),
+            task=unkept(recipe.task) if batch.spooled else recipe.task,
+            attempts=attempts, numbers=numbers, names=names(cells),
             columns=columns(cells, batch, books.values), seconds=books.seconds.get(recipe.task.id, 0.0),
             modules=modules(only, books.values),
             supplies=supplies, canon=self._landing.sameness.column(only, numbers) if not recipe.shared else [],

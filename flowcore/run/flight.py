@@ -30,7 +30,13 @@ class Batch:
     keys: list[bytes]  # empty bytes: not keyed
     own: list[list[Component]]  # a column a parameter; one entry where all share it
     alone: bool = False  # one cell, that is to run beside nobody
+    spooled: bool = False  # one cell, whose value is to be handed over and not kept
     _cut: tuple[list[int], list[Stretch]] | None = None  # nodes, and what stands together of them
+
+    @property
+    def single(self) -> bool:
+        """Whether its cell is to travel by itself."""
+        return self.alone or self.spooled
 
     @property
     def stretches(self) -> list[Stretch]:
@@ -179,7 +185,7 @@ class Backlog:
     def take(self, queue: Queue, count: int, *, share: float = 0.0) -> Batch:
         """Take up to `count` cells of a queue: its first ones; of one batch, with `share` 1.0, the last."""
         taken: list[Batch] = []
-        while queue.batches and count > 0 and not (taken and (taken[0].alone or queue.front.alone)):
+        while queue.batches and count > 0 and not (taken and (taken[0].single or queue.front.single)):
             rank, order, batch = heapq.heappop(queue.batches)
             if len(batch.numbers) > count:
                 batch, rest = batch.split(count, round(share * (len(batch.numbers) - count)))

@@ -90,6 +90,7 @@ class Gate:
     gpus: int
     busy: Callable[[], int]
     alone: set[tuple[int, int]] = field(default_factory=set)  # cells that are to run beside nobody: node, number
+    spooled: set[tuple[int, int]] = field(default_factory=set)  # whose values are lost too often to be kept
     _asks: dict[int, _Ask] = field(default_factory=dict)  # by task
     _seats: dict[int, _Seat] = field(default_factory=dict)  # by a flight's first attempt
     _running: dict[Hashable, int] = field(default_factory=dict)  # cells under each limit
@@ -225,11 +226,15 @@ class Gate:
         return ask.plain and self._need(ask) == NOTHING
 
     def parted(self, batch: Batch) -> Iterator[Batch]:
-        """Yield a batch with each cell that is to run alone on its own."""
+        """Yield a batch with each cell on its own that is to run alone, or whose value is not to be kept."""
+        if not (self.alone or self.spooled):
+            yield batch
+            return
         cells = zip(batch.nodes, batch.numbers, strict=True)
-        single = [i for i, cell in enumerate(cells) if cell in self.alone]
-        yield from (replace(batch.at([i]), alone=True) for i in single)
-        rest = [i for i in range(len(batch.numbers)) if i not in set(single)]
+        single = {i: cell for i, cell in enumerate(cells) if cell in self.alone or cell in self.spooled}
+        for i, cell in single.items():
+            yield replace(batch.at([i]), alone=cell in self.alone, spooled=cell in self.spooled)
+        rest = [i for i in range(len(batch.numbers)) if i not in single]
         if rest:
             yield batch.at(rest)
 

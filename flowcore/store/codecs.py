@@ -15,7 +15,7 @@ import importlib
 import pickle
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 from flowcore.errors import NotPicklable, NoValueYet, StoreUnavailable
 from flowcore.plan import kinds
@@ -43,6 +43,9 @@ from flowcore.store.leaf import find_leaf
 from flowcore.store.recent import Recent
 
 Record: TypeAlias = bytes
+
+CARRIED_LIMIT: Final = 64 << 20
+"""Bytes of a value that its message carries where there is no room for it in any file (contract F19)."""
 
 _TRAVELS = (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError, OSError, RuntimeError)
 
@@ -113,8 +116,8 @@ class Codec:
         """Give record, component and user classes of `value`.
 
         Its arrays go to the store if it is to be kept, else to the spool; to the spool as
-        well when the store fails (P8). Its files are copied into the store, else they stay
-        where they are.
+        well when the store fails (P8); into the record itself when the spool is full. Its files
+        are copied into the store, else they stay where they are.
 
         Raises
         ------
@@ -122,14 +125,24 @@ class Codec:
             If a part of it has no canonical encoding.
         MissingFile
             If a file in it cannot be read.
+        StoreUnavailable
+            If there is no room for it anywhere, and it is too large for a message.
         """
         if keep and self.kept is not None:
-            try:
+            with contextlib.suppress(StoreUnavailable):
                 return self._encode(value, self.kept, self.files.take)
-            except StoreUnavailable:
-                if self.kept is self.passed:
-                    raise
-        return self._encode(value, self.passed, self.files.look)
+        try:
+            return self._encode(value, self.passed, self.files.look)
+        except StoreUnavailable as full:
+            return self._carried(value, full)
+
+    def _carried(self, value: object, full: StoreUnavailable) -> Encoded:
+        """Encode a value with all that is in it, for want of room anywhere else."""
+
+        def put(header: bytes, data: memoryview) -> bytes:
+            raise too_large(full, len(header) + data.nbytes) from full
+
+        return encode(value, put=put, class_identity=class_identity, look=self.files.look, inline=CARRIED_LIMIT)
 
     def _encode(self, value: object, home: ArrayHome, look: Look) -> Encoded:
         recent = self.recent
@@ -205,11 +218,9 @@ class Codec:
             Naming the leaf, as a path that starts with `name`.
         """
         payload = _dump(value, name, within=True)[0]
-        home = self.kept or self.passed
-        try:
-            return pickled(payload, _placed(memoryview(payload), home))
-        except StoreUnavailable:
-            return pickled(payload, _placed(memoryview(payload), self.passed))
+        with contextlib.suppress(StoreUnavailable):
+            return pickled(payload, _placed(memoryview(payload), self.kept or self.passed))
+        return pickled(payload, self._handed(memoryview(payload)))
 
     def pass_on(self, value: object, *, name: str) -> Record:
         """Give a record that carries `value` as a pickle, for consumers of this run.
@@ -266,16 +277,36 @@ class Codec:
 
     def _place(self, buffer: memoryview) -> object:
         """Give small bytes as they are, large ones as an array in the spool."""
-        if buffer.nbytes < INLINE_LIMIT:
-            return bytes(buffer)
-        return _placed(buffer, self.passed)
+        return bytes(buffer) if buffer.nbytes < INLINE_LIMIT else self._handed(buffer)
+
+    def _handed(self, buffer: memoryview) -> object:
+        """Give bytes as an array in the spool; in the record, if that is full."""
+        try:
+            return _placed(buffer, self.passed)
+        except StoreUnavailable as full:
+            if buffer.nbytes > CARRIED_LIMIT:
+                raise too_large(full, buffer.nbytes) from full
+            return _inline(buffer)
+
+
+def too_large(full: StoreUnavailable, size: int) -> StoreUnavailable:
+    """Give the error of what finds no room in any file, and is not for a message either."""
+    return StoreUnavailable(
+        store=full.store, reason=f"{full.reason}; {size} bytes are too many for a message",
+        did=f"Values of up to {CARRIED_LIMIT >> 20} MiB go by message where there is no room; this one cannot.",
+        remedy="Make room in the store, in shared memory or among temporary files (TMPDIR); then run again.",
+    )  # fmt: skip
+
+
+def _inline(buffer: memoryview) -> object:
+    return extension(ARRAY_INLINE, [bytes(buffer), "|u1", False, [buffer.nbytes]])
 
 
 def _placed(buffer: memoryview, home: ArrayHome) -> object:
     """Give bytes as an array: in the record if they are few, else in `home`."""
     facts = ArrayFacts(descr="|u1", shape=(buffer.nbytes,))
     if buffer.nbytes < INLINE_LIMIT:
-        return extension(ARRAY_INLINE, [bytes(buffer), "|u1", False, [buffer.nbytes]])
+        return _inline(buffer)
     header = facts.header()
     digest = home.put(header, buffer)
     size = len(header) + buffer.nbytes

@@ -284,7 +284,7 @@ class Store:
             trouble.tolerate("the engine found that it cannot be written")
         place = Spool.attach(spool, fallback=layout.workplace(run_id) if writable else "", disk=disk)
         blobs = Blobs(
-            layout, run_id, disk=disk, trouble=trouble, verified=Verified(f"{spool}/verified", disk=disk),
+            layout, run_id, disk=disk, trouble=trouble, verified=Verified(spool and f"{spool}/verified", disk=disk),
             durable=durable, mapped=not _remote(disk, str(root)),
         )  # fmt: skip
         home = Home(layout=layout, run_id=run_id, disk=disk, trouble=trouble, mapped=not _remote(disk, str(root)))
@@ -297,7 +297,7 @@ class Store:
     def _blobs(self, run_id: str, spool: Spool, trouble: Trouble) -> Blobs:
         return Blobs(
             self.layout, run_id, disk=self.disk, trouble=trouble,
-            verified=Verified(f"{spool.path}/verified", disk=self.disk),
+            verified=Verified(spool.path and f"{spool.path}/verified", disk=self.disk),
             durable=self.durable, mapped=self.mapped,
         )  # fmt: skip
 

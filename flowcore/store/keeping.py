@@ -1,8 +1,8 @@
 """What of a run's values goes into the store's memory, and what stays in its history only.
 
 Owns the rule that a record is kept under a key only if all that it points to is in the
-store, if it has an identity, and, where it is a pickle, as the value of that key alone
-(contract S3). Does no input or output.
+store, if it has an identity and does not carry what ought to lie in a file of its own, and,
+where it is a pickle, as the value of that key alone (contract S3). Does no input or output.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from flowcore.plan.encode import BadRecord, references
 from flowcore.plan.extension import KEPT
 from flowcore.plan.pickled import is_pickled, sealed
 from flowcore.plan.plain import are_scalars
+from flowcore.plan.records import is_carried
 from flowcore.store.trace import Trace
 
 
@@ -24,7 +25,8 @@ def kept(trace: Trace) -> tuple[Trace, dict[bytes, int]]:
     sizes: dict[bytes, int] = {}
     for i, record in enumerate(records):
         named = _named(record)
-        if named is None or not trace.components[i] or any(place != KEPT for _, _, place in named):
+        away = named is None or is_carried(record) or any(place != KEPT for _, _, place in named)
+        if named is None or away or not trace.components[i]:
             keys[i] = records[i] = b""
         elif named:
             sizes.update((digest, size) for digest, size, _ in named)

@@ -42,7 +42,7 @@ class Spool:
     Parameters
     ----------
     path : str
-        The directory.
+        The directory; empty: nowhere is room for one, and every array is refused.
     fallback : str
         Where to write what does not fit; empty: nowhere.
     disk : Disk
@@ -59,7 +59,7 @@ class Spool:
 
     @classmethod
     def create(cls, *, fallback: str, disk: Disk) -> Spool:
-        """Make a new one; OSError if there is no place that can be written.
+        """Make a new one; where no place can be written, one that refuses every array.
 
         Without a `fallback` in the store, a directory of the same name among temporary
         files serves.
@@ -72,8 +72,6 @@ class Spool:
                 claimed.append(_claim(disk, parent, os.path.basename(claimed[0][0]) if claimed else ""))
             except OSError:
                 continue
-        if not claimed and not fallback:
-            raise FileNotFoundError(errno.ENOENT, "neither shared memory nor a temporary directory can be written")
         paths = [path for path, _ in claimed]
         first, second, *_ = [*paths, fallback, ""]
         return cls(first, fallback=second, disk=disk, locks=tuple(lock for _, lock in claimed))
@@ -89,6 +87,8 @@ class Spool:
     @classmethod
     def attach(cls, path: str, *, fallback: str, disk: Disk) -> Spool:
         """Use the one another process made; PermissionError if the place is not what it made (S5)."""
+        if not path:
+            return cls("", fallback="", disk=disk)
         if not _private(disk, path):
             raise PermissionError(errno.EPERM, "not a directory of this user alone", path)
         if fallback == path:
@@ -107,15 +107,13 @@ class Spool:
             If neither the spool nor its fallback has room.
         """
         pieces = pieces_of(header, data)
-        try:
-            return self._write(self.path, pieces)
-        except OSError as error:
-            if not self.fallback:
-                raise self._full(error, pieces) from error
-        try:
-            return self._write(self.fallback, pieces)
-        except OSError as error:
-            raise self._full(error, pieces) from error
+        error = OSError(errno.ENOSPC, "no place can be written")
+        for directory in filter(None, (self.path, self.fallback)):
+            try:
+                return self._write(directory, pieces)
+            except OSError as full:
+                error = full
+        raise self._full(error, pieces) from error
 
     def map(self, digest: bytes, header: bytes, nbytes: int) -> tuple[bytearray | mmap.mmap, int]:
         """Give the whole file as private, writable memory, and where the data start; ValueGone."""
@@ -178,7 +176,7 @@ class Spool:
     def _full(self, error: OSError, pieces: Sequence[memoryview]) -> StoreUnavailable:
         needed = sum(len(piece) for piece in pieces)
         reason = f"{os.strerror(error.errno or 0)}: {needed} bytes needed to hand an array over"
-        return StoreUnavailable(store=self.path, reason=reason, did="The value goes by another way.")
+        return StoreUnavailable(store=self.path, reason=reason, did="It goes by message, if it is not too large.")
 
 
 def _file(directory: str, digest: bytes) -> str:

@@ -7,8 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from flowcore.errors import StoreUnavailable
 from flowcore.plan import graph
 from flowcore.run import launcher
+from flowcore.run.outcomes import landing
 from flowcore.run.workers.workshop import StoreWorkshop
 from flowcore.store import arrayfile, files, spool
 from flowcore.store.cache import Cache
@@ -42,6 +44,21 @@ def no_room_claimed(put: Put) -> None:
         return arrayfile.write_draft(Trusting(disk), path, pieces, durable=durable)  # type: ignore[arg-type]
 
     put(spool, "write_draft", write)
+
+
+def kept_for_ever(put: Put) -> None:
+    """Leave a value to the store however often it was lost there (F25)."""
+    put(landing, "by_spool", lambda *_: True)
+
+
+def only_by_file(put: Put) -> None:
+    """Have no message carry what no file has room for (F19)."""
+
+    def carried(self: Codec, value: object, full: StoreUnavailable) -> None:
+        del self, value
+        raise full
+
+    put(Codec, "_carried", carried)
 
 
 def no_sweep(put: Put) -> None:
@@ -141,6 +158,8 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
     patch.__name__: patch
     for patch in (
         no_room_claimed,
+        kept_for_ever,
+        only_by_file,
         no_sweep,
         size_and_mtime,
         any_age_tells,

@@ -10,7 +10,7 @@ import pytest
 import flowcore as fc
 from flowcore.store.spool import Spool
 from tests import test_depth, test_files, test_scale
-from tests.faults import test_shared_values
+from tests.faults import inside, test_shared_values, test_store_trouble
 from tests.run import test_launcher, test_simulation
 from tests.run.cell import test_code_check
 from tests.run.outcomes import test_doubles
@@ -38,6 +38,17 @@ def test_a_spool_that_stays_is_seen(tmp_path: Path, sabotage: Callable[[str], No
     sabotage("no_sweep")
     with pytest.raises(BROKEN):
         test_launcher.test_launcher_removes_the_spool_when_its_engine_is_gone(tmp_path)
+
+
+@pytest.mark.contract("H7", "F19")
+def test_a_value_that_no_message_carries_is_seen(
+    tmp_path: Path, store: Path, sabotage: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell that fails because no file has room for its result fails the test of messages."""
+    monkeypatch.setenv(inside.TALLY, str(tmp_path / "tally"))
+    sabotage("only_by_file")
+    with pytest.raises(BROKEN):
+        test_store_trouble.test_what_no_file_has_room_for_goes_by_message("thread", 1, tmp_path, store)
 
 
 @pytest.mark.contract("H7", "F27")

@@ -99,6 +99,23 @@ def test_a_full_disk_costs_no_result(runner: str, at: int, tmp_path: Path, store
     assert [] == driver.leftovers(store)
 
 
+@pytest.mark.contract("F19", "F24", "P8")
+@pytest.mark.parametrize("runner", RUNNERS)
+@pytest.mark.parametrize("at", [1, 20, 40])
+def test_what_no_file_has_room_for_goes_by_message(runner: str, at: int, tmp_path: Path, store: Path) -> None:
+    """Store, shared memory and temporary files are full: each cell runs once, the values are right, one warning."""
+    disk = FaultyDisk(at, error=errno.ENOSPC, lasting=True, only=FILLING)
+    value, told = run(store, disk, runner=runner)
+    failed, seen = disk.failed, len(driver.tally(tmp_path))
+    again, later = run(store)
+
+    assert ANSWER == value == again
+    assert ["StoreUnavailable"] * bool(failed) == told
+    assert (ALL, []) == (sorted(driver.tally(tmp_path)[:seen]), later)
+    assert [] == driver.unverified(store)
+    assert [] == driver.leftovers(store)
+
+
 @pytest.mark.contract("F20", "P8")
 @pytest.mark.parametrize("call", ["fsync", "pwrite", "write"])
 def test_an_input_output_error_ends_keeping_only(call: str, tmp_path: Path, store: Path) -> None:

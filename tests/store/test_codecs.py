@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import types
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,10 @@ import pytest
 import flowcore as fc
 from flowcore.errors import NotPicklable, StoreUnavailable
 from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, component_of, decode, references
+from flowcore.run.cell import call
+from flowcore.store import codecs, keeping
 from flowcore.store.codecs import Codec, register_codec
+from flowcore.store.trace import Trace
 from tests.plan.corpus import Config, Memory, different
 
 BIG = np.arange(50_000.0)
@@ -109,6 +113,57 @@ def test_a_full_store_costs_nothing(spool: Memory) -> None:
         codec = Codec(kept=home, passed=spool)
 
         assert [(1)] == [place for _, _, place in references(codec.encode(BIG, keep=True).record)]
+
+
+@pytest.mark.contract("F19", "K29")
+def test_where_no_file_has_room_the_record_carries_a_value() -> None:
+    """Of every kind, with the same identity; it is read from the record alone, and no store keeps such a record."""
+    full = Codec(kept=Full(0), passed=Full(1))
+    large = [BIG, [BIG, {"a": BIG}], "x" * 50_000, BIG.reshape(2, -1).T]
+    carried = [full.encode(value, keep=True) for value in large]
+    trace = Trace(
+        node=0, nodes=[0] * 4, numbers=[*range(4)], keys=[bytes(32)] * 4, components=[c.component for c in carried],
+        records=[c.record for c in carried], seconds=[0.0] * 4,
+    )  # fmt: skip
+
+    assert ([b""] * 4, [b""] * 4) == (keeping.kept(trace)[0].keys, keeping.kept(trace)[0].records)
+    for value in [*large, *different()]:
+        encoded = full.encode(value, keep=True)
+
+        assert encoded.component == Codec(kept=Memory(0), passed=Memory(1)).encode(value, keep=True).component
+        assert encoded.component == full.encode(full.decode(encoded.record), keep=False).component
+
+
+@pytest.mark.contract("F19")
+def test_objects_parts_and_pickles_are_carried_too() -> None:
+    """Large buffers of what has no encoding, kept pickles, rows of an array and items of a value."""
+    full = Codec(kept=Full(0), passed=Full(1), pickles=True)
+    passed, pickled = full.pass_on(Model(BIG), name="value"), full.pickle(Model(BIG), name="value")
+    record = full.encode({"rows": BIG.reshape(2, -1)}, keep=False).record
+    rows, _ = call._item(full, record, full.encode("rows", keep=False).record)
+    found = [full.decode(element) for _, element, _ in call._expand(full, rows)]
+
+    assert all(np.array_equal(BIG, full.decode(one).weights) for one in (passed, pickled))  # type: ignore[attr-defined]
+    assert np.array_equal(BIG, np.concatenate(found))  # type: ignore[arg-type]
+
+
+@pytest.mark.contract("F19", "P8")
+def test_what_is_too_large_for_a_message_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the bytes, what flowcore would have carried, and where to make room."""
+    full = Codec(kept=Full(0), passed=Full(1), pickles=True)
+    rows, first = (full.encode(value, keep=False).record for value in (BIG.reshape(2, -1), 0))
+    for room in (codecs, call):
+        monkeypatch.setattr(room, "CARRIED_LIMIT", 1 << 15)
+    ways: list[Callable[[], object]] = [
+        lambda: full.encode(BIG, keep=True), lambda: full.pass_on(Model(BIG), name="value"),
+        lambda: full.pickle(Model(BIG), name="value"), lambda: call._expand(full, rows),
+        lambda: call._item(full, rows, first),
+    ]  # fmt: skip
+    for way in ways:
+        with pytest.raises(StoreUnavailable, match=r"\d{6} bytes are too many for a message") as refused:
+            way()
+
+        assert "Make room" in str(refused.value)
 
 
 def test_a_home_that_is_not_there(codec: Codec, kept: Memory) -> None:

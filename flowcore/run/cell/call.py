@@ -12,16 +12,17 @@ from functools import partial
 from typing import Any, cast
 
 from flowcore.declare.node import label_of
+from flowcore.errors import StoreUnavailable
 from flowcore.plan import cut
 from flowcore.plan.encode import NoEncoding, ValueGone
 from flowcore.plan.extension import OUTSIDE, PASSED, PICKLED
 from flowcore.plan.files import has_files, may_hold_files
 from flowcore.plan.plain import plain_numbers
-from flowcore.plan.records import extension_code, is_plain_key, references
+from flowcore.plan.records import extension_code, is_plain_key, references, value_bytes
 from flowcore.run.cell.context import current
 from flowcore.run.cell.supply import Supplied, supply
 from flowcore.run.job import Job, Part, Record, TaskSpec
-from flowcore.store.codecs import Codec
+from flowcore.store.codecs import CARRIED_LIMIT, Codec, too_large
 from flowcore.store.files import Seen, changed_file
 
 Reader = Callable[[int], Any]  # from a cell's place in the job to a value
@@ -163,7 +164,13 @@ def _item(codec: Codec, record: Record, key: Record) -> tuple[Record, bytes]:
     if _is_passed_on(record):
         value: Any = codec.decode(record)
         return _encoded(codec, value[codec.decode(key)])
-    return cut.item(record, codec.decode(key), fetch=codec.fetch, put=codec.passed.put, place=codec.passed.place)
+    asked = partial(cut.item, record, codec.decode(key), fetch=codec.fetch)
+    try:
+        return asked(put=codec.passed.put, place=codec.passed.place)
+    except StoreUnavailable as full:
+        part, component = asked()
+        _check_light(len(part), full)
+    return part, component
 
 
 def _expand(codec: Codec, record: Record) -> list[tuple[bool, Record, bytes]]:
@@ -171,7 +178,12 @@ def _expand(codec: Codec, record: Record) -> list[tuple[bool, Record, bytes]]:
     if _is_passed_on(record):
         value: Any = codec.decode(record)
         return [(False, *_encoded(codec, element)) for element in value]
-    found = cut.elements(record, fetch=codec.fetch, put=codec.passed.put, place=codec.passed.place)
+    asked = partial(cut.elements, record, fetch=codec.fetch)
+    try:
+        found = asked(put=codec.passed.put, place=codec.passed.place)
+    except StoreUnavailable as full:
+        _check_light(value_bytes(record), full)
+        found = asked()
     return [(_labels_itself(codec, element), element, component) for _, element, component in found]
 
 
@@ -182,6 +194,12 @@ def _encoded(codec: Codec, value: object) -> tuple[Record, bytes]:
     except NoEncoding:
         return codec.pass_on(value, name="item"), b""
     return encoded.record, encoded.component
+
+
+def _check_light(size: int, full: StoreUnavailable) -> None:
+    """Let parts of so many bytes stay in their records, for want of room elsewhere, if they are not too many."""
+    if size > CARRIED_LIMIT:
+        raise too_large(full, size) from full
 
 
 def _labels_itself(codec: Codec, record: Record) -> bool:

@@ -35,7 +35,7 @@ from flowcore.run.outcomes.blame import condemn
 from flowcore.run.outcomes.budgets import charged, lacked_memory
 from flowcore.run.outcomes.doubles import Doubles
 from flowcore.run.outcomes.equals import release_parked, settle_parked
-from flowcore.run.outcomes.remaking import makers_of
+from flowcore.run.outcomes.remaking import by_spool, makers_of
 from flowcore.run.outcomes.sameness import Sameness
 from flowcore.run.outcomes.skips import land_skip
 from flowcore.run.outcomes.whenabouts import tell_lapse, times_of
@@ -48,7 +48,7 @@ from flowcore.run.told.chronicle import failure_facts
 from flowcore.store.cache import Trace
 from flowcore.store.durations import task_identity
 
-_LOSSES = 2  # vanished inputs that a cell survives
+_LOSSES = 2  # vanished inputs that a cell survives, before they come by the spool
 _WEIGHT = 0.3  # of the newest cells in what a task's cells are expected to take
 _LONGEST_DELAY = 300.0  # seconds between two attempts
 
@@ -359,7 +359,8 @@ class Landing:
         tries.lost += 1
         release_parked(self.books, key)  # what is made again may differ, and then so does this cell's key
         makers = makers_of(digest, work, cell[1], books)
-        if tries.lost > _LOSSES or not makers:
+        last = tries.lost > _LOSSES  # a store that loses values this often is not asked once more
+        if not makers or tries.lost > _LOSSES + 1 or (last and not by_spool(makers, books)):
             error = ValueLost(cell=self.name(*cell), reason=f"its input {digest.hex()[:12]} cannot be read")
             self._fail(cell, error, tries, 0.0)
             return

@@ -2,7 +2,8 @@
 
 A value may vanish between judging and use: `cache gc` in another process, a tidy user,
 a blob that fails its check. The cell that could not read it waits, and the cells found
-here are made again; nobody is blamed.
+here are made again; nobody is blamed. What vanishes for the third time under one cell is not
+left to the store once more: it goes by the spool.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from flowcore.plan.extension import KEPT
 from flowcore.plan.records import references
 from flowcore.plan.stations import State
 from flowcore.run.books import Books, Cell
+from flowcore.run.job import Keep
 from flowcore.run.ready.work import Work
 
 
@@ -33,6 +35,14 @@ def makers_of(digest: bytes, work: Work, number: int, books: Books) -> list[Cell
             waiting.extend(o for feed in maker.feeders for o in feed.origins(n))
     _add_released(makers, books)
     return list(reversed(makers))
+
+
+def by_spool(makers: list[Cell], books: Books) -> bool:
+    """Have values that vanish again and again handed over by the spool, and not kept; tell whether they may be."""
+    if any(books.works[node].keep == Keep.REQUIRED for node, _ in makers):
+        return False
+    books.gate.spooled.update(makers)
+    return True
 
 
 def _add_released(makers: dict[Cell, None], books: Books) -> None:

@@ -1,10 +1,11 @@
 """Arrays that are only handed over: who still refers to them, and how much room they take.
 
 Owns the count of values that refer to each array in the spool; the last one to be let go
-of takes the array with it (contract F24). Promises that `high` says when they take so much
-of the memory for them that cells which let go of some should begin before cells that add
-to them: the longest way first, as it is otherwise, would begin a whole grid before its
-first consumer. The engine's thread.
+of takes the array with it (contract F24). A value that carries its arrays, since there is no
+room for them (F19), is let go of likewise: it lies in the engine's memory. Promises that
+`high` says when they take so much of the memory for them that cells which let go of some
+should begin before cells that add to them: the longest way first, as it is otherwise, would
+begin a whole grid before its first consumer. The engine's thread.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Final
 
 from flowcore import clock
 from flowcore.plan.extension import SPOOLED
-from flowcore.plan.records import references
+from flowcore.plan.records import is_carried, references
 from flowcore.run.job import Record
 from flowcore.store.spool import Spool
 
@@ -42,10 +43,11 @@ class Transit:
         self._uses: dict[bytes, int] = {}  # values that refer to an array
         self._most = 0  # bytes; known once there is an array
         self._gone: dict[bytes, float] = {}  # arrays set aside, oldest first, and when
+        self._carried = 0  # values that lie in the engine's memory, for want of room
         self.size = 0
 
     def __bool__(self) -> bool:
-        return bool(self._uses)
+        return bool(self._uses or self._carried)
 
     @property
     def high(self) -> bool:
@@ -53,7 +55,8 @@ class Transit:
         return self.size > self._most
 
     def refer(self, record: Record) -> None:
-        """Note that a value refers to arrays here."""
+        """Note that a value refers to arrays here, or carries its own."""
+        self._carried += is_carried(record)
         for digest, size, place in references(record):
             if place != SPOOLED:
                 continue
@@ -67,7 +70,9 @@ class Transit:
                     self._spool.bring_back(digest)
 
     def let_go(self, record: Record) -> bool:
-        """Note that a value does not refer to them any more; tell whether it did."""
+        """Note that a value does not refer to them any more; tell whether it did, or carried its own."""
+        carried = is_carried(record)
+        self._carried -= carried
         spooled = [(digest, size) for digest, size, place in references(record) if place == SPOOLED]
         for digest, size in spooled:
             self._uses[digest] -= 1
@@ -76,7 +81,7 @@ class Transit:
                 self.size -= size
                 self._spool.set_aside(digest)
                 self._gone[digest] = clock.monotonic()
-        return bool(spooled)
+        return bool(spooled) or carried
 
     def tend(self) -> None:
         """Remove arrays that were set aside a moment ago: whoever found one there has told of it since."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.node import Along, Node
@@ -42,6 +43,11 @@ _ids = itertools.count(1)
 def new_task() -> int:
     """Give an id for a task that no other has in this process."""
     return next(_ids)
+
+
+def unkept(task: TaskSpec) -> TaskSpec:
+    """Give a task whose results are handed over and not kept, for cells whose value the store loses (contract F25)."""
+    return replace(task, id=next(_ids), keep=Keep.PASS_ON)
 
 
 def prepare(planned: Planned, surround: Surround) -> Work:

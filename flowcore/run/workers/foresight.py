@@ -36,7 +36,7 @@ def entrust(spool: str) -> None:
     """Have a launcher that is there already see to a run's spool from now on, and not only once workers are needed."""
     pool = acquire()
     with contextlib.suppress(OSError):  # it has ended: the next one is told of the spool when it is needed
-        if pool.launcher_pid:
+        if spool and pool.launcher_pid:
             pool.guard(spool)
     release(pool)
 

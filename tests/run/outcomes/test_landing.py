@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import flowcore as fc
+from flowcore.plan.extension import KEPT, SPOOLED
+from flowcore.plan.records import references
 from flowcore.run.job import Died, Done, Interrupted, Result, TimedOut
 from flowcore.testing import FakeClock, Held, ScriptedExecutor
-from flowcore.testing.cells import plus
+from flowcore.testing.cells import field, overwritten, plus
+from tests.faults import saboteurs_of_values
 
 EVENTS = ("result", "death", "timeout", "cancel", "late result")
 
@@ -143,11 +147,6 @@ def test_a_skip_is_no_failure_and_is_not_tried_again(store: Path) -> None:
 @pytest.mark.contract("F25")
 def test_a_lost_input_is_made_again(store: Path) -> None:
     """Its maker runs once more, then the cell; nobody has failed."""
-    import numpy as np
-
-    from flowcore.plan.records import references
-    from flowcore.testing.cells import field, overwritten
-
     flow = fc.Flow()
     array = flow.add(field, 1)
     total = flow.add(overwritten, array)
@@ -165,3 +164,55 @@ def test_a_lost_input_is_made_again(store: Path) -> None:
 
     assert ["field", "overwritten", "field", "overwritten"] == [name for name, _ in script.started]
     assert np.arange(5000.0).sum() * 2 == run[total]
+
+
+def lose(times: int, store: Path) -> tuple[fc.Run, list[int]]:
+    """Have a cell lose its input so often; give the run, at whose end it has it, and where each input lay."""
+    flow = fc.Flow()
+    flow.result = flow.add(overwritten, flow.add(field, 1))
+    script = ScriptedExecutor()
+    run = flow.start(executor=script, store=store, progress=False)
+    places: list[int] = []
+    for _ in range(times):
+        script.wait(1, "field")[0].run()
+        (held,) = script.wait(1, "overwritten")
+        ((digest, _, place),) = references(held.job.columns[0][0])
+        places.append(place)
+        for blob in store.glob("v1/arrays/*/*.npy"):
+            blob.unlink()
+        held.lose(digest)
+    if times < 4:
+        script.wait(1, "field")[0].run()
+        (held,) = script.wait(1, "overwritten")
+        places += [place for _, _, place in references(held.job.columns[0][0])]
+        held.run()
+    return run, places
+
+
+@pytest.mark.contract("F25", "P4")
+def test_what_vanishes_again_and_again_goes_by_the_spool(store: Path) -> None:
+    """Twice it is made again for the store; the third time it is handed over, and nobody has failed."""
+    run, places = lose(3, store)
+    run.wait()
+
+    assert [KEPT, KEPT, KEPT, SPOOLED] == places
+    assert np.arange(5000.0).sum() * 2 == run["overwritten"]
+
+
+@pytest.mark.contract("F25", "P5")
+def test_what_vanishes_from_the_spool_as_well_is_lost(store: Path) -> None:
+    """The cell that needs it fails, and says so: nothing is made again for ever."""
+    run, places = lose(4, store)
+    with pytest.raises(fc.RunFailed, match="cannot be read"):
+        run.wait()
+
+    assert [KEPT, KEPT, KEPT, SPOOLED] == places
+    assert ["overwritten"] == [failure.node for failure in run.failures]
+
+
+@pytest.mark.contract("H7", "F25")
+def test_a_store_that_is_asked_once_too_often_is_seen(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A value that is kept again after its third loss fails the test of it."""
+    saboteurs_of_values.kept_for_ever(monkeypatch.setattr)
+    with pytest.raises(AssertionError):
+        test_what_vanishes_again_and_again_goes_by_the_spool(store)
