@@ -149,7 +149,10 @@ def _indexed(value: Any, indexes: list[Any]) -> Any:
     for index in listed(indexes):
         match listed(index):
             case ["one", name]:
+                dims = value.coords[name].dims
                 value = value.set_xindex(name)
+                if value.coords[name].dims != dims:  # it takes bytes for several names, say
+                    raise BadRecord("a dimension that xarray does not index")
             case ["levels", dim, pandas_index, list(attrs)]:
                 coords = library("xarray").Coordinates.from_pandas_multiindex(pandas_index, dim)
                 value = value.assign_coords(coords)

@@ -157,8 +157,12 @@ def _write_masked(value: Any, writing: Writing) -> object:
     if held is not np.ndarray:
         raise NoEncoding(".data", kind_name(held), "mask a plain array")
     mask = None if value.mask is np.ma.nomask else write_plain(np.asarray(value.mask), writing)
-    # asking for the fill value sets the default, as printing does: so the default counts from the start
-    fill = write_plain(np.asarray(value.view().fill_value), writing)
+    # Asking for the fill value sets the default, as printing does: so the default counts from the start. A view
+    # would cast it: to another value, where the default of its kind is too large for a dtype.
+    shown = value._fill_value  # noqa: SLF001
+    if shown is None:
+        shown = np.ma.MaskedArray(np.empty(0, value.dtype)).fill_value
+    fill = write_plain(np.asarray(shown), writing)
     return extension(MASKED, [_write_array(value.data, writing), mask, fill, bool(value.hardmask)])
 
 
@@ -271,7 +275,9 @@ def _read_masked(parts: list[object], reading: Reading) -> object:  # noqa: ARG0
                 raise BadRecord("not the mask of a masked array")
             shown: Any = np.ma.nomask if mask is None else mask
             made: Any = np.ma.MaskedArray(data, mask=shown, hard_mask=hard)
-            made._fill_value = fill  # noqa: SLF001 - as it was, of the same dtype
+            made._fill_value = fill  # noqa: SLF001 - as it was, of whatever dtype
+            with np.errstate(all="ignore"):
+                made.view()  # a TypeError unless numpy makes a fill value of it
             return made
     raise BadRecord("not a masked array")
 

@@ -54,7 +54,7 @@ def _joined_numbers(numbers: Sequence[int]) -> bytes:
 def unpack_numbers(packed: Packed, count: int) -> list[int]:
     """Give the numbers back; ValueError unless there are `count`."""
     if isinstance(packed, bytes) and count and len(packed) % count == 0 and len(packed) // count in _WIDTHS:
-        return list(struct.unpack(f"<{count}{_WIDTHS[len(packed) // count]}", packed))
+        return list(struct.unpack(f"<{count:d}{_WIDTHS[len(packed) // count]}", packed))
     if not isinstance(packed, list) or len(packed) % 2 or not all(type(number) is int for number in packed):
         raise ValueError("numbers")
     if any(length < 1 for length in packed[1::2]) or sum(packed[1::2]) != count or count > MOST:
@@ -118,7 +118,7 @@ def unpack_floats(packed: Packed, count: int) -> Sequence[float]:
     """Give the floats back; ValueError unless there are `count`."""
     if not isinstance(packed, bytes) or len(packed) != 4 * count:
         raise ValueError("floats")
-    return struct.unpack(f"<{count}f", packed)
+    return struct.unpack(f"<{count:d}f", packed)
 
 
 def pack_sizes(values: Sequence[int]) -> bytes:
@@ -132,4 +132,4 @@ def unpack_sizes(packed: Packed, count: int) -> list[int]:
         return []
     if not isinstance(packed, bytes) or len(packed) != 8 * count:
         raise ValueError("sizes")
-    return list(struct.unpack(f"<{count}q", packed))
+    return list(struct.unpack(f"<{count:d}q", packed))

@@ -85,7 +85,7 @@ def unpack_times(packed: Packed, count: int) -> Times | None:
             width = len(begins) // count if count else 0
             if width not in (4, 8) or len(begins) != width * count:
                 return None
-            offsets = struct.unpack(f"<{count}{'I' if width == 4 else 'Q'}", begins)
+            offsets = struct.unpack(f"<{count:d}{'I' if width == 4 else 'Q'}", begins)
             seats = _unpack_workers(workers, count)
             fetching, keeping = _unpack_around(around, count)
             return Times(

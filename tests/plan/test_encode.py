@@ -504,3 +504,27 @@ def test_main_goes_by_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(corpus.Mark, "__module__", "__main__")
 
     assert "study:Mark" == plan.class_name(corpus.Mark)
+
+
+MASKED = [
+    np.array(["a", "bcdef"]), np.array([b"a", b"bb"]), np.array([1, 2], ">f8"), np.array(["2020-01-01"], "M8[D]"),
+    np.array([5], "m8[s]"), np.array([1 + 1j]), np.array([True]), np.array([1], "u1"), np.array([1.0], "f2"),
+    np.array([(1, "ab")], dtype=[("a", ">i4"), ("b", "U2")]), np.array(5.0), np.array([], "f8"),
+]  # fmt: skip
+
+
+@pytest.mark.contract("KT5")
+@pytest.mark.parametrize("array", MASKED, ids=lambda array: str(array.dtype)[:20])
+@pytest.mark.parametrize("chosen", [False, True], ids=["default fill value", "chosen"])
+def test_a_masked_array_is_the_same_after_reading_and_after_printing(array: Any, chosen: bool, home: Memory) -> None:
+    """Its fill value, too: the default of a kind may be too large for the dtype, and is kept all the same."""
+    masked: Any = np.ma.MaskedArray(array)
+    if chosen and array.size:
+        masked.fill_value = array.flat[0]
+    before = encode(masked, put=None)
+    back: Any = decode(before.record, fetch=home.fetch)
+    again = encode(back, put=None)
+    shown = str(masked.fill_value), str(back.fill_value)
+
+    assert before == again == encode(masked, put=None)
+    assert shown[0] == shown[1]
