@@ -137,8 +137,9 @@ def _seed_sequence_from(parts: list[Any]) -> object:
     entropy, spawn_key, pool_size, children = parts
     if type(pool_size) is not int or pool_size > _LARGEST_POOL:
         raise ValueError("pool_size")
-    if not all(type(key) is int for key in spawn_key):
-        raise ValueError("spawn_key")
+    words = entropy if type(entropy) is list else [] if entropy is None else [entropy]
+    if not all(type(number) is int for number in (*words, *spawn_key, children)):
+        raise ValueError("numbers")
     kind = sys.modules["numpy.random"].SeedSequence if "numpy.random" in sys.modules else _numpy_random().SeedSequence
     return kind(entropy, spawn_key=tuple(spawn_key), pool_size=pool_size, n_children_spawned=children)
 
