@@ -14,6 +14,8 @@ from tests.house.rooms import read
 from tests.reliability.page import PAGE, parts, renewed
 from tests.reliability.results import RESULTS, Recorder, read_results
 
+_OPTIONS = ["-q", "-n", "2", "--dist", "worksteal", "-p", "no:cacheprovider", "-p", "tests.reliability.picking"]
+
 
 def main() -> int:
     """Run what is marked, if asked for; then write the page."""
@@ -22,7 +24,7 @@ def main() -> int:
     status = 0
     if parser.parse_args().run:
         recorder = Recorder()
-        status = int(pytest.main(["-q", "-p", "no:cacheprovider", "tests"], plugins=[recorder]))
+        status = int(pytest.main([*_OPTIONS, "tests"], plugins=[recorder]))
         recorder.results().write(RESULTS)
     page = renewed(PAGE.read_text(encoding="utf-8"), parts(read("tests"), read_results(), PAGE.parent))
     PAGE.write_text(page, encoding="utf-8")

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 
 from tests.house.rooms import ROOT
-from tests.reliability.rows import ROWS
 
 RESULTS = ROOT / "docs" / "reliability.json"
 PASSED = "passed"
@@ -47,22 +46,11 @@ def read_results(path: Path = RESULTS) -> Results:
 
 
 class Recorder:
-    """A plugin of pytest: runs what is marked with a row of ours, and notes how each test ended."""
+    """A plugin of pytest: notes how each test ended, whichever process ran it."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._names: dict[str, str] = {}
         self._ends: dict[str, str] = {}
-
-    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        """Leave out what is not marked."""
-        ours = [item for item in items if any({*mark.args} & {*ROWS} for mark in item.iter_markers("contract"))]
-        left_out = {*items} - {*ours}
-        config.hook.pytest_deselected(items=[item for item in items if item in left_out])
-        items[:] = ours
-        for item in ours:
-            room = ".".join(item.path.relative_to(ROOT).with_suffix("").parts)
-            self._names[item.nodeid] = f"{room}:{getattr(item, 'originalname', item.name)}"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the worst of a case's three parts."""
@@ -74,10 +62,20 @@ class Recorder:
         """Give all outcomes, by test."""
         counted: dict[str, Counter[str]] = defaultdict(Counter)
         for node, end in self._ends.items():
-            counted[self._names[node]][end] += 1
+            counted[case_of(node)][end] += 1
         facts = {
             "date": datetime.now(UTC).date().isoformat(), "python": platform.python_version(), "numpy": np.__version__,
             "system": platform.system(), "cases": len(self._ends),
             "minutes": round((time.monotonic() - self._began) / 60, 1),
         }  # fmt: skip
         return Results(facts=facts, tests={name: dict(sorted(ends.items())) for name, ends in sorted(counted.items())})
+
+
+def case_of(node: str) -> str:
+    """Give room and name of the test that a case belongs to.
+
+    >>> case_of("tests/run/test_pool.py::TestEnds::test_one[a::b-1]")
+    'tests.run.test_pool:test_one'
+    """
+    file, *_, name = node.partition("[")[0].split("::")
+    return f"{file.removesuffix('.py').replace('/', '.')}:{name}"
