@@ -12,7 +12,7 @@ Messages to the launcher, and from it::
 
     ["fork", token]   with channel, lifeline, slot and log as descriptors
     ["spool", path]   remove this directory when I am gone;  ["kept", path]: do not
-    ["ready", pid]
+    ["ready", pid, edition]
     ["started", token, pid, threads]   with a pidfd where there are any
     ["refused", token, reason]
     ["exited", token, wait status, peak bytes]
@@ -33,6 +33,7 @@ from typing import NoReturn
 
 from flowcore import clock
 from flowcore.run import proc
+from flowcore.run.workers.edition import IMPORTED
 from flowcore.run.workers.wire import Channel
 from flowcore.run.workers.worker import Descriptors, live
 
@@ -54,7 +55,7 @@ class Launcher:
     def serve(self) -> None:
         """Answer until the control socket closes, then leave the place clean."""
         proc.wake_on_child(self._wake)
-        self._control.send(["ready", proc.pid()])
+        self._control.send(["ready", proc.pid(), IMPORTED])
         while not self._control.ended and not self._control.fault:
             ready, _, _ = select.select([self._control.fileno(), self._woken], [], [])
             if self._woken in ready:

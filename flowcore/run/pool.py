@@ -27,36 +27,16 @@ import contextlib
 import os
 import threading
 import weakref
-from typing import Protocol
 
 from flowcore import clock
 from flowcore.run import proc
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.workers import girth
-from flowcore.run.workers.launching import Ending, LauncherProcess, WorkerProcess
+from flowcore.run.workers.edition import CHANGED, IMPORTED, changed
+from flowcore.run.workers.launching import Holder, LauncherProcess, WorkerProcess
 from flowcore.run.workers.wire import PROTOCOL
 
 _REPORT_SECONDS = 1.0  # how long a launcher that lives may take to report an exit status
-
-
-class Holder(Protocol):
-    """Who uses a pool during a run. Called on the engine's thread."""
-
-    def up(self, worker: WorkerProcess) -> None:
-        """A worker is there and takes messages."""
-        ...
-
-    def heard(self, worker: WorkerProcess, message: list[object]) -> None:
-        """A worker sent this."""
-        ...
-
-    def gone(self, worker: WorkerProcess, ending: Ending) -> None:
-        """A worker has ended; its last messages were heard."""
-        ...
-
-    def refused(self, reason: str, token: int) -> None:
-        """A worker that was asked for will not come."""
-        ...
 
 
 class Pool:
@@ -81,6 +61,8 @@ class Pool:
     def attach(self, inbox: Inbox, holder: Holder) -> None:
         """Serve this run: watch everything in its inbox, and tell `holder`."""
         self._inbox, self._holder = inbox, holder
+        if changed():  # what they import from now on would not be what they have imported
+            self._end()
         self._unguard(*(spool for spool in self._spools if not os.path.lexists(spool)))
         if self._launcher is not None:
             inbox.watch(self._launcher.control.fileno(), self._on_control)
@@ -146,6 +128,9 @@ class Pool:
         """End all processes and wait for the launcher."""
         if self._holder is not None:
             self.detach()
+        self._end()
+
+    def _end(self) -> None:
         for worker in list(self.workers):
             self._drop(worker)
         self._unguard(*self._spools)  # we live, and a run that has not swept its own will do so
@@ -232,12 +217,11 @@ class Pool:
         if self._holder is None:
             return
         match message:
-            case ["hello", int() as protocol, *_]:
-                if protocol != PROTOCOL:
-                    worker.kill(f"killed: it speaks protocol {protocol}, not {PROTOCOL}")
-                else:
-                    worker.greeted = True
-                    self._welcome(worker)
+            case ["hello", int() as protocol, _, _, _, str() as found] if (protocol, found) == (PROTOCOL, IMPORTED):
+                worker.greeted = True
+                self._welcome(worker)
+            case ["hello", *_]:
+                worker.kill(f"killed: {CHANGED}")
             case _:
                 self._holder.heard(worker, message)
 
@@ -299,7 +283,7 @@ class Pool:
 
     def _told(self, launcher: LauncherProcess, message: list[object]) -> None:
         match message:
-            case ["ready", int()]:
+            case ["ready", int(), str() as found] if found == IMPORTED:
                 launcher.ready = True
             case ["started", int() as token, int() as pid, int()]:
                 self._on_started(token, pid, launcher.control.take_fds())
@@ -310,6 +294,8 @@ class Pool:
                 if worker is not None:
                     worker.status, worker.peak = status, peak
                     self._bury(worker)
+            case _:
+                launcher.disown()
 
     def _on_started(self, token: int, pid: int, fds: tuple[int, ...]) -> None:
         worker = self._find(token)

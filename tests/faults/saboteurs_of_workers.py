@@ -8,9 +8,10 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
-from flowcore.run import forked, launcher, perform, proc
+from flowcore.run import forked, launcher, perform, pool, proc
 from flowcore.run.cell.footprints import Footprints
 from flowcore.run.executors import event_loop
+from flowcore.run.workers.launching import LauncherProcess
 from flowcore.run.workers.worker import Worker
 
 Put = Callable[[Any, str, Any], None]
@@ -55,6 +56,25 @@ def mute_workers_live(put: Put) -> None:
     put(Worker, "_say", lambda self, message: self._channel.send(message))
 
 
+class _Whatever:
+    """Equal to all there is."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+
+def any_edition(put: Put) -> None:
+    """Let launchers and workers of any flowcore carry out cells (F32)."""
+    put(pool, "IMPORTED", _Whatever())
+
+
+def passes_over(put: Put) -> None:
+    """Pass over what a launcher says and no launcher of ours would (F35)."""
+    put(LauncherProcess, "disown", lambda self: None)
+
+
 def let_signals_through(put: Put) -> None:
     """Start a launcher as any process is started (F13, F35)."""
     put(proc, "hold_back", lambda *_: set())
@@ -69,6 +89,8 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
         copies_hear_for_us,
         nothing_put_back,
         mute_workers_live,
+        any_edition,
+        passes_over,
         let_signals_through,
     )
 }

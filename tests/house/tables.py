@@ -206,6 +206,10 @@ FILES = Seam(
             r"os\.scandir",
             "whether there is a store at all, before anything is loaded of it",
         ),
+        "flowcore.run.workers.edition": (
+            r"os\.(listdir|stat)",
+            "flowcore's own files, which no store owns: whether they are still those that were imported",
+        ),
         "flowcore.run.workers.blas": (
             "open",
             "/proc/self/maps: which BLAS is loaded is asked of the kernel, not of a disk",

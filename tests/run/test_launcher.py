@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from flowcore.run.launcher import remove_spool
+from flowcore.run.workers.edition import IMPORTED
 from flowcore.run.workers.launching import LauncherProcess, WorkerProcess
 from tests.run.driving import DEADLINE, have_ended, watch_end
 
@@ -19,7 +20,7 @@ from tests.run.driving import DEADLINE, have_ended, watch_end
 def launcher() -> Iterator[LauncherProcess]:
     """Give a launcher that is ready."""
     process = LauncherProcess()
-    assert ["ready", process.pid] == hear(process)
+    assert ["ready", process.pid, IMPORTED] == hear(process)
     yield process
     process.close()
 
@@ -145,7 +146,7 @@ def test_signals_that_every_process_gets_end_no_launcher_that_starts() -> None:
     finally:
         launcher.close()
 
-    assert ["ready", launcher.pid] == said
+    assert ["ready", launcher.pid, IMPORTED] == said
 
 
 @pytest.mark.contract("F3")

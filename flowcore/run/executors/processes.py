@@ -214,7 +214,7 @@ class ProcessExecutor:
         jobs = [job.part(i, i + 1) for i in range(len(job.attempts))] if singly else [job]
         self._backlog.extendleft(Waiting(job=part, alone=singly) for part in reversed(jobs))
 
-    # What workers say (pool.Holder)
+    # What workers say (launching.Holder)
 
     def up(self, worker: WorkerProcess) -> None:
         """A worker is there: bring it into the run."""
@@ -386,7 +386,7 @@ class ProcessExecutor:
         self._pool.send(worker, self._run)
 
     def refused(self, reason: str, token: int) -> None:
-        """A worker that was asked for will not come (pool.Holder)."""
+        """A worker that was asked for will not come (launching.Holder)."""
         self._hiring.failed(reason, token)
 
     def _drain_backlog(self) -> list[Waiting]:

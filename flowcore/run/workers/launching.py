@@ -12,11 +12,13 @@ import os
 import select
 import subprocess
 from collections.abc import Iterable
+from typing import Protocol
 
 from flowcore import machine
 from flowcore.dataclass import dataclass
 from flowcore.run import proc
 from flowcore.run.cell.slot import Slot, slot_file
+from flowcore.run.workers import edition
 from flowcore.run.workers.surroundings import import_path
 from flowcore.run.workers.wire import Channel, pair
 
@@ -43,6 +45,26 @@ class Ending:
     step: int = 0  # the last that a loop over steps finished; 0: none
     started: float = 0.0  # clock.monotonic of when the attempt began
     memory: bool = False  # whether it was for want of memory, as far as can be told
+
+
+class Holder(Protocol):
+    """Who uses a pool of workers during a run. Called on the engine's thread."""
+
+    def up(self, worker: WorkerProcess) -> None:
+        """A worker is there and takes messages."""
+        ...
+
+    def heard(self, worker: WorkerProcess, message: list[object]) -> None:
+        """A worker sent this."""
+        ...
+
+    def gone(self, worker: WorkerProcess, ending: Ending) -> None:
+        """A worker has ended; its last messages were heard."""
+        ...
+
+    def refused(self, reason: str, token: int) -> None:
+        """A worker that was asked for will not come."""
+        ...
 
 
 class _Kills:
@@ -82,16 +104,19 @@ class LauncherProcess:
     Raises
     ------
     OSError
-        If the system has no process or descriptor left.
+        If the system has no process or descriptor left, or flowcore's files have changed.
     """
 
     def __init__(self, spools: Iterable[str] = ()) -> None:
+        if edition.changed():
+            raise OSError(edition.CHANGED)
         ours, theirs = pair()
         self.control = Channel(ours, blocking=False)
         for spool in spools:
             self.control.send(["spool", spool])
         self._complaints = proc.anonymous_file("flowcore-launcher")
         self.ready = False
+        self.foreign = False
         try:
             self._process: subprocess.Popen[bytes] = proc.start_interpreter(
                 _CODE, [str(theirs.fileno()), *import_path()], passing=[theirs.fileno()], stderr=self._complaints
@@ -109,8 +134,13 @@ class LauncherProcess:
         return self._process.pid
 
     def complaint(self) -> str:
-        """Give the last lines it wrote to its standard error."""
-        return proc.tail(self._complaints, lines=5)
+        """Give the last lines it wrote to its standard error; if it is of another flowcore, say so."""
+        return edition.CHANGED if self.foreign else proc.tail(self._complaints, lines=5)
+
+    def disown(self) -> None:
+        """It speaks as no launcher of this flowcore does: nothing that it says counts any more."""
+        self.foreign = True
+        self.control.fault = self.control.fault or "messages of another flowcore"
 
     def close(self) -> str:
         """Let it end, wait until it has, and give its last words."""

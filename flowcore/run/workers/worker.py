@@ -15,7 +15,7 @@ Messages to a worker::
 
 and from it::
 
-    ["hello", protocol, pid, python, numpy]
+    ["hello", protocol, pid, python, numpy, edition]
     ["results", spent, cells, [result, ...]]
     ["stale", serial, task, module]     a task's code here is not the engine's: nothing was begun (F32)
     ["unfit", reason]                   this process cannot take part in the run
@@ -43,6 +43,7 @@ from flowcore.run.columns import Value
 from flowcore.run.forked import belongs_here
 from flowcore.run.job import Failed, Interrupted, Job, Metric, Printed, Result, TaskSpec, Warned
 from flowcore.run.workers import blas
+from flowcore.run.workers.edition import IMPORTED
 from flowcore.run.workers.outbox import Outbox, text_stream
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.run.workers.wire import PROTOCOL, Channel
@@ -103,7 +104,7 @@ class Worker:
 
     def serve(self) -> None:
         """Take messages until there are no more."""
-        self._channel.send(["hello", PROTOCOL, proc.pid(), sys.version, _numpy_version()])
+        self._channel.send(["hello", PROTOCOL, proc.pid(), sys.version, _numpy_version(), IMPORTED])
         while (message := self._channel.wait()) is not None:
             match message:
                 case ["run", surroundings, workshop]:
