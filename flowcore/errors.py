@@ -26,6 +26,7 @@ The tree (``w`` marks kinds that are normally issued as warnings)::
     ├── UnknownRun                  (LookupError) a store has no run of that id
     ├── StoreUnavailable       w    (OSError) the store cannot be used
     ├── BoxUnusable                 (OSError) the box of pilots is not this user's alone, or cannot be made
+    ├── NoWorkers              w    a run waits for workers, and none takes its cells
     ├── WorkerDied                  (RuntimeError) a process running a cell ended
     ├── BlockedLoop            w    a coroutine computes or waits without giving the event loop its turn
     ├── CodeChanged                 (RuntimeError) code was edited under the run
@@ -472,6 +473,20 @@ class BoxUnusable(FlowcoreError, OSError):
         yield f"The box {shorten(self.box)} cannot be used: {self.reason}."
         yield "Nothing was taken out of it, and nothing laid into it: what lies there is run as code."
         yield self.remedy
+
+
+@dataclass(kw_only=True, eq=False)
+class NoWorkers(FlowcoreError, FlowcoreWarning):
+    """Cells wait in a box, and there is no worker that takes them out."""
+
+    run: str
+    box: str
+    waited: float  # seconds
+
+    def lines(self) -> Iterator[str]:
+        yield f"The run {self.run} has waited {self.waited:.0f} s for workers, and there is none."
+        yield "It goes on as soon as one comes."
+        yield f"Start one, here or on any machine that sees the folder: flowcore worker --spool {shorten(self.box)}"
 
 
 @dataclass(kw_only=True, eq=False)

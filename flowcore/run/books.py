@@ -246,6 +246,11 @@ class Books:
         asked = [self.refresh.get(node, frozenset()) for node in nodes]
         return [cells is None or number in cells for cells, number in zip(asked, numbers, strict=True)]
 
+    def open_keys(self, nodes: Sequence[int], numbers: Sequence[int], keys: list[bytes]) -> list[bytes]:
+        """Give keys, empty where nothing may answer but what this run makes."""
+        fresh = self.fresh(nodes, numbers)
+        return [b"" if new else key for new, key in zip(fresh, keys, strict=True)] if fresh else keys
+
     def release(self) -> None:
         """Let go of values that nobody will use any more and that no store keeps."""
         with at_rest:

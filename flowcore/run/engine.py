@@ -389,5 +389,5 @@ class Engine:
             columns=columns(cells, batch, books.values), seconds=books.seconds.get(recipe.task.id, 0.0),
             modules=modules(only, books.values),
             supplies=supplies, canon=self._landing.sameness.column(only, numbers) if not recipe.shared else [],
-            keys=batch.keys,
+            keys=books.open_keys(batch.nodes, numbers, batch.keys) if recipe.answers_for is None else [],
         )  # fmt: skip

@@ -122,10 +122,9 @@ class Job:
     seconds: float = 0.0  # what one cell is expected to take; 0: not known
     modules: tuple[str, ...] = ()  # of user classes that the values may name; imported before they are decoded
     supplies: dict[str, list[bytes]] = field(default_factory=dict)  # kind of request -> what its supplier needs, a cell
-
     canon: list[Record] = field(default_factory=list)  # what results are compared with, a cell; empty bytes: nothing
     names: list[str] = field(default_factory=list)  # of their nodes, for messages: a cell, or one; empty: the task's
-    keys: list[bytes] = field(default_factory=list)  # a cell, empty bytes: it has none; as given out, and never packed
+    keys: list[bytes] = field(default_factory=list)  # a cell, empty bytes: no other run may answer it; never packed
     riders: Riders | None = None  # the last cells need what earlier ones make
     wagons: list[Job] = field(default_factory=list)  # cells of other tasks, which all ride
 
@@ -273,7 +272,7 @@ class Died:
     stderr: str = ""
     stack: str = ""
     step: int = 0  # the last that a loop over steps finished; 0: none
-    memory: bool = False  # for want of memory; never packed
+    memory: bool = False  # for want of memory
     final: bool = False  # there is nobody left to try it again; never packed
     began: float = 0.0  # as above
     worker: int = 0
@@ -341,7 +340,8 @@ def pack_result(result: Result) -> list[object]:  # noqa: PLR0911 - one arm a ki
         case Lost():
             return ["lost", result.attempt, result.digest]
         case Died():
-            return ["died", result.attempt, result.cause, result.peak, result.stderr, result.stack, result.step]
+            told = [result.peak, result.stderr, result.stack, result.step, result.memory, result.began]
+            return ["died", result.attempt, result.cause, *told]
         case TimedOut():
             return ["timed out", result.attempt, result.seconds, result.did]
         case Interrupted():
@@ -372,8 +372,9 @@ def unpack_result(fields: Sequence[object], worker: int = 0) -> Result:  # noqa:
             return Skipped(attempt=attempt, reason=reason, seconds=seconds, began=began, worker=worker)  # type: ignore[arg-type]
         case ["lost", attempt, digest]:
             return Lost(attempt=attempt, digest=digest)  # type: ignore[arg-type]
-        case ["died", attempt, cause, peak, stderr, stack, step]:
-            return Died(attempt=attempt, cause=cause, peak=peak, stderr=stderr, stack=stack, step=step)  # type: ignore[arg-type]
+        case ["died", attempt, cause, peak, stderr, stack, step, memory, began]:
+            told = {"peak": peak, "stderr": stderr, "stack": stack, "step": step, "memory": memory, "began": began}
+            return Died(attempt=attempt, cause=cause, **told)  # type: ignore[arg-type]
         case ["timed out", attempt, seconds, did]:
             return TimedOut(attempt=attempt, seconds=seconds, did=did)  # type: ignore[arg-type]
         case ["interrupted", attempts]:

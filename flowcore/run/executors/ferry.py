@@ -33,6 +33,7 @@ class Traits:
     most: int = 4096  # cells in one message; 1: batches are off
     ahead: int = 2  # messages on their way for each cell that can be carried out at once
     places: bool = False  # it can bring a message to where others were carried out
+    riders: bool = True  # messages may hold cells that need what earlier ones in them make
     survives: bool = False  # what it was sent is carried out, and answered, though its driver is killed
 
 

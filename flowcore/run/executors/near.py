@@ -102,7 +102,7 @@ class NearExecutor:
     def weight(self, task: TaskSpec) -> float:
         """See Carrier."""
         self._pace.meet(task.id)
-        return self._pace.weight(task.id)
+        return self._pace.weight(task.id) if self._ferry.traits.riders else 1.0
 
     def broad(self, task: TaskSpec) -> int:
         """See Carrier."""

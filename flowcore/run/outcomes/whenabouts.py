@@ -28,15 +28,15 @@ def times_of(done: Done, places: Sequence[int], handed: float, zero: float) -> T
         done.times[k::3] if whole else [done.times[3 * i + k] for i in places] for k in range(3)
     )
     workers = [done.workers[i] for i in places] if done.workers else [0] * len(places)
-    if min(begins) < handed - _AGREED:  # another clock: the end is when we hear of it
-        now = clock.monotonic()
+    now = clock.monotonic()
+    if min(begins) < handed - _AGREED or max(begins) > now + _AGREED:  # another clock: the end is when we hear of it
         begins = [max(handed, now - done.seconds[i]) for i in places]
     return Times(begins=[begin - zero for begin in begins], fetching=fetching, keeping=keeping, workers=workers)
 
 
 def times_of_one(skipped: Skipped | Grown, flight: Flight, zero: float) -> Times:
     """Give when a cell ran that was skipped, or drew a flow."""
-    began = max(flight.began, skipped.began)
+    began = _began(flight, skipped.began, clock.monotonic())
     return Times(begins=[began - zero], fetching=(), keeping=(), workers=[skipped.worker])
 
 
@@ -48,8 +48,13 @@ def tell_lapse(books: Books, flight: Flight, result: Failed | Lost | Died | Time
     if isinstance(result, TimedOut):
         began, seconds, why = now - result.seconds, result.seconds, "timed out"
     elif isinstance(result, Died):
-        began = max(flight.began, result.began)
+        began = _began(flight, result.began, now)
         seconds, why = now - began, "died"
     else:
-        began, seconds, why = max(flight.began, result.began), result.seconds, "raised"
+        began, seconds, why = _began(flight, result.began, now), result.seconds, "raised"
     books.cache.lapsed(*flight.cell(result.attempt), (began - books.began, seconds), result.worker, why)
+
+
+def _began(flight: Flight, told: float, now: float) -> float:
+    """Give when an attempt began: not before it was handed over, nor after now, if another clock says so."""
+    return max(flight.began, told) if told <= now + _AGREED else flight.began

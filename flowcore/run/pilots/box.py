@@ -122,6 +122,8 @@ class Box:
             for folder in ("", *(f"/{name}" for name in _FOLDERS)):
                 make_directory(disk, f"{box.path}{folder}")
                 box._check(f"{box.path}{folder}")
+        except BoxUnusable:
+            raise
         except OSError as error:
             raise BoxUnusable(box=box.path, reason=os.strerror(error.errno) if error.errno else str(error)) from error
         return box

@@ -21,6 +21,8 @@ from typing import Final
 
 from flowcore import clock
 from flowcore.dataclass import dataclass
+from flowcore.errors import NoWorkers
+from flowcore.notices import notice
 from flowcore.run.executors.ferry import Astray, Harbour, Load, Traits, Unbegun
 from flowcore.run.executors.greeting import here
 from flowcore.run.inbox import Inbox, Timer
@@ -30,7 +32,8 @@ from flowcore.run.pilots.legacy import Legacy
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.lock import RunLock
 
-TRAITS: Final = Traits(seconds=0.5, most=4096, ahead=2, survives=True)
+TRAITS: Final = Traits(seconds=0.5, most=4096, ahead=2, riders=False, survives=True)
+# Without riders: their keys are known only to who hears of their makers, so nobody could take over what they gave.
 LOST: Final = 60.0  # seconds without a sign of life
 _SHORTEST, _LONGEST, _GROWS = 0.01, 1.0, 1.5  # seconds between two looks for answers
 _ROLL: Final = 1.0  # seconds between two looks for pilots
@@ -83,7 +86,7 @@ class PilotFerry:
 
     name = "pilots"
     traits = TRAITS
-    sunk = ""
+    patience = 10.0  # seconds without any pilot after which the user is told
 
     def __init__(
         self, box: Box, *, inbox: Inbox, surroundings: Surroundings,
@@ -101,9 +104,11 @@ class PilotFerry:
         self._read: list[set[str]] = [set(), set()]  # answers taken in at this look, and at the one before
         self._torn: dict[str, int] = {}
         self._pause = _SHORTEST
-        self._rolled = 0.0
+        self._opened = self._rolled = clock.monotonic()
+        self._warned = False
         self._timer: Timer | None = None
         self._legacy = Legacy(box, surroundings)
+        self.sunk = "" if surroundings.writable else "the store cannot be written, and it is all that workers see"
 
     # ---- what the near side asks (ferry.Ferry)
 
@@ -242,6 +247,9 @@ class PilotFerry:
         for pilot in [pilot for pilot in self._pilots if pilot not in cards]:
             del self._pilots[pilot]
         self._inter(cards)
+        if not self._warned and not self.width() and now - self._opened > self.patience:
+            self._warned = True
+            notice(NoWorkers(run=self.run, box=self.box.path, waited=now - self._opened))
         if self.width() != self._told:
             self._told = self.width()
             self._harbour.changed()
@@ -267,6 +275,8 @@ class PilotFerry:
             for ticket in self.box.taken(pilot):
                 if ticket.run == self.run and self.box.withdraw(ticket, pilot):
                     self._stray(ticket.serial, cause)
+                elif self._legacy.died(ticket.run):
+                    self.box.withdraw(ticket, pilot)
             if not self.box.taken(pilot):
                 self.box.strike(pilot)
                 self._pilots.pop(pilot, None)

@@ -1,9 +1,10 @@
 """What killed drivers left in the box, as far as it is of use to a run.
 
-Owns the judgement what may be used: a value kept under the key of the cell at hand, made by
-a run of the same store that is certainly dead, whose arrays are there. That a key says all
-that a value depends on holds between runs as it does in the journal, so whose message it was
-does not matter. Failures, and what was passed on in the dead run's own spool, are not used.
+Owns the judgement what may be used: a value kept under the key of the cell at hand, answered to
+another run of the same store, whose arrays are there. That a key says all that a value depends
+on holds between runs as it does in the journal, so whose message it was does not matter.
+Failures, and what was passed on in the other run's own spool, are not used. Only of runs that
+are certainly dead is anything waited for, or removed.
 
 A message of which some cells are known is answered at once for those that a pilot has
 finished; those that one is at are waited for; all others come back and go out anew. What is
@@ -31,10 +32,11 @@ from flowcore.run.workers.parcels import attempts_of, narrowed
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.blobs import Blobs
 from flowcore.store.fs import Disk
-from flowcore.store.layout import Layout
+from flowcore.store.layout import Layout, exists
 from flowcore.store.leftovers import is_dead
 
 AGE: Final = 24 * 3600.0  # seconds after which what a dead run left is removed
+_LOOKS: Final = 3
 _BUSY: Final = 2.0  # seconds: the answer that sends cells back is not one of a worker that begins nothing
 
 
@@ -52,6 +54,7 @@ class _Held:
 
     serial: int
     cells: dict[bytes, int] = field(default_factory=dict)  # key -> attempt here
+    missing: int = 0  # looks in a row at which one of them was nowhere: messages move while we look
 
 
 class Legacy:
@@ -62,7 +65,8 @@ class Legacy:
         self._run = surroundings.run_id
         self._layout = Layout(Path(surroundings.store))
         self._useful = surroundings.writable
-        self._dead: list[str] = []
+        self._others: list[str] = []  # runs of the store: what was answered to them is as good as recorded
+        self._dead: set[str] = set()  # those of them that certainly are
         self._seen: set[tuple[str, str]] = set()  # answers that were read
         self._made: dict[bytes, tuple[str, str, Result]] = {}  # key -> run, answer, and what it says
         self._coming: dict[bytes, _Coming] = {}
@@ -75,12 +79,15 @@ class Legacy:
             return
         now = self._box.now()
         for run in self._box.runs():
-            if run == self._run or not is_dead(self._box.disk, self._layout, run, now):
+            if run == self._run or not exists(self._box.disk, self._layout.journal(run)):
                 continue
-            if self._box.age(f"runs/{run}.run", now) > AGE:
+            dead = is_dead(self._box.disk, self._layout, run, now)
+            if dead and self._box.age(f"runs/{run}.run", now) > AGE:
                 self._box.forget(run)
-            else:
-                self._dead.append(run)
+                continue
+            self._others.append(run)
+            if dead:
+                self._dead.add(run)
         self._expect(living)
         self._hear()
 
@@ -106,12 +113,14 @@ class Legacy:
         self._used = [set(), *self._used[:2]]
         if not self._held:
             return False
-        heard = self._hear()
         self._coming.clear()
         self._expect(living)
+        heard = self._hear()  # in this order: a message is answered before it vanishes
         for serial, held in list(self._held.items()):
             made = {key: attempt for key, attempt in held.cells.items() if key in self._made}
             lost = {key: a for key, a in held.cells.items() if key not in made and key not in self._coming}
+            held.missing = held.missing + 1 if lost else 0
+            lost = lost if held.missing >= _LOOKS else {}
             if made or lost:
                 self._answer(serial, [self._translated(*cell) for cell in made.items()], sorted(lost.values()), harbour)
             for key in (*made, *lost):
@@ -125,6 +134,10 @@ class Legacy:
         for serial in serials:
             if self._held.pop(serial, None) is not None:
                 harbour.landed(serial, Unbegun())
+
+    def died(self, run: str) -> bool:
+        """Tell whether a run is certainly dead, as far as this has been looked at."""
+        return run in self._dead
 
     def close(self) -> None:
         """Remove the answers that were used."""
@@ -147,7 +160,8 @@ class Legacy:
         """Remove answers of which nothing more is to be used."""
         left = {(run, name) for run, name, _ in self._made.values()}
         for run, name in used - left:
-            self._box.discard_answer(run, name)
+            if run in self._dead:
+                self._box.discard_answer(run, name)
 
     def _expect(self, living: Collection[Card]) -> None:
         """See what pilots have, or may take, of dead runs."""
@@ -162,7 +176,7 @@ class Legacy:
     def _hear(self) -> bool:
         """Read answers to dead runs that were not read yet."""
         heard = False
-        for run in self._dead:
+        for run in self._others:
             for name in self._box.answers(run):
                 if (run, name) not in self._seen:
                     self._seen.add((run, name))

@@ -16,6 +16,7 @@ Signals only count, here; all else is done on the one thread.
 from __future__ import annotations
 
 import platform
+from contextlib import suppress
 from dataclasses import replace
 
 from flowcore import clock
@@ -29,7 +30,8 @@ from flowcore.run.pilots.service import Means, Service
 from flowcore.run.workers.devices import find
 from flowcore.store.lock import RunLock
 
-BEAT = 2.0  # seconds between two signs of life
+BEAT = 5.0  # seconds between two signs of life
+_LOOK = 1.0  # seconds between two looks whether runs stop, or are over
 _SHORTEST, _LONGEST = 0.01, 1.0  # seconds between two looks for messages
 _GROWS = 1.5
 _TO_SAVE = 30.0  # seconds before its end at which a pilot has its cells stop
@@ -91,7 +93,7 @@ class Pilot:
         self._began = clock.monotonic()
         self._busy = self._began  # when there was last anything to do
         self._pause = _SHORTEST
-        self._beaten = -BEAT
+        self._beaten = self._looked = -BEAT
         self._leaving = 0.0  # when it began to leave
         self._full = False  # whether answers wait for room
         self._declined: dict[Ticket, int] = {}  # what did not fit, and how many cores were free then
@@ -146,11 +148,13 @@ class Pilot:
 
     def _beat(self, now: float) -> None:
         """Show that we live, and look how the runs are that we serve."""
+        if now - self._looked >= _LOOK:
+            self._looked = now
+            for service in self._services.values():
+                service.look()
         if now - self._beaten < BEAT:
             return
         self._beaten = now
-        for service in self._services.values():
-            service.look()
         self._card = replace(self._card, beat=self._card.beat + 1, leaving=bool(self._leaving))
         try:
             self._box.show(self._card)
@@ -162,10 +166,13 @@ class Pilot:
     def _mind_workers(self, now: float) -> None:
         """Leave, if no worker can be had: others may fare better with the messages."""
         for service in self._services.values():
-            if service.broken:
-                self.broken = service.broken
-                self.ended = f"no worker can be started: {service.broken}"
-                service.take_back(now)
+            broken = service.broken
+            if not broken:
+                continue
+            service.take_back(now)
+            if not service.void:
+                self.broken = broken
+                self.ended = f"no worker can be started: {broken}"
                 self._leave(now)
 
     def _release_unused(self, now: float) -> None:
@@ -199,6 +206,9 @@ class Pilot:
         if service is None:
             self._box.withdraw(ticket, self.name)
             return False
+        if not service.errands and service.void:
+            self._refuse(ticket, "what its run handed over is gone")
+            return False
         fields = self._box.job(ticket, self.name)
         free, spare = self._free(), self._spare()
         try:
@@ -207,8 +217,7 @@ class Pilot:
             errand = fields = None
             del error
         if fields is None:
-            self._box.answer(ticket, lost("its message cannot be read", suspect=False))
-            self._box.withdraw(ticket, self.name)
+            self._refuse(ticket, "its message cannot be read")
             return False
         fits = errand is not None and (min(errand.cores, self._terms.workers) <= free or (spare and errand.short))
         if errand is None or not fits:
@@ -219,6 +228,12 @@ class Pilot:
         self._declined.pop(ticket, None)
         service.start(errand, now)
         return True
+
+    def _refuse(self, ticket: Ticket, why: str) -> None:
+        """Say of a message that nobody will carry it out."""
+        with suppress(OSError):  # without room for that: it is nowhere, and whoever sent it finds so
+            self._box.answer(ticket, lost(why, suspect=True))
+        self._box.withdraw(ticket, self.name)
 
     def _service(self, run: str) -> Service | None:
         """Give what we have of a run; None if it is over."""

@@ -48,7 +48,7 @@ class Service:
         self.errands: dict[Ticket, Errand] = {}
         self.idle_since = 0.0
         self._means = means
-        self._stop = f"{found.spool}/{NAME}"
+        self._spool = found.spool
         self._around = found.settled()
         engine = [str(version) for version in versions]  # type: ignore[attr-defined]
         place = (found.store, run, found.spool)
@@ -61,6 +61,14 @@ class Service:
     def broken(self) -> str:
         """Why no worker can be had; empty while some can."""
         return self._executor.broken if self._executor is not None else ""
+
+    @property
+    def void(self) -> bool:
+        """Whether the place is gone where the run's cells hand arrays over: its driver is dead, and was swept after.
+
+        Who has entered before goes on: what is kept does not lie there. Nobody can enter any more.
+        """
+        return not exists(self._means.box.disk, self._spool)
 
     def begin(self, ticket: Ticket, fields: Sequence[object], now: float) -> Errand | None:
         """Take a message up; None if it cannot be read, or is here already."""
@@ -130,7 +138,8 @@ class Service:
 
     def _answer(self, errand: Errand) -> None:
         box, pilot = self._means.box, self._means.pilot
-        if not errand.open and errand.untouched and not self.halted() and box.hand_back(errand.ticket, pilot):
+        back = not errand.open and errand.untouched and not (self.halted() or (self.void and self._executor is None))
+        if back and box.hand_back(errand.ticket, pilot):
             del self.errands[errand.ticket]
             return
         box.answer(errand.ticket, errand.part())
@@ -141,7 +150,7 @@ class Service:
 
     def halted(self) -> bool:
         """Tell whether the run's driver has told all to stop."""
-        return exists(self._means.box.disk, self._stop)
+        return exists(self._means.box.disk, f"{self._spool}/{NAME}")
 
     def look(self) -> None:
         """See whether the run goes on: told to stop, it begins no more cells; over, nobody waits for them."""
@@ -173,8 +182,7 @@ class Service:
 
     def take_back(self, now: float) -> None:
         """Have messages end as not begun whose workers cannot be had."""
-        if self._executor is not None:
-            self._executor.take_back()
+        self.close()
         for errand in self.errands.values():
             if errand.open:
                 errand.hear(Interrupted(attempts=sorted(errand.open)), now)

@@ -87,7 +87,8 @@ def supervised(result: Result) -> Result:
     match result:
         case Died():
             texts = (result.cause, result.stderr, result.stack)
-            fits = _are(texts, _TEXT) and _are([result.peak, result.step], _INT) and _is_one(result.attempt)
+            fits = _are(texts, _TEXT) and _are([result.peak, result.step], _INT)
+            fits = fits and _are([result.memory], _BOOL) and _is_one(result.attempt, result.began)
         case TimedOut():
             fits = _are([result.did], _TEXT) and _is_one(result.attempt, result.seconds)
         case _:
