@@ -149,7 +149,7 @@ def test_a_run_that_stops_begins_nothing_more(store: Path, tmp_path: Path) -> No
         run.wait()
         until(lambda: not any(box.taken(pilot) for pilot in box.holders()), "the pilot lets go")
 
-    assert ("cancelled", 2, [], []) == (run.status, len(executed(tmp_path)), box.runs(), box.jobs())
+    assert ("interrupted", 2, [], []) == (run.status, len(executed(tmp_path)), box.runs(), box.jobs())
 
 
 def test_a_run_without_workers_says_so(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
