@@ -503,8 +503,14 @@ class WorkerDied(FlowcoreError, RuntimeError):
     step: int = 0  # the last that its loop over steps finished
     memory: bool = False  # whether it died for want of memory, as far as can be told
     limit: int = 0  # bytes of memory that processes there may have
+    final: bool = False  # whether nobody is left to try it again
 
     def lines(self) -> Iterator[str]:
+        if self.final:
+            first, *more = self.cause.splitlines() or [""]
+            yield f"Nobody can carry out {self.cell} any more: {first}"
+            yield from more
+            return
         yield f"The worker running {self.cell} died: {self.cause} (attempt {self.attempt} of {self.attempts})."
         if self.step:
             yield f"Its loop had finished {self.step} steps."

@@ -154,7 +154,7 @@ WAITING: dict[str, tuple[set[str], str]] = {
 }
 
 LONG_ROOMS: dict[str, tuple[int, str]] = {
-    "flowcore.errors": (640, "a catalogue: one small class an error, and no logic"),
+    "flowcore.errors": (660, "a catalogue: one small class an error, and no logic"),
 }
 LONG_FUNCTIONS: dict[str, tuple[int, str]] = {}
 WIDE_FUNCTIONS: dict[str, tuple[int, str]] = {}

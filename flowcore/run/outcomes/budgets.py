@@ -60,7 +60,7 @@ def charged(
             died = WorkerDied(
                 cell=cell, attempt=used, attempts=budget + 1, cause=result.cause, peak=result.peak,
                 stderr=result.stderr, stack=users_stack(result.stack), step=result.step, memory=lacked,
-                limit=memory_limit() if result.peak else 0,
+                limit=memory_limit() if result.peak else 0, final=result.final,
             )  # fmt: skip
             return died, budget, used
 
