@@ -26,7 +26,7 @@ import xarray as xr
 from scipy import sparse
 
 from flowcore.plan.cut import elements, item
-from flowcore.plan.encode import BadRecord, NoEncoding, PlainRecord, ValueGone, component_of, decode, encode, references
+from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone, component_of, decode, encode, references
 from flowcore.plan.extension import INLINE_LIMIT, array_digest
 from flowcore.plan.files import Facts, Filed, files_in, has_files
 from flowcore.plan.pickled import is_pickled, is_sealed, sealed
@@ -295,18 +295,16 @@ def _items(data: bytes) -> None:
             raised: Exception = error
         if isinstance(found, bytes):
             continue
-        held = None
         try:
-            held = decode(data, fetch=HOME.fetch)
-            expected = operator.getitem(held, key)  # type: ignore[call-overload]
+            expected = operator.getitem(decode(data, fetch=HOME.fetch), key)  # type: ignore[call-overload]
             encode(expected, put=HOME.put)
         except Exception as error:  # noqa: BLE001
             if type(error) is type(raised) or isinstance(raised, (*OURS, NoEncoding)):
                 continue
             if isinstance(error, OURS) and isinstance(raised, (LookupError, TypeError)):
                 continue  # what is not cut out was not looked at
-            if isinstance(held, PlainRecord) and isinstance(raised, LookupError):
-                continue  # what stands for values of a class that has other fields by now has no items
+            if isinstance(error, TypeError) and isinstance(raised, LookupError) and b":" in data:
+                continue  # a class that has other fields by now: what stands for its values has no items
         raise raised
 
 
