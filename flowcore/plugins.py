@@ -1,4 +1,4 @@
-"""Names to objects, through the entry points of installed distributions, or registered by hand.
+"""Names to objects, through the entry points of installed distributions, registered by hand, or by where they are.
 
 Owns: the groups ``flowcore.executors`` and ``flowcore.codecs``.
 Promises: nothing is looked up, and nothing imported, before someone names a plugin
@@ -58,19 +58,25 @@ def names(group: Group) -> tuple[str, ...]:
 
 
 def load(group: Group, name: str) -> object:
-    """Import the object of that name.
+    """Import the object of that name; ``module:name`` says itself where it is.
 
     Raises
     ------
     BadOption
         If no distribution offers the name, if importing it fails, or if it was written
         against other seams than these.
+
+    Examples
+    --------
+    >>> load("flowcore.executors", "concurrent.futures:ThreadPoolExecutor").__name__
+    'ThreadPoolExecutor'
     """
     if (group, name) in _registered:
         return _checked(_registered[group, name], group, name, "registered by hand")
     from importlib.metadata import EntryPoint, entry_points  # as above
 
-    found = [EntryPoint(name, _SHIPPED[group, name], group)] if (group, name) in _SHIPPED else []
+    at = name if ":" in name else _SHIPPED.get((group, name))
+    found = [EntryPoint(name, at, group)] if at is not None else []
     found = found or list(entry_points(group=group, name=name))
     if not found:
         offered = names(group)
@@ -83,8 +89,8 @@ def load(group: Group, name: str) -> object:
     try:
         plugin: object = point.load()
     except (ImportError, AttributeError) as cause:
-        at = _distribution(point)
-        raise BadOption(option=group, found=f"{name!r}, which cannot be imported", expected="usable", at=at) from cause
+        found_there = f"{name!r}, which cannot be imported"
+        raise BadOption(option=group, found=found_there, expected="usable", at=_distribution(point)) from cause
     return _checked(plugin, group, name, _distribution(point))
 
 

@@ -142,7 +142,8 @@ class Settings:
     executor : str or executor, optional
         What carries out the cells that would go to processes: ``"thread"``, ``"inline"``,
         the name of a plugin, a ``concurrent.futures.Executor``, or what makes an executor
-        (see `flowcore.run.executors.protocol`).
+        (see `flowcore.run.executors.protocol`). ``"module:name"`` is imported; a class of
+        ``concurrent.futures``, such as ``"loky:ProcessPoolExecutor"``, is opened for the run.
     on_error : {"stop", "continue", "cancel"}
         What becomes of the rest of the run when a cell fails.
     seed : int

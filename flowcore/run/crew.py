@@ -4,25 +4,31 @@ A warm run makes none, so it starts no process. The lanes ``process``, ``thread`
 ``async`` and ``inline`` are flowcore's own; an executor that the user brings takes the
 cells that would go to processes; any other lane is the name of a plugin. What can be
 brought, and how a plugin gets its name, is said in `executors/protocol.py`.
+
+An executor that is not flowcore's own may be on another machine, where of this one no more
+is to be seen than the store. A run that knows from its beginning that there will be one
+hands all arrays over in the store (`beyond`); where the first such cell is drawn in mid-run,
+they are copied there for it, and what it makes is written there.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import field
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import field, replace
+from typing import Any
 
 from flowcore.dataclass import dataclass
 from flowcore.declare.task import ByKind
-from flowcore.errors import BadOption
+from flowcore.plan.encode import BadRecord
 from flowcore.plan.graph import Graph
-from flowcore.plugins import load
+from flowcore.plan.records import references
 from flowcore.run.cell.pages import Pages
 from flowcore.run.cell.printing import stand_in, step_back
 from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.processes import ProcessExecutor
-from flowcore.run.executors.protocol import Executor, MakeExecutor
+from flowcore.run.executors.protocol import Executor
 from flowcore.run.executors.threads import ThreadExecutor
 from flowcore.run.executors.unavailable import Unavailable
 from flowcore.run.inbox import Inbox
@@ -32,6 +38,7 @@ from flowcore.run.workers.surroundings import Surroundings
 from flowcore.settings import Settings
 from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
+from flowcore.store.spool import Spool
 
 _OWN = ("process", "thread", "async", "inline", "engine", "worker")
 
@@ -50,6 +57,7 @@ class Crew:
     inbox: Inbox
     codec: Codec
     surroundings: Callable[[], Surroundings]
+    spool: Spool
     hear: Callable[[Printed], None]  # takes what a cell printed, on the engine's thread
     checkpoints: Checkpoints | None  # None: states of cells are not kept
     devices: tuple[str, ...]  # that cells may compute on
@@ -59,6 +67,8 @@ class Crew:
     interrupt: Callable[[], None]  # stops the run
     _standing: bool = False  # whether stand-ins for the standard streams are in place for our sake
     _made: dict[str, Executor] = field(default_factory=dict)
+    _afar: set[str] = field(default_factory=set)  # lanes whose executors do not see all of the spool
+    _shared: set[int] = field(default_factory=set)  # tasks whose arrays they see by now
 
     def lane(self, runner: str) -> str:
         """Give the lane that cells of a runner go to under this run's settings.
@@ -90,6 +100,13 @@ class Crew:
         if lane not in self._made:
             self._made[lane] = self._make(lane)
         return self._made[lane]
+
+    def hand_over(self, lane: str, job: Job) -> None:
+        """Have a lane's executor start a message."""
+        executor = self.get(lane)
+        if lane in self._afar:
+            self._share(job)
+        executor.start(job)
 
     def made(self) -> list[Executor]:
         """Give the executors there are."""
@@ -142,9 +159,7 @@ class Crew:
                     return Unavailable(inbox=self.inbox, lane=lane, error=error)
             case "inline":
                 return InlineExecutor(interrupt=self.interrupt, **self._here())
-            case "brought":
-                return self._brought(self.settings.executor)
-        return self._made_by(load("flowcore.executors", lane), lane)
+        return self._brought(lane)
 
     def _here(self) -> dict[str, Any]:
         """Give what executors in this process share."""
@@ -165,26 +180,37 @@ class Crew:
 
         return Pages(told, echo=self.echo)
 
-    def _brought(self, executor: object) -> Executor:
-        from concurrent.futures import Executor as FuturesLike  # logging comes with it, and few bring an executor
+    def _brought(self, lane: str) -> Executor:
+        """Make an executor that is not flowcore's own, and may be anywhere that sees the store."""
+        from flowcore.run.executors.brought import Bringing  # with concurrent.futures, and few bring an executor
 
-        from flowcore.run.executors.futures import FuturesFerry  # likewise
-        from flowcore.run.executors.near import NearExecutor  # likewise
+        around = self.surroundings()
+        if self.spool.narrow:
+            around = replace(around, spool=self.spool.fallback)
+            self._afar.add(lane)
+        bringing = Bringing(
+            workers=self.settings.workers, inbox=self.inbox, codec=self.codec, surroundings=around, usual=self.usual
+        )
+        return bringing.given(self.settings.executor) if lane == "brought" else bringing.named(lane)
 
-        if not isinstance(executor, FuturesLike):
-            name = str(getattr(executor, "__name__", type(executor).__name__))
-            if not callable(executor) or (isinstance(executor, type) and issubclass(executor, FuturesLike)):
-                raise BadOption(
-                    option="executor", found=f"the class {name}" if isinstance(executor, type) else f"a {name}",
-                    expected="a name, a concurrent.futures.Executor, or what makes an executor for a run",
-                )  # fmt: skip
-            return self._made_by(executor, name)
-        ferry = FuturesFerry(executor, workers=self.settings.workers)
-        return NearExecutor(ferry, inbox=self.inbox, surroundings=self.surroundings(), usual=self.usual)
+    def _share(self, job: Job) -> None:
+        """Have all arrays of a message where any machine sees them."""
+        for part in job.parts:
+            fields = part.pack()
+            if part.task.id not in self._shared:
+                self._shared.add(part.task.id)
+                fields = [*fields, *part.task.pack()]
+            for digest in _arrays(fields):
+                self.spool.share(digest)
 
-    def _made_by(self, plugin: object, name: str) -> Executor:
-        if not callable(plugin):
-            found = f"{name!r}, a {type(plugin).__name__}"
-            raise BadOption(option="executor", found=found, expected="a class or function")
-        make = cast(MakeExecutor, plugin)
-        return make(workers=self.settings.workers, inbox=self.inbox, codec=self.codec, surroundings=self.surroundings())
+
+def _arrays(fields: object) -> Iterator[bytes]:
+    """Give the digests of what records refer to, however deep they stand in packed fields."""
+    if isinstance(fields, bytes):
+        with suppress(BadRecord):
+            yield from (digest for digest, _, _ in references(fields))
+    elif isinstance(fields, dict):
+        yield from _arrays(list(fields.values()))
+    elif isinstance(fields, list | tuple):
+        for one in fields:
+            yield from _arrays(one)

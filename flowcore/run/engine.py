@@ -364,7 +364,7 @@ class Engine:
                 if batch is not None:
                     along = [self._taking.take(other, count, share) for other, count in shares if count]
                     jobs = [self._job(one) for one in (batch, *along) if one is not None]
-                    executor.start(self._riding.load(jobs[0], executor, jobs[1:]))
+                    self._crew.hand_over(lane, self._riding.load(jobs[0], executor, jobs[1:]))
                 started = True
         return started
 

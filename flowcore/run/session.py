@@ -132,7 +132,7 @@ class Session:
         self.labels = Labels(graph, self.space, self.values, self.codec)
         self._crew = Crew(
             settings=settings, inbox=self.books.inbox, codec=self.codec, surroundings=self._surroundings,
-            devices=devices, usual=self.books.gate.usual,
+            spool=self.store_run.spool, devices=devices, usual=self.books.gate.usual,
             checkpoints=self.store_run.checkpoints if self.store_run.writable else None,
             hear=self._hear, echo=not self._teller.listening, named=self._named, interrupt=self.interrupt,
         )  # fmt: skip

@@ -54,6 +54,7 @@ class Spool:
     def __init__(self, path: str, *, fallback: str, disk: Disk, locks: tuple[RunLock, ...] = ()) -> None:
         self.path = path
         self.fallback = fallback
+        self.narrow = False  # whether another machine sees no more of it than the fallback
         self._disk = disk
         self._locks = locks
 
@@ -74,7 +75,9 @@ class Spool:
                 continue
         paths = [path for path, _ in claimed]
         first, second, *_ = [*paths, fallback, ""]
-        return cls(first, fallback=second, disk=disk, locks=tuple(lock for _, lock in claimed))
+        made = cls(first, fallback=second, disk=disk, locks=tuple(lock for _, lock in claimed))
+        made.narrow = bool(claimed and fallback)
+        return made
 
     @classmethod
     def beside(cls, workplace: str, *, disk: Disk) -> Spool:
@@ -125,6 +128,21 @@ class Spool:
             if buffer[: len(header)] == header:
                 return buffer, len(header)
         raise ValueGone(digest)
+
+    def share(self, digest: bytes) -> None:
+        """Have an array in the store's part as well, if it is here; who misses it there will say so."""
+        final = _file(self.fallback, digest)
+        if exists(self._disk, final):
+            return
+        with suppress(OSError, Unfit):
+            source = _file(self.path, digest)
+            content = read_file(self._disk, source, self._disk.stat(source).st_size, mapped=True)
+            draft = f"{self.fallback}/{self._disk.token()}"
+            write_draft(self._disk, draft, [memoryview(content)], durable=False)
+            try:
+                publish(self._disk, draft, final)
+            finally:
+                drop(self._disk, draft)
 
     def free(self) -> int:
         """Give the bytes that still fit in shared memory, or what stands for it; 0 where it does not say."""

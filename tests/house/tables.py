@@ -137,13 +137,8 @@ WAITING: dict[str, tuple[set[str], str]] = {
         "30 rooms that a worker has no use for before a task draws",
     ),
     "flowcore.run.crew": (
-        {
-            "concurrent.futures",
-            "flowcore.run.executors.event_loop",
-            "flowcore.run.executors.futures",
-            "flowcore.run.executors.near",
-        },
-        "asyncio takes 40 ms, and the others 10 ms, of what a warm run takes, and few flows have use for them",
+        {"flowcore.run.executors.event_loop", "flowcore.run.executors.brought"},
+        "asyncio takes 40 ms, and concurrent.futures 10 ms, of what a warm run takes, and few flows have use for them",
     ),
     "flowcore.run.cell.breakpoints": (
         {"pdb", "termios"},
@@ -161,6 +156,7 @@ WIDE_FUNCTIONS: dict[str, tuple[int, str]] = {}
 
 # Tests that need what a machine may not have. Each has a twin without that need, at the seam.
 EXCUSED: dict[str, tuple[str, str]] = {
+    "tests.engines": (r"pytest\.skip", "an engine may not be installed; a ferry made by hand is asked the same"),
     "tests.browsing": (r"pytest\.skip", "a Chromium may not be there; what is on a page is tested without one as well"),
     "tests.plan.test_arrays": (r"pytest\.mark\.skipif", "longdouble has padding on some processors only"),
     "tests.store.test_directory": (r"pytest\.mark\.skipif", "permission bits mean nothing to root"),

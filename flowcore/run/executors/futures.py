@@ -1,9 +1,9 @@
 """Any `concurrent.futures.Executor` as a ferry: loky, mpi4py, a stock pool.
 
-The executor is the user's: it is neither started nor shut down here. Its workers get
-bytes and give bytes (`far.py`), so nothing of ours has to be pickled by it but two
-names. What it cannot do, we cannot give: when one of its workers dies, most executors
-lose every future at once and take no more.
+The executor is the user's, and then it is neither started nor shut down here; or a run has
+opened it by its name, and closes it. Its workers get bytes and give bytes (`far.py`), so
+nothing of ours has to be pickled by it but two names. What it cannot do, we cannot give:
+when one of its workers dies, most executors lose every future at once and take no more.
 
 Threads: `_done` runs on whatever thread the executor uses for callbacks; all else runs on
 the engine's.
@@ -30,13 +30,16 @@ class FuturesFerry:
     executor : concurrent.futures.Executor
     workers : int
         Cells that it carries out at once; it does not say.
+    own : bool
+        Whether it was opened for this ferry, and is shut down with it.
     """
 
     name = "futures"
     traits = _TRAITS
 
-    def __init__(self, executor: Executor, *, workers: int) -> None:
+    def __init__(self, executor: Executor, *, workers: int, own: bool = False) -> None:
         self.sunk = ""
+        self._own = own
         self._executor = executor
         self._workers = workers
         self._futures: dict[int, Future[bytes]] = {}
@@ -64,13 +67,25 @@ class FuturesFerry:
             future.add_done_callback(partial(self._done, load.serial))
 
     def recall(self, serials: Sequence[int]) -> None:
-        """Cancel what the executor has not begun."""
+        """Cancel what the executor has not begun, if it tells what it has.
+
+        Dask's futures are pending until they are done, and cancelled while they run: a loop that
+        is about to save its state would be given up. There the sign that a run is stopping
+        (`store/halt.py`) reaches all of them.
+        """
+        if not any(future.running() for future in self._futures.values()):
+            return
         for future in [self._futures[serial] for serial in serials if serial in self._futures]:
             future.cancel()
 
     def close(self) -> None:
-        """Forget what is on its way; the executor stays the user's."""
+        """Forget what is on its way; an executor of the user's stays open."""
+        left = list(self._futures.values())
         self._futures.clear()
+        if self._own:
+            for future in left:
+                future.cancel()  # loky's shutdown takes no `cancel_futures`
+            self._executor.shutdown(wait=False)
 
     def _done(self, serial: int, future: Future[bytes]) -> None:
         self._futures.pop(serial, None)
