@@ -139,6 +139,7 @@ def _looped(trial: Trial, door: socket.socket, store: str, answer: bytes) -> tup
         return began, run.status, run[loop] if run.status == "done" else None
 
 
+# What may leave an engine broken comes last.
 TROUBLES: tuple[Callable[[Trial], Any], ...] = (
-    cancelled, stopped, lost_input, over_time, process_ended, process_ended_once, loops_stopped,
+    cancelled, stopped, lost_input, over_time, loops_stopped, process_ended_once, process_ended,
 )  # fmt: skip
