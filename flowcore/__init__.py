@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from flowcore.errors import WiringMismatch as WiringMismatch
     from flowcore.errors import WorkerDied as WorkerDied
     from flowcore.events import Observer as Observer
+    from flowcore.executor import Executor as Executor
     from flowcore.flow import Flow as Flow
     from flowcore.flowfunction import flow as flow
     from flowcore.grid import Grid as Grid
@@ -68,6 +69,8 @@ if TYPE_CHECKING:
     from flowcore.growing import MisplacedFlow as MisplacedFlow
     from flowcore.history import open_run as open_run
     from flowcore.history import runs as runs
+    from flowcore.offering import CallFailed as CallFailed
+    from flowcore.offering import ExecutorBroken as ExecutorBroken
     from flowcore.plan.streams import rng as rng
     from flowcore.result import Run as Run
     from flowcore.resuming import ResumeMismatch as ResumeMismatch
@@ -96,10 +99,12 @@ _ROOMS = {
         "ValueReleased", "WiringMismatch", "WorkerDied",
     ),
     "flowcore.events": ("Observer",),
+    "flowcore.executor": ("Executor",),
     "flowcore.flow": ("Flow",),
     "flowcore.flowfunction": ("flow",),
     "flowcore.grid": ("Grid",),
     "flowcore.history": ("open_run", "runs"),
+    "flowcore.offering": ("CallFailed", "ExecutorBroken"),
     "flowcore.plan.streams": ("rng",),
     "flowcore.result": ("Run",),
     "flowcore.growing": ("EndlessGrowth", "MisplacedFlow"),
@@ -113,9 +118,10 @@ _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [  # noqa: RUF022 - what is written most comes first
     "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "Checkpoint", "allclose", "File", "Skip",
     "Run", "Grid", "Settings", "Observer", "runs", "open_run", "diff", "open_store", "register_codec", "Task", "Node",
-    "Axis",
-    "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CellTimeout", "CodeChanged",
-    "CycleError", "DamagedEntry", "DuplicateName", "EndlessGrowth", "FileChanged", "ForeignReference",
+    "Axis", "Executor",
+    "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CallFailed", "CellTimeout",
+    "CodeChanged",
+    "CycleError", "DamagedEntry", "DuplicateName", "EndlessGrowth", "ExecutorBroken", "FileChanged", "ForeignReference",
     "MissingArgument", "MissingFile", "MisplacedFlow", "NoValueYet", "Unseeded", "UnsavedState",
     "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "StoreUnavailable", "TooDeeplyNested",
     "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch",

@@ -110,6 +110,23 @@ def _fill(disk: Disk, fd: int, pieces: Sequence[memoryview]) -> bytes:
     return hasher.digest()
 
 
+def write_unnamed(disk: Disk, path: str, pieces: Sequence[memoryview]) -> None:
+    """Write a new file that no digest will name: half of what a file in memory takes. If that fails, none is left."""
+    fd = disk.open(path, CREATE, 0o600)
+    try:
+        try:
+            size = sum(len(piece) for piece in pieces)
+            if size >= RESERVED_FROM:
+                disk.reserve(fd, size)
+            for piece in pieces:
+                write_all(disk, fd, piece)
+        finally:
+            disk.close(fd)
+    except BaseException:
+        drop(disk, path)
+        raise
+
+
 def copy_draft(disk: Disk, source: int, path: str, *, suffix: str, durable: bool) -> tuple[bytes, int]:
     """Write a new file with what `source` holds; give the name that it is kept under, and its size (B2, B3).
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from flowcore.errors import StoreUnavailable
 from flowcore.plan.encode import ValueGone
-from flowcore.store.arrayfile import Unfit, drop, pieces_of, publish, read_file, write_draft
+from flowcore.store.arrayfile import Unfit, drop, pieces_of, publish, read_file, write_draft, write_unnamed
 from flowcore.store.fs import Disk
 from flowcore.store.layout import exists
 from flowcore.store.leftovers import SPOOL_NAME, empty_directory
@@ -26,7 +26,7 @@ from flowcore.store.lock import RunLock
 
 if TYPE_CHECKING:
     import mmap
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SHARED_MEMORY: Final = "/dev/shm"
 PREFIX: Final = "flowcore-"
@@ -109,14 +109,17 @@ class Spool:
         StoreUnavailable
             If neither the spool nor its fallback has room.
         """
-        pieces = pieces_of(header, data)
-        error = OSError(errno.ENOSPC, "no place can be written")
-        for directory in filter(None, (self.path, self.fallback)):
-            try:
-                return self._write(directory, pieces)
-            except OSError as full:
-                error = full
-        raise self._full(error, pieces) from error
+        return self._put(self._write, header, data)
+
+    def put_apart(self, header: bytes, data: memoryview) -> bytes:
+        """Write an array for one reader, in a file that no equal array shares; give what stands for its digest.
+
+        Raises
+        ------
+        StoreUnavailable
+            As :meth:`put` does.
+        """
+        return self._put(self._write_apart, header, data)
 
     def map(self, digest: bytes, header: bytes, nbytes: int) -> tuple[bytearray | mmap.mmap, int]:
         """Give the whole file as private, writable memory, and where the data start; ValueGone."""
@@ -175,12 +178,32 @@ class Spool:
         for directory in filter(None, (self.path, self.fallback)):
             drop(self._disk, _aside(directory, digest))
 
+    def remove(self, digest: bytes) -> None:
+        """Remove an array that nobody will look for; who has it mapped keeps it."""
+        for directory in filter(None, (self.path, self.fallback)):
+            drop(self._disk, _file(directory, digest))
+
     def sweep(self) -> None:
         """Remove the directory and all that is in it. Only when no process of the run is left."""
         for lock in self._locks:
             lock.release()
         for directory in filter(None, (self.path, self.fallback)):
             empty_directory(self._disk, directory, SPOOL_NAME)
+
+    def _put(self, write: Callable[[str, Sequence[memoryview]], bytes], header: bytes, data: memoryview) -> bytes:
+        pieces = pieces_of(header, data)
+        error = OSError(errno.ENOSPC, "no place can be written")
+        for directory in filter(None, (self.path, self.fallback)):
+            try:
+                return write(directory, pieces)
+            except OSError as full:
+                error = full
+        raise self._full(error, pieces) from error
+
+    def _write_apart(self, directory: str, pieces: Sequence[memoryview]) -> bytes:
+        name = bytes.fromhex(self._disk.token() + self._disk.token())  # nobody else looks for it, so it may be partial
+        write_unnamed(self._disk, _file(directory, name), pieces)
+        return name
 
     def _write(self, directory: str, pieces: Sequence[memoryview]) -> bytes:
         draft = f"{directory}/{self._disk.token()}"

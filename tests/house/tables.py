@@ -19,6 +19,7 @@ FLOORS = (
         "flowcore.collector",
         "flowcore.resuming",
         "flowcore.growing",
+        "flowcore.offering",
         "flowcore.notices",
         "flowcore.machine",
     },
@@ -38,6 +39,7 @@ FLOORS = (
         "flowcore.targets",
         "flowcore.overrule",
         "flowcore.outlook",
+        "flowcore.executor",
     }
     | {"flowcore.flow", "flowcore.flowfunction"},
     {"flowcore.ui"},

@@ -102,8 +102,10 @@ def is_library(filename: str) -> bool:
 
 
 def users_stack(text: str) -> str:
-    """Give the user's part of a stack that faulthandler wrote, innermost call first."""
-    lines = [line for line in text.splitlines() if line.lstrip().startswith("File ")]
+    """Give the user's part of a stack that faulthandler wrote, innermost call first: of the thread that crashed."""
+    _, crashed, after = text.partition("\nCurrent thread ")
+    shown = after.partition("\n\n")[0] if crashed else text
+    lines = [line for line in shown.splitlines() if line.lstrip().startswith("File ")]
     return "\n".join(line.strip() for line in lines if _HOME not in line and 'File "<string>"' not in line)
 
 

@@ -30,6 +30,7 @@ class Surroundings:
     sys_path: tuple[str, ...] = ()
     environ: tuple[tuple[str, str], ...] = ()
     classes: bytes = b""  # cloudpickle of {name: class} for the classes of __main__; empty: none
+    opening: bytes = b""  # what a workshop is told besides, in words of its own
 
     @classmethod
     def of_this_process(
@@ -67,17 +68,18 @@ class Surroundings:
         environ = [[os.fsencode(name), os.fsencode(value)] for name, value in self.environ]
         return [
             self.run_id, os.fsencode(self.store), os.fsencode(self.spool), self.durable, self.writable,
-            self.pickles, os.fsencode(self.cwd), path, environ, self.classes,
+            self.pickles, os.fsencode(self.cwd), path, environ, self.classes, self.opening,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object]) -> Surroundings:
         """Read what :meth:`pack` gave."""
-        run_id, store, spool, durable, writable, pickles, cwd, path, environ, classes = fields
+        run_id, store, spool, durable, writable, pickles, cwd, path, environ, classes, opening = fields
         return cls(
             run_id=run_id, store=os.fsdecode(store), spool=os.fsdecode(spool), durable=durable, writable=writable,  # type: ignore[arg-type]
             pickles=pickles, cwd=os.fsdecode(cwd), sys_path=tuple(os.fsdecode(p) for p in path), classes=classes,  # type: ignore[arg-type,attr-defined]
             environ=tuple((os.fsdecode(name), os.fsdecode(value)) for name, value in environ),  # type: ignore[attr-defined]
+            opening=opening,  # type: ignore[arg-type]
         )  # fmt: skip
 
 

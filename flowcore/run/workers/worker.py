@@ -141,7 +141,7 @@ class Worker:
         if type(result) is Failed and result.attempt != self._first and self._undo():
             result = Interrupted(attempts=[result.attempt])
         self.outbox.report(result)
-        if not self._short and not isinstance(result, Printed | Warned | Metric):
+        if not self._short and not isinstance(result, Interrupted | Printed | Warned | Metric):
             self._undo()
 
     def _tell(self, value: Value) -> None:
