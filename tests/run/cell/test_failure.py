@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from flowcore.run.cell.failure import describe, restore
+from flowcore.run.cell.failure import describe, restore, users_stack
 from flowcore.run.job import Failure
 
 
@@ -81,3 +81,14 @@ def test_a_message_is_the_same_after_a_message() -> None:
     failure = describe(raised(Plain("no"), KeyError("because")))
 
     assert failure == Failure.unpack(failure.pack())
+
+
+def test_the_stack_is_that_of_the_thread_that_crashed() -> None:
+    """faulthandler writes those of all threads; who only waited is not to blame."""
+    written = (
+        'Fatal Python error: Aborted\n\nThread 0x1 (most recent call first):\n  File "/lib/threading.py", line 3 in wait\n\n'
+        'Current thread 0x2 (most recent call first):\n  File "/home/me/model.py", line 7 in step\n\nExtension modules: x\n'
+    )
+
+    assert 'File "/home/me/model.py", line 7 in step' == users_stack(written)
+    assert 'File "/home/me/model.py", line 7 in step' == users_stack('  File "/home/me/model.py", line 7 in step\n')
