@@ -246,8 +246,9 @@ def test_map_raises_what_its_iterable_raises(executor: fc.Executor) -> None:
 
 
 def test_map_has_a_timeout(executor: fc.Executor, door: Door) -> None:
-    """It counts from the call of `map`; what was not begun is cancelled."""
+    """It counts from the call of `map`, not from when one waits."""
     results = executor.map(through, [door], timeout=0)
+    door.await_arrival()
     with pytest.raises(TimeoutError):
         next(results)
     door.open()

@@ -84,11 +84,10 @@ def test_a_message_is_the_same_after_a_message() -> None:
 
 
 def test_the_stack_is_that_of_the_thread_that_crashed() -> None:
-    """faulthandler writes those of all threads; who only waited is not to blame."""
-    written = (
-        'Fatal Python error: Aborted\n\nThread 0x1 (most recent call first):\n  File "/lib/threading.py", line 3 in wait\n\n'
-        'Current thread 0x2 (most recent call first):\n  File "/home/me/model.py", line 7 in step\n\nExtension modules: x\n'
-    )
+    """Others are written down as well; who only waited is not to blame."""
+    waited = 'Thread 0x1 (most recent call first):\n  File "/lib/threading.py", line 3 in wait\n\n'
+    crashed = 'Current thread 0x2 (most recent call first):\n  File "/home/me/model.py", line 7 in step\n\n'
+    written = f"Fatal Python error: Aborted\n\n{waited}{crashed}Extension modules: x\n"
 
     assert 'File "/home/me/model.py", line 7 in step' == users_stack(written)
     assert 'File "/home/me/model.py", line 7 in step' == users_stack('  File "/home/me/model.py", line 7 in step\n')
