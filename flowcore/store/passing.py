@@ -16,7 +16,7 @@ from flowcore.store.spool import SHARED_MEMORY, Spool
 
 
 def make_spool(disk: Disk = DISK) -> Spool:
-    """Make a place, and remove what dead owners left; OSError if there is no directory that can be written."""
+    """Make a place, and remove what dead owners left; it refuses every array if no directory can be written."""
     tidy_spools(disk, (SHARED_MEMORY, tempfile.gettempdir()))
     return Spool.create(fallback="", disk=disk)
 

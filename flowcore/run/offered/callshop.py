@@ -18,7 +18,7 @@ from types import FunctionType
 from typing import Any, cast
 
 from flowcore import clock
-from flowcore.errors import NotPicklable, StoreUnavailable
+from flowcore.errors import NotPicklable
 from flowcore.run.cell.context import Context, current
 from flowcore.run.cell.failure import describe
 from flowcore.run.cell.footprints import footprints
@@ -176,9 +176,6 @@ class Callshop:
             return self._giving.pass_on(value, name="result")
         except NotPicklable as trouble:
             trouble.node = f"The result of {name}"
-            raise
-        except StoreUnavailable as full:
-            full.did, full.remedy = f"The result of {name} is lost.", "Make room there, or return less."
             raise
 
     def _function(self, packed: bytes) -> Callable[..., object]:

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import partial
 
-from flowcore.errors import StoreUnavailable
 from flowcore.plan.extension import SPOOLED
 from flowcore.plan.records import references
 from flowcore.run.job import Record, dumps, loads
@@ -67,7 +66,7 @@ class Custody:
         NotPicklable
             Naming the leaf, as a path that starts with `name`.
         StoreUnavailable
-            If there is no room for its arrays.
+            If there is no room for its arrays, and they are too large for a message.
         """
         return self._noting(partial(self._codec.pass_on, value, name=name))
 
@@ -107,11 +106,8 @@ class Custody:
         packing.taken = taken
         try:
             return pack(), tuple(taken)
-        except BaseException as error:
+        except BaseException:
             self.let_go(taken)
-            if isinstance(error, StoreUnavailable):
-                error.did = "The call was not made."
-                error.remedy = "Make room there, or make fewer calls at once: `executor.map(..., buffersize=n)`."
             raise
         finally:
             packing.taken = outer
