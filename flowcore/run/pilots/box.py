@@ -246,9 +246,8 @@ class Box:
     # ---- pilots
 
     def show(self, card: Card) -> None:
-        """Have a pilot say where it is, and that it lives."""
-        if card.beat <= 1:
-            make_directory(self.disk, f"{self.path}/{_where(card.pilot)}")
+        """Have a pilot say where it is, and that it lives; whoever took it for lost may have removed its folder."""
+        make_directory(self.disk, f"{self.path}/{_where(card.pilot)}")
         facts: list[object] = [
             card.host, card.boot, card.process, card.workers, card.gpus, card.began, card.beat, card.leaving, card.label
         ]  # fmt: skip

@@ -36,7 +36,10 @@ TRAITS: Final = Traits(seconds=0.5, most=4096, ahead=2, riders=False, survives=T
 # Without riders: their keys are known only to who hears of their makers, so nobody could take over what they gave.
 LOST: Final = 60.0  # seconds without a sign of life
 _SHORTEST, _LONGEST, _GROWS = 0.01, 1.0, 1.5  # seconds between two looks for answers
-_ROLL: Final = 1.0  # seconds between two looks for pilots
+_ROLL: Final = 1.0  # seconds between two looks for pilots, and a little more for each
+_EACH: Final = 0.02
+_NO_CARD: Final = 10.0  # seconds after which a pilot's folder without a card is nobody's
+_SEARCH: Final = 5  # looks for pilots between two for messages that are nowhere
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +109,8 @@ class PilotFerry:
         self._pause = _SHORTEST
         self._opened = self._rolled = clock.monotonic()
         self._warned = False
+        self._cardless: dict[str, float] = {}  # pilot -> when we first saw it without a card
+        self._rolls = 0
         self._timer: Timer | None = None
         self._legacy = Legacy(box, surroundings)
         self.sunk = "" if surroundings.writable else "the store cannot be written, and it is all that workers see"
@@ -178,10 +183,12 @@ class PilotFerry:
         self._discard(self._read[1])
         self._read = [set(), self._read[0]]
         heard = self._hear()
-        if now - self._rolled >= _ROLL:
+        if now - self._rolled >= _ROLL + _EACH * len(self._pilots):
             self._roll(now)
             self._lay()
-            self._search()
+            self._rolls += 1
+            if self._rolls % _SEARCH == 0:
+                self._search()
         heard = self._legacy.look(self.living(), self._harbour) or heard
         self._pause = _SHORTEST if heard else min(self._pause * _GROWS, _LONGEST)
         self._again()
@@ -246,7 +253,9 @@ class PilotFerry:
             seen.gone = self._ended(seen, now)
         for pilot in [pilot for pilot in self._pilots if pilot not in cards]:
             del self._pilots[pilot]
-        self._inter(cards)
+        for pilot in self._cardless.keys() & cards.keys():
+            del self._cardless[pilot]
+        self._inter(cards, now)
         if not self._warned and not self.width() and now - self._opened > self.patience:
             self._warned = True
             notice(NoWorkers(run=self.run, box=self.box.path, waited=now - self._opened))
@@ -265,13 +274,12 @@ class PilotFerry:
         why = self._gone(card)
         return f"{named}: {why}" if why else ""
 
-    def _inter(self, cards: dict[str, Card]) -> None:
+    def _inter(self, cards: dict[str, Card], now: float) -> None:
         """Take what gone pilots had for lost; and their names out of the box, where nothing is left."""
         for pilot in self.box.holders():
-            seen = self._pilots.get(pilot)
-            if pilot in cards and (seen is None or not seen.gone):
+            cause = self._missing(pilot, now) if pilot not in cards else self._pilots[pilot].gone
+            if not cause:
                 continue
-            cause = seen.gone if seen is not None else "its worker has left"
             for ticket in self.box.taken(pilot):
                 if ticket.run == self.run and self.box.withdraw(ticket, pilot):
                     self._stray(ticket.serial, cause)
@@ -280,6 +288,16 @@ class PilotFerry:
             if not self.box.taken(pilot):
                 self.box.strike(pilot)
                 self._pilots.pop(pilot, None)
+                self._cardless.pop(pilot, None)
+
+    def _missing(self, pilot: str, now: float) -> str:
+        """Say why a pilot without a card is gone; empty as long as it may be about to lay one down.
+
+        1. A pilot makes its folder. 2. A ferry finds no card, and removes the folder. 3. The pilot has a card, and
+        can take nothing. So it is given time, as far as nothing else is known.
+        """
+        since = self._cardless.setdefault(pilot, now)
+        return "its worker has left" if now - since > _NO_CARD else ""
 
     def _stray(self, serial: int, cause: str, *, suspect: bool = True) -> None:
         """Tell that a message is lost, unless all of its answer lies there already."""

@@ -190,10 +190,11 @@ class Pilot:
     def _take(self, now: float) -> bool:
         """Take messages as long as there is room; tell whether there was one."""
         found = False
-        for ticket in self._box.jobs():
-            free = self._free()
-            if free <= 0 and not self._spare():
+        tickets = self._box.jobs() if self._room() else []
+        for ticket in tickets:
+            if not self._room():
                 break
+            free = self._free()
             if ticket.gpus > self._gpus_free() or self._declined.get(ticket, -1) >= free:
                 continue
             if self._box.take(ticket, self.name):
@@ -253,6 +254,9 @@ class Pilot:
         """Count the cores that no message has."""
         most = self._terms.workers
         return most - sum(min(service.errands[ticket].cores, most) for service, ticket in self._all())
+
+    def _room(self) -> bool:
+        return self._free() > 0 or self._spare()
 
     def _gpus_free(self) -> int:
         return self._card.gpus - sum(ticket.gpus for _, ticket in self._all())

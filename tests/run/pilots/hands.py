@@ -29,7 +29,7 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.01)
 
 
-def box_at(store: Path) -> Box:
+def box_at(store: Path | str) -> Box:
     """Open the box of a store."""
     return Box.open(box_of(str(store)))
 

@@ -51,11 +51,13 @@ def test_a_killed_pilot_costs_what_it_had_in_hand(store: Path, tmp_path: Path) -
         (process,) = processes(tmp_path)
         victim.kill()
         until(lambda: not lives(process), "a worker outlives its pilot")
+        until(lambda: len(box_at(store).holders()) == 0, "what it had is lost")
+        handed_over = Path(run._session.store_run.spool.path).exists()  # noqa: SLF001
         (tmp_path / "go").touch()
         with worker(store):
             run.wait()
 
-    assert 3000.0 == run[flow.result]
+    assert (3000.0, True) == (run[flow.result], handed_over)
     assert [0, 1] == sorted(set(executed(tmp_path)))
     assert 3 >= len(executed(tmp_path))
 
@@ -106,6 +108,21 @@ def test_a_pilot_without_work_ends(store: Path) -> None:
 
     assert (0, [], []) == (pilot.returncode, box.cards(), box.holders())
     assert "there was nothing to do" in said
+
+
+@pytest.mark.contract("F6", "P5")
+def test_a_cell_that_no_walltime_is_long_enough_for_ends(store: Path, tmp_path: Path) -> None:
+    """Each pilot ends in time; who had most of one to himself has died of it, and is not tried for ever."""
+    flow, box, came = summed(gated, 1, tmp_path), box_at(store), 0
+    run = begun(flow, store)
+    while not run._session.wait(0.0):  # noqa: SLF001
+        came += 1
+        with aboard(box, workers=1, walltime=0.6) as pilot:
+            until(lambda: bool(pilot.ended), "the pilot ends by itself")
+    with pytest.raises(fc.RunFailed, match="the walltime of its worker"):
+        run.wait()
+
+    assert came >= 3
 
 
 class Full(Disk):
@@ -166,3 +183,18 @@ def test_a_run_without_workers_says_so(store: Path, tmp_path: Path, monkeypatch:
     assert (0.0, 1) == (run[flow.result], len(told))
     assert isinstance(told[0], NoWorkers)
     assert f"flowcore worker --spool {box_at(store).path}" in str(told[0])
+
+
+@pytest.mark.contract("P5")
+def test_a_pilot_that_is_just_coming_is_left_its_folder(store: Path, tmp_path: Path) -> None:
+    """1. It makes its folder. 2. A run finds no card there. 3. It lays its card down, and has to be able to take."""
+    flow, box = summed(square, 1, tmp_path), box_at(store)
+    folder = Path(box.path, "taken", "c" * 32)
+    folder.mkdir(mode=0o700)
+    run = begun(flow, store)
+    until(lambda: bool(run._session._crew.made()), "the run has looked")  # noqa: SLF001
+    there = folder.exists()
+    with aboard(box, workers=1):
+        run.wait()
+
+    assert (True, 0.0) == (there, run[flow.result])
