@@ -91,12 +91,13 @@ def test_a_long_loop_goes_from_pilot_to_pilot(store: Path, tmp_path: Path) -> No
         until(lambda: any(card.leaving for card in box.cards()), "the pilot has heard")
         (tmp_path / "go").touch()
         _, said = first.communicate()
+        halfway = executed(tmp_path)
         pilots.enter_context(worker(store))
         run.wait()
     before = executed(tmp_path)
     alone = flow.run(store=tmp_path / "alone", progress=False)[flow.result]
 
-    assert (0, list(range(12))) == (first.returncode, before), said
+    assert (0, list(range(6)), list(range(12))) == (first.returncode, halfway, before), said
     assert all(np.array_equal(one, other) for one, other in zip(run[flow.result], alone, strict=True))
 
 
