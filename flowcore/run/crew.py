@@ -26,6 +26,7 @@ from flowcore.plan.graph import Graph
 from flowcore.plan.records import references
 from flowcore.run.cell.pages import Pages
 from flowcore.run.cell.printing import stand_in, step_back
+from flowcore.run.elsewhere import OWN
 from flowcore.run.executors.inline import InlineExecutor
 from flowcore.run.executors.processes import ProcessExecutor
 from flowcore.run.executors.protocol import Executor
@@ -40,13 +41,11 @@ from flowcore.store.checkpoint import Checkpoints
 from flowcore.store.codecs import Codec
 from flowcore.store.spool import Spool
 
-_OWN = ("process", "thread", "async", "inline", "engine", "worker")
-
 
 def beyond(chosen: object, graph: Graph) -> bool:
     """Tell whether cells are carried out by what is not flowcore's own, and so perhaps on another machine."""
     runners = {planned.node.runner for planned in graph.nodes.values()}
-    return (chosen is not None and chosen not in _OWN) or not runners.issubset(_OWN)
+    return (chosen is not None and chosen not in OWN) or not runners.issubset(OWN)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -49,7 +49,6 @@ from flowcore.run.ready.work import Work
 from flowcore.run.rides.riding import Riding
 from flowcore.run.rides.taking import AHEAD, Taking
 from flowcore.run.told.chronicle import tell_ready
-from flowcore.run.workers.devices import check_devices
 from flowcore.store.cache import VALUE_GONE, Answer, Hit, Miss
 from flowcore.store.trace import NO_KEY
 
@@ -253,7 +252,7 @@ class Engine:
             return work
         planned = self._books.graph[node]
         try:
-            check_devices(planned.node, self._books.gate.gpus)  # of one that grew in mid-run
+            self._books.gate.check_devices(planned.node)  # of one that grew in mid-run
             work = prepare(planned, self._surround)
         except NotPicklable as error:  # from deep below, where nodes are not known
             error.node, error.at = planned.name, planned.node.site

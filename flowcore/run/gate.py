@@ -20,6 +20,7 @@ from dataclasses import field, replace
 
 from flowcore import clock
 from flowcore.dataclass import dataclass
+from flowcore.declare.node import Node
 from flowcore.declare.options import Limit
 from flowcore.errors import FlowcoreWarning
 from flowcore.machine import default_memory
@@ -29,10 +30,12 @@ from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.prefetch import Prefetch
 from flowcore.plan.rates import Window
 from flowcore.plan.records import references
+from flowcore.run.elsewhere import carried_elsewhere
 from flowcore.run.flight import Batch, Flight
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Record
 from flowcore.run.ready.work import Work
+from flowcore.run.workers.devices import check_devices
 from flowcore.settings import Settings
 from flowcore.store.durations import Durations, task_identity
 
@@ -62,6 +65,7 @@ class _Ask:
     identity: str
     need: Need  # without memory
     each: bool
+    far: bool  # what this machine has does not bound them
     plain: bool = True  # asks for nothing but memory that may be learned
 
 
@@ -116,6 +120,10 @@ class Gate:
         if self._uses:
             self._prefetch = Prefetch(most=self._memory // _PREFETCHED, least=2 * workers + 2)
 
+    def check_devices(self, node: Node) -> None:
+        """Refuse a node that asks for more devices than there are; BadOption."""
+        check_devices(node, self.gpus, self.settings.executor)
+
     # ---- asking ----------------------------------------------------------------------
 
     def room(self, work: Work, front: Batch, most: int) -> int:
@@ -126,7 +134,8 @@ class Gate:
         ask, alone = self.meet(work), front.alone
         if self._prefetch is not None and work.number in self._fetching:
             most = min(most, self._prefetch.room(self._fetching[work.number]))
-        if ask.plain and not alone and not self._admission.shut and not self.durations.peak(ask.identity):
+        known = not ask.far and self.durations.peak(ask.identity)
+        if ask.plain and not alone and not self._admission.shut and not known:
             return most
         free = self._unlimited(ask, most)
         if free <= 0:
@@ -165,7 +174,7 @@ class Gate:
 
     def _need(self, ask: _Ask) -> Need:
         memory = ask.declared
-        if not memory and not ask.each:
+        if not memory and not ask.each and not ask.far:
             learned = self.durations.peak(ask.identity)
             memory = learned if learned * self.settings.workers * _LITTLE > self._memory else 0
         return Need(cores=ask.need.cores, memory=memory, gpus=ask.need.gpus) if memory else ask.need
@@ -185,14 +194,14 @@ class Gate:
         computes = node.kind == "compute" or options.cores > 1
         counted = options.cores if work.lane == "thread" and computes else 0
         limit = options.limit
+        far = carried_elsewhere(self.settings.executor, node.runner)
         ask = _Ask(
-            limit=limit, limited=_limited(work, limit),
-            declared=options.memory or 0, identity=task_identity(node), each=each,
-            need=Need(cores=counted, gpus=options.gpus),
+            limit=limit, limited=_limited(work, limit), far=far, each=each, identity=task_identity(node),
+            declared=0 if far else options.memory or 0, need=NOTHING if far else Need(cores=counted, gpus=options.gpus),
         )  # fmt: skip
         ask.plain = limit is None and not ask.declared and ask.need == NOTHING
         self._asks[work.task.id] = ask
-        if options.cores > self.settings.workers and "cores" not in self._warned:
+        if options.cores > self.settings.workers and not far and "cores" not in self._warned:
             self._warned.add("cores")
             notice(FlowcoreWarning(
                 f"{node.name} asks for {options.cores} cores, and there are {self.settings.workers} workers: "

@@ -100,7 +100,7 @@ class Session:
     ) -> None:
         forget()  # globals are looked at anew in each run (contract K6)
         depth, cores = nesting(name)
-        devices = devices_for(graph)
+        devices = devices_for(graph, settings.executor)
         self.graph = graph
         self.settings = settings = replace(settings, workers=min(settings.workers, cores or settings.workers))
         self.name = name

@@ -16,9 +16,11 @@ import pytest
 import flowcore as fc
 from flowcore import machine
 from flowcore.plan.prefetch import UNKNOWN
+from flowcore.run.executors.protocol import elsewhere
 from flowcore.run.workers import launching
 from flowcore.store.directory import open_store
 from flowcore.testing import FakeClock, FakeDevices, ScriptedExecutor
+from tests.run.executors.quays import Quay
 
 MIB = 1 << 20
 
@@ -339,6 +341,19 @@ def test_more_devices_than_there_are_is_refused(store: Path) -> None:
 
     assert "test_gate.py:" in caught.value.at
     assert not (store / "v1").exists()
+
+
+def test_what_this_machine_has_does_not_bound_cells_elsewhere(store: Path, told: Callable[[], list[str]]) -> None:
+    """Devices, memory and cores that a cluster's cells ask for are there, or not; a machine without them may drive."""
+    quay = Quay()
+    make = elsewhere(lambda **given: quay.make(**given))
+    with fc.Flow() as flow:
+        large = fc.compute(gpus=3, memory="900 GiB", cores=64)(double)(fc.each(x=range(8)))
+    with FakeDevices("a"):
+        run = flow.run(executor=make, store=store, workers=2, progress=False)
+
+    assert {x: 2 * x for x in range(8)} == dict(run[large])
+    assert [] == told()
 
 
 # ---- where io runs, and in which order -------------------------------------------------

@@ -16,17 +16,24 @@ function as :class:`MakeExecutor` describes, is
 
 Where another engine carries cells out elsewhere, its part is smaller still: `ferry.py`.
 
-Each run makes its own, when the first cell for it comes, and closes it at its end.
+Each run makes its own, when the first cell for it comes, and closes it at its end. What
+makes one whose workers are on other machines says so, by :func:`elsewhere`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import Final, ParamSpec, Protocol, TypeVar, runtime_checkable
 
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Job, TaskSpec
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
+
+ELSEWHERE: Final = "elsewhere"  # the attribute that says so
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Executor(Protocol):
@@ -102,3 +109,17 @@ class MakeExecutor(Protocol):
             environment, and where the store is.
         """
         ...
+
+
+def elsewhere(make: Callable[P, R]) -> Callable[P, R]:
+    """Say of what makes an executor that its workers are on other machines.
+
+    Their devices and their memory are not those of this one: its cells ask for none of these here.
+
+    Examples
+    --------
+    >>> @elsewhere
+    ... def make(*, workers, inbox, codec, surroundings): ...
+    """
+    setattr(make, ELSEWHERE, True)
+    return make

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flowcore.run.executors.near import NearExecutor
+from flowcore.run.executors.protocol import elsewhere
 from flowcore.run.inbox import Inbox
 from flowcore.run.pilots.box import Box
 from flowcore.run.pilots.ferry import PilotFerry
@@ -18,6 +19,7 @@ def box_of(store: str) -> str:
     return f"{Layout(Path(store)).v1}/pilots"
 
 
+@elsewhere
 def pilots(*, workers: int, inbox: Inbox, codec: Codec, surroundings: Surroundings) -> NearExecutor:
     """Make the executor of a run; see `flowcore.run.executors.protocol.MakeExecutor`."""
     del workers, codec  # as many as there are pilots for

@@ -18,6 +18,7 @@ from flowcore.declare.node import Node
 from flowcore.errors import BadOption
 from flowcore.plan.graph import Graph
 from flowcore.run import proc
+from flowcore.run.elsewhere import carried_elsewhere
 
 _LIST: Final = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
 
@@ -34,8 +35,8 @@ def find() -> tuple[str, ...]:
     )  # as CUDA reads it: what follows does not count
 
 
-def devices_for(graph: Graph) -> tuple[str, ...]:
-    """Give the devices there are, if a node asks for any.
+def devices_for(graph: Graph, chosen: object) -> tuple[str, ...]:
+    """Give the devices there are, if a node asks for any; `chosen` is the executor that the run was given.
 
     Raises
     ------
@@ -43,15 +44,16 @@ def devices_for(graph: Graph) -> tuple[str, ...]:
         If one asks for more.
     """
     asking = [planned.node for planned in graph.nodes.values() if planned.node.options.gpus]
-    found = find() if asking else ()
-    for node in asking:
-        check_devices(node, len(found))
+    here = [node for node in asking if not carried_elsewhere(chosen, node.runner)]
+    found = find() if here else ()
+    for node in here:
+        check_devices(node, len(found), chosen)
     return found
 
 
-def check_devices(node: Node, found: int) -> None:
-    """Refuse a node that asks for more devices than were found."""
-    if node.options.gpus > found:
+def check_devices(node: Node, found: int, chosen: object) -> None:
+    """Refuse a node that asks for more devices than were found, where its cells are to have them."""
+    if node.options.gpus > found and not carried_elsewhere(chosen, node.runner):
         there = f"{found} device{'' if found == 1 else 's'}"
         raise BadOption(
             option="gpus", found=f"{node.options.gpus} for a cell of {node.name}", at=node.site,

@@ -20,7 +20,7 @@ from flowcore.run.pilots.box import Box
 from flowcore.run.pilots.executor import box_of
 from flowcore.testing import check_executor
 from one_box import until
-from slurm_cells import gated, lines, once_stuck, simulate, wave
+from slurm_cells import gated, lines, on_a_gpu, once_stuck, simulate, wave
 
 
 def test_a_flow_gives_what_it_gives_here(cluster: Cluster, store: Path) -> None:
@@ -180,6 +180,15 @@ def test_pilots_end_before_they_begin(cluster: Cluster, store: Path) -> None:
     told = failure_of(cluster, store, setup="echo no such module: python >&2; exit 3")
 
     assert "no such module: python" in told
+
+
+def test_no_pilot_has_a_gpu(stand_ins: Cluster, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell that no pilot will ever take ends the run, and does not wait for good."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    flow = Flow("gpus")
+    flow.add(on_a_gpu, 1)
+    with pytest.raises(fc.RunFailed, match=r"A cell needs 1 GPUs, and a pilot has 0"):
+        flow.run(store=store, executor=stand_ins.pilots(count=1), progress=False)
 
 
 def test_options_come_from_the_project(stand_ins: Cluster, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

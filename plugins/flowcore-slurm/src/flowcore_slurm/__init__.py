@@ -7,7 +7,7 @@ file says, and ``flow.run(executor=flowcore_slurm.pilots(time="4:00:00"))``.
 from __future__ import annotations
 
 from flowcore.run.executors.near import NearExecutor
-from flowcore.run.executors.protocol import Executor, MakeExecutor
+from flowcore.run.executors.protocol import Executor, MakeExecutor, elsewhere
 from flowcore.run.inbox import Inbox
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
@@ -37,6 +37,7 @@ def pilots(**options: object) -> MakeExecutor:
     """
     asked = Pilots.of(options)
 
+    @elsewhere
     def slurm(*, workers: int, inbox: Inbox, codec: Codec, surroundings: Surroundings) -> Executor:
         del codec  # values are read and kept where cells are carried out
         ferry = SlurmFerry(asked, workers=workers, inbox=inbox, surroundings=surroundings)
@@ -45,6 +46,7 @@ def pilots(**options: object) -> MakeExecutor:
     return slurm
 
 
+@elsewhere
 def make(*, workers: int, inbox: Inbox, codec: Codec, surroundings: Surroundings) -> Executor:
     """Make the executor of ``flow.run(executor="slurm")``; see `flowcore.run.executors.protocol`."""
     return pilots()(workers=workers, inbox=inbox, codec=codec, surroundings=surroundings)
