@@ -31,10 +31,20 @@ from flowcore.run.inbox import Inbox
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
 from flowcore.testing import check_executor
+from tests.run.pilots.hands import worker
 
 ROOT = Path(__file__).parents[1]
 RANKS = 3  # the driver, and two that compute
-NEEDS = {"loky": "loky", "mpi": "mpi4py", "dask": "distributed"}  # engine -> what has to be installed
+NEEDS = {  # engine -> what has to be installed
+    "loky": "loky", "mpi": "mpi4py", "dask's futures": "distributed", "dask": "distributed",
+}  # fmt: skip
+PLUGINS = [str(path) for path in sorted((ROOT / "plugins").glob("*/src"))]
+SLURM = """
+[executors.slurm]
+count = 2
+every = 0.2
+idle = 10
+"""
 DEADLINE = 200.0  # seconds; only turns a hang into a failure
 
 
@@ -54,11 +64,30 @@ def command(engine: str, *arguments: str) -> list[str]:
 
 def started(line: list[str], *, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Start a script, and wait for its end."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    path = os.pathsep.join(filter(None, [str(ROOT), *PLUGINS, os.environ.get("PYTHONPATH", "")]))
     return subprocess.run(
         line, cwd=cwd, env={**os.environ, "PYTHONPATH": path, "FLOWCORE_PROGRESS": "0"} | variables,
         capture_output=True, text=True, timeout=DEADLINE, check=False,
     )  # fmt: skip
+
+
+@contextmanager
+def cluster(engine: str, folder: Path) -> Iterator[Mapping[str, str]]:
+    """Have what an engine needs beside the script, whose store is in a folder; give variables for the script."""
+    if engine == "pilots":
+        with worker(folder / "store", 2):
+            yield {}
+    elif engine == "slurm":
+        import one_box  # lies beside the plugin's tests
+
+        if reason := one_box.lacking():
+            pytest.skip(f"NO REAL SLURM IS TESTED: {reason}")
+        (folder / "flowcore.toml").write_text(SLURM)
+        (folder / "slurm").mkdir()
+        with one_box.running(folder / "slurm") as environ:
+            yield {name: environ[name] for name in ("PATH", "SLURM_CONF")}
+    else:
+        yield {}
 
 
 @contextmanager
@@ -81,7 +110,7 @@ def opened(engine: str) -> Iterator[FuturesLike]:
         with MPIPoolExecutor(2) as pool:
             yield pool
     else:
-        with dask_client() as client:
+        with dask_client() as client:  # "dask's futures"
             yield client.get_executor(retries=0)
 
 
@@ -130,7 +159,7 @@ def where(x: int) -> int:
     return os.getpid()
 
 
-def places(pool: FuturesLike) -> Mapping[str, bool]:
+def places(pool: FuturesLike | None) -> Mapping[str, bool]:
     """Tell which cells are carried out in this process."""
     flow = fc.Flow("places")
     asked = {
@@ -139,12 +168,15 @@ def places(pool: FuturesLike) -> Mapping[str, bool]:
         "io on the driver": flow.add(fc.io(place="driver")(where), 1, name="driver"),
         "io on a worker": flow.add(fc.io(place="worker")(where), 1, name="worker"),
     }
-    run = flow.run(executor=pool, store="places", workers=2)
+    run = flow.run(executor=pool, workers=2)
     return {name: bool(run[node] == os.getpid()) for name, node in asked.items()}
 
 
 def main(engine: str, loss: str) -> None:
-    """Ask an engine."""
+    """Ask an engine; or, of what the environment names, only where cells are carried out."""
+    if engine == "places":
+        print(json.dumps(places(None)))  # noqa: T201 - as below
+        return
     with opened(engine) as pool:
         found = places(pool)
         apart = engine != "threads"

@@ -9,20 +9,38 @@ import pytest
 
 from flowcore.store.history import read_run
 from flowcore.store.trace import Trace
-from tests.engines import ROOT, command, started
+from tests.engines import ROOT, cluster, command, started
 from tests.oracle import journals
 
 EXAMPLE = ROOT / "examples" / "ising.py"
 
 # Engine -> what it is called in FLOWCORE_EXECUTOR.
 EVERYWHERE = {
+    "inline": "inline",
     "processes": "process",
     "threads": "thread",
     "fork": "concurrent.futures:ProcessPoolExecutor",
     "loky": "loky:ProcessPoolExecutor",
     "mpi": "mpi4py.futures:MPIPoolExecutor",
-    "dask": "tests.engines:dask_executor",
+    "dask's futures": "tests.engines:dask_executor",
+    "dask": "flowcore_dask:dask",
+    "pilots": "pilots",
+    "slurm": "flowcore_slurm:make",
 }
+# ... and in the table of docs/engines.md.
+PAGE = ROOT / "docs" / "engines.md"
+ROWS = {
+    "threads": "`ThreadPoolExecutor`",
+    "fork": "`ProcessPoolExecutor`",
+    "spawn": "`ProcessPoolExecutor`",
+    "forkserver": "`ProcessPoolExecutor`",
+    "loky": "loky",
+    "mpi": "`mpi4py.futures`",
+    "dask's futures": "Dask's `get_executor`",
+}
+
+# Which cells the driver carries out where workers are somewhere else.
+ELSEWHERE = {"compute": False, "io": True, "io on the driver": True, "io on a worker": False}
 
 
 def kept(store: Path) -> dict[bytes, bytes]:
@@ -34,27 +52,34 @@ def kept(store: Path) -> dict[bytes, bytes]:
     }  # fmt: skip
 
 
-def example(folder: Path, line: list[str], executor: str) -> tuple[str, dict[bytes, bytes]]:
-    """Run the example in a folder; give what it printed, and what it has kept."""
+def example(folder: Path, engine: str) -> tuple[str, dict[bytes, bytes]]:
+    """Run the example in a folder, on an engine; give what it printed, and what it has kept."""
     folder.mkdir(parents=True, exist_ok=True)
-    done = started(
-        line, cwd=folder, FLOWCORE_EXECUTOR=executor, FLOWCORE_WORKERS="2", FLOWCORE_STORE=str(folder / "store")
-    )
+    return on(engine, folder, command(engine, str(EXAMPLE))), kept(folder / "store")
+
+
+def on(engine: str, folder: Path, line: list[str]) -> str:
+    """Run a script on an engine, by nothing but the environment; give what it printed."""
+    with cluster(engine, folder) as found:
+        done = started(
+            line, cwd=folder, FLOWCORE_EXECUTOR=EVERYWHERE[engine], FLOWCORE_WORKERS="2",
+            FLOWCORE_STORE=str(folder / "store"), **found,
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return done.stdout, kept(folder / "store")
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
 def meant(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, dict[bytes, bytes]]:
     """What the example prints and keeps, on the engine's own thread."""
-    return example(tmp_path_factory.mktemp("inline"), command("inline", str(EXAMPLE)), "inline")
+    return example(tmp_path_factory.mktemp("inline"), "inline")
 
 
 @pytest.mark.contract("P1", "P5")
-@pytest.mark.parametrize("engine", EVERYWHERE)
+@pytest.mark.parametrize("engine", list(EVERYWHERE)[1:])
 def test_one_file_gives_the_same_everywhere(engine: str, meant: tuple[str, dict[bytes, bytes]], tmp_path: Path) -> None:
     """Arrays, a grid, a coroutine, loops with states, a failure that is tried again: equal keys, and equal bytes."""
-    printed, records = example(tmp_path, command(engine, str(EXAMPLE)), EVERYWHERE[engine])
+    printed, records = example(tmp_path, engine)
 
     assert meant[0] == printed
     assert meant[1] == records
@@ -71,18 +96,27 @@ def test_one_file_gives_the_same_everywhere(engine: str, meant: tuple[str, dict[
         pytest.param("fork", "engine", marks=pytest.mark.slow),
         pytest.param("spawn", "engine", marks=pytest.mark.slow),
         pytest.param("forkserver", "engine", marks=pytest.mark.slow),
-        pytest.param("dask", "cell", marks=pytest.mark.slow),
+        pytest.param("dask's futures", "cell", marks=pytest.mark.slow),
     ],
 )
 def test_an_engine_conforms(engine: str, loss: str, tmp_path: Path) -> None:
     """By `check_executor`, and its io stays in the driver's process but for what asks for a worker's place."""
     done = started(command(engine, "-m", "tests.engines", engine, loss), cwd=tmp_path)
-    here = engine == "threads"
+    promised = {"cell": "the cell", "engine": "the engine"}.get(loss, "the run")
+    row = next(line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {ROWS[engine]} |"))
+    here = dict.fromkeys(ELSEWHERE, True)
 
     assert done.returncode == 0, done.stderr
-    assert {"compute": here, "io": True, "io on the driver": True, "io on a worker": here} == json.loads(
-        done.stdout.splitlines()[-1]
-    )
+    assert (here if engine == "threads" else ELSEWHERE) == json.loads(done.stdout.splitlines()[-1])
+    assert f"| {ROWS[engine]} | {promised} | abandoned in its thread | yes |" == row, "the page on engines"
+
+
+@pytest.mark.parametrize("engine", ["pilots", "slurm"])
+def test_io_stays_on_the_driver(engine: str, tmp_path: Path) -> None:
+    """Unless it asks for a place among the workers."""
+    found = on(engine, tmp_path, command(engine, "-m", "tests.engines", "places"))
+
+    assert ELSEWHERE == json.loads(found)
 
 
 @pytest.mark.contract("F4", "P5")

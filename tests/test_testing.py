@@ -83,20 +83,7 @@ def test_the_event_loop_conforms() -> None:
 def test_stock_futures_conform() -> None:
     """Cells on a pool of the standard library."""
     with ThreadPoolExecutor(2) as pool:
-        check_executor(on_futures(pool))
-
-
-@pytest.mark.slow
-@pytest.mark.contract("F40", "P5")
-def test_loky_conforms() -> None:
-    """Cells on somebody else's processes."""
-    import loky
-
-    pool = loky.get_reusable_executor(max_workers=2)
-    try:
-        check_executor(on_futures(pool))
-    finally:
-        pool.shutdown(kill_workers=True)
+        check_executor(on_futures(pool), stops_loops=True)
 
 
 class Meddling:
