@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from flowcore.errors import NoValueYet as NoValueYet
     from flowcore.errors import PickleNotAllowed as PickleNotAllowed
     from flowcore.errors import RunFailed as RunFailed
+    from flowcore.errors import RunForked as RunForked
+    from flowcore.errors import RunForked as RunForked
     from flowcore.errors import Skip as Skip
     from flowcore.errors import StoreUnavailable as StoreUnavailable
     from flowcore.errors import TooDeeplyNested as TooDeeplyNested
@@ -94,8 +96,8 @@ _ROOMS = {
         "AxisMismatch", "BadOption", "BlockedLoop", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry",
         "DuplicateName", "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError",
         "MissingArgument", "MissingFile", "NoValueYet",
-        "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "Skip", "StoreUnavailable",
-        "TooDeeplyNested", "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost",
+        "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "RunForked", "Skip",
+        "StoreUnavailable", "TooDeeplyNested", "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost",
         "ValueReleased", "WiringMismatch", "WorkerDied",
     ),
     "flowcore.events": ("Observer",),
@@ -123,8 +125,8 @@ __all__ = [  # noqa: RUF022 - what is written most comes first
     "CodeChanged",
     "CycleError", "DamagedEntry", "DuplicateName", "EndlessGrowth", "ExecutorBroken", "FileChanged", "ForeignReference",
     "MissingArgument", "MissingFile", "MisplacedFlow", "NoValueYet", "Unseeded", "UnsavedState",
-    "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "StoreUnavailable", "TooDeeplyNested",
-    "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch",
+    "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "RunForked", "StoreUnavailable",
+    "TooDeeplyNested", "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch",
     "WorkerDied",
     "BlockedLoop", "NotReproducible", "NothingToAccept", "RepeatedStream", "ResumeMismatch", "SharedState", "TwoValues",
 ]  # fmt: skip

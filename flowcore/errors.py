@@ -31,6 +31,7 @@ The tree (``w`` marks kinds that are normally issued as warnings)::
     ├── BlockedLoop            w    a coroutine computes or waits without giving the event loop its turn
     ├── CodeChanged                 (RuntimeError) code was edited under the run
     ├── UnfitWorker                 (RuntimeError) an executor's process cannot carry out cells of the run
+    ├── RunForked                   (RuntimeError) a forked copy of a process waits for a run of its parent
     ├── TooDeeplyNested             (RecursionError) runs in tasks of runs, too many levels
     ├── CellTimeout                 (TimeoutError) an attempt ran out of time
     └── RunFailed                   (RuntimeError) cells failed; ``failures`` has them all
@@ -580,6 +581,18 @@ class CellTimeout(FlowcoreError, TimeoutError):
     def lines(self) -> Iterator[str]:
         yield f"{self.cell} took longer than its timeout of {self.seconds:g} s and was {self.did}."
         yield "Raise timeout=, or make the cell smaller."
+
+
+@dataclass(kw_only=True, eq=False)
+class RunForked(FlowcoreError, RuntimeError):
+    """A forked copy of a process waits for a run of its parent."""
+
+    run: str
+
+    def lines(self) -> Iterator[str]:
+        yield f"The run {self.run} goes on in the process that started it; this one is a forked copy of that."
+        yield "Nothing was stopped, and the values that it had before the fork can be read here."
+        yield f"Follow it with `fc.open_run({self.run!r})`."
 
 
 @dataclass(kw_only=True, eq=False)

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from typing import Protocol
 from weakref import WeakSet
 
-from flowcore.dataclass import dataclass
-from flowcore.errors import FlowcoreError
 from flowcore.run import proc
 
 
@@ -24,19 +21,6 @@ class Forgetful(Protocol):
 
     def forget(self) -> None:
         """From now on this is a copy in another process."""
-
-
-@dataclass(kw_only=True, eq=False)
-class RunForked(FlowcoreError, RuntimeError):
-    """A forked copy of a process waits for a run of its parent."""
-
-    run: str
-
-    def lines(self) -> Iterator[str]:
-        """Yield the sentences of the message, cause first."""
-        yield f"The run {self.run} goes on in the process that started it; this one is a forked copy of that."
-        yield "Nothing was stopped, and the values that it had before the fork can be read here."
-        yield f"Follow it with `fc.open_run({self.run!r})`."
 
 
 _OURS: WeakSet[Forgetful] = WeakSet()

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from flowcore import clock
 from flowcore.collector import at_rest
 from flowcore.declare.node import HIDDEN
-from flowcore.errors import FileChanged, NotStorable
+from flowcore.errors import FileChanged, NotStorable, RunForked
 from flowcore.events import Cells, CellsParked, NodeDrawn, Observer, Printed, RunEnded, RunStarted, RunStopping
 from flowcore.notices import notice
 from flowcore.plan.cells import Space
@@ -30,7 +30,7 @@ from flowcore.run.cell.nesting import nesting
 from flowcore.run.cell.warned import arrived
 from flowcore.run.crew import Crew, beyond
 from flowcore.run.engine import GRACE_TO_SAVE, Engine, Given
-from flowcore.run.forked import RunForked, belongs_here
+from flowcore.run.forked import belongs_here
 from flowcore.run.growing.growth import Growths
 from flowcore.run.inbox import Timer
 from flowcore.run.job import Printed as PrintedResult

@@ -307,3 +307,20 @@ def test_few_descriptors_mean_fewer_workers() -> None:
     )
 
     assert ("True\nTrue\n", "") == (done.stdout, done.stderr)
+
+
+@pytest.mark.contract("B7")
+def test_workers_may_have_many_files_open() -> None:
+    """As many as the system allows, however few a shell does; the user's own process keeps its limit."""
+    script = (
+        "import sys, resource; sys.path.insert(0, sys.argv[1])\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (256, 2000))\n"
+        "from tests.run.driving import drive, task\n"
+        "with drive(workers=1) as d:\n"
+        "    print(d.values(d.run(task('opens'), [(1500,)])), resource.getrlimit(resource.RLIMIT_NOFILE))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(ROOT)], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert ("[1500] (256, 2000)\n", "") == (done.stdout, done.stderr)

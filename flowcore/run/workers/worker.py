@@ -27,6 +27,7 @@ import contextlib
 import faulthandler
 import importlib
 import os
+import resource
 import socket
 import sys
 import traceback
@@ -49,6 +50,7 @@ from flowcore.run.workers.surroundings import Surroundings
 from flowcore.run.workers.wire import PROTOCOL, Channel
 
 SHORT_SECONDS = 0.005  # a cell expected to take less is short (W3)
+MAPPED = 65_536  # files that a worker may have open, as far as the system lets it
 BROKEN = 70  # exit code of a worker that failed outside of a cell (EX_SOFTWARE)
 
 
@@ -267,9 +269,19 @@ def _settle_in(fds: Descriptors) -> None:
     os.dup2(fds.log, 1, inheritable=True)
     os.dup2(fds.log, 2, inheritable=True)
     os.set_inheritable(fds.log, False)
+    _allow_files()
     numpy = sys.modules.get("numpy")
     if numpy is not None:
         numpy.random.seed()  # every worker was forked with the launcher's state (W1)
+
+
+def _allow_files() -> None:
+    """Let this process have more files open than the usual 1,024: each array that is mapped takes one (B7)."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAPPED if hard == resource.RLIM_INFINITY else min(MAPPED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # a system may have a lower limit of its own
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _slot(fds: Descriptors) -> Slot:
