@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from flowcore.errors import AxisMismatch as AxisMismatch
     from flowcore.errors import BadOption as BadOption
     from flowcore.errors import BlockedLoop as BlockedLoop
+    from flowcore.errors import BoxUnusable as BoxUnusable
     from flowcore.errors import CellTimeout as CellTimeout
     from flowcore.errors import CodeChanged as CodeChanged
     from flowcore.errors import CycleError as CycleError
@@ -47,9 +48,9 @@ if TYPE_CHECKING:
     from flowcore.errors import NotPicklable as NotPicklable
     from flowcore.errors import NotStorable as NotStorable
     from flowcore.errors import NoValueYet as NoValueYet
+    from flowcore.errors import NoWorkers as NoWorkers
     from flowcore.errors import PickleNotAllowed as PickleNotAllowed
     from flowcore.errors import RunFailed as RunFailed
-    from flowcore.errors import RunForked as RunForked
     from flowcore.errors import RunForked as RunForked
     from flowcore.errors import Skip as Skip
     from flowcore.errors import StoreUnavailable as StoreUnavailable
@@ -93,12 +94,12 @@ _ROOMS = {
     "flowcore.declare.tolerance": ("allclose",),
     "flowcore.doubts": ("NotReproducible", "NothingToAccept", "RepeatedStream", "TwoValues", "Unseeded"),
     "flowcore.errors": (
-        "AxisMismatch", "BadOption", "BlockedLoop", "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry",
-        "DuplicateName", "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference", "GraphError",
-        "MissingArgument", "MissingFile", "NoValueYet",
-        "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "RunForked", "Skip",
-        "StoreUnavailable", "TooDeeplyNested", "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost",
-        "ValueReleased", "WiringMismatch", "WorkerDied",
+        "AxisMismatch", "BadOption", "BlockedLoop", "BoxUnusable", "CellTimeout", "CodeChanged", "CycleError",
+        "DamagedEntry", "DuplicateName", "FileChanged", "FlowcoreError", "FlowcoreWarning", "ForeignReference",
+        "GraphError", "MissingArgument", "MissingFile", "NotKeyable", "NotPicklable", "NotStorable", "NoValueYet",
+        "NoWorkers",
+        "PickleNotAllowed", "RunFailed", "RunForked", "Skip", "StoreUnavailable", "TooDeeplyNested", "UnfitWorker",
+        "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch", "WorkerDied",
     ),
     "flowcore.events": ("Observer",),
     "flowcore.executor": ("Executor",),
@@ -120,15 +121,14 @@ _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [  # noqa: RUF022 - what is written most comes first
     "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "Checkpoint", "allclose", "File", "Skip",
     "Run", "Grid", "Settings", "Observer", "runs", "open_run", "diff", "open_store", "register_codec", "Task", "Node",
-    "Axis", "Executor",
-    "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CallFailed", "CellTimeout",
-    "CodeChanged",
-    "CycleError", "DamagedEntry", "DuplicateName", "EndlessGrowth", "ExecutorBroken", "FileChanged", "ForeignReference",
-    "MissingArgument", "MissingFile", "MisplacedFlow", "NoValueYet", "Unseeded", "UnsavedState",
-    "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "RunForked", "StoreUnavailable",
-    "TooDeeplyNested", "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost", "ValueReleased", "WiringMismatch",
-    "WorkerDied",
-    "BlockedLoop", "NotReproducible", "NothingToAccept", "RepeatedStream", "ResumeMismatch", "SharedState", "TwoValues",
+    "Axis", "Executor", "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CallFailed",
+    "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName", "EndlessGrowth", "ExecutorBroken",
+    "FileChanged", "ForeignReference", "MissingArgument", "MissingFile", "MisplacedFlow", "NoValueYet", "Unseeded",
+    "UnsavedState", "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "RunForked",
+    "StoreUnavailable", "TooDeeplyNested", "UnfitWorker", "UnknownNode", "UnknownParameter", "UnknownRun", "ValueLost",
+    "ValueReleased", "WiringMismatch", "WorkerDied", "BlockedLoop", "NotReproducible", "NothingToAccept",
+    "RepeatedStream", "ResumeMismatch", "SharedState", "TwoValues", "BoxUnusable",
+    "NoWorkers",
 ]  # fmt: skip
 
 

@@ -58,8 +58,13 @@ def _rebuild(kind: type[FlowcoreError], facts: dict[str, Any]) -> FlowcoreError:
 
 def shorten(text: str, limit: int = 200) -> str:
     """Give `text` on one line, without control characters, at most `limit` long."""
-    clean = "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
+    clean = spelled(text)
     return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def spelled(text: str) -> str:
+    """Give `text` with what steers a terminal, or begins a line, spelled out."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def nearest(name: str, names: Iterable[str]) -> tuple[str, ...]:
@@ -94,7 +99,7 @@ class FlowcoreError(Exception):
         yield type(self).__name__
 
     def __str__(self) -> str:
-        return "\n  ".join(self.lines())
+        return "\n".join(map(spelled, "\n  ".join(self.lines()).split("\n")))
 
     def __reduce__(self) -> tuple[Any, ...]:
         facts = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
@@ -456,7 +461,7 @@ class StoreUnavailable(FlowcoreError, FlowcoreWarning, OSError):
     remedy: str = ""
 
     def lines(self) -> Iterator[str]:
-        yield f"The store {self.store} cannot be used: {self.reason}."
+        yield f"The store {spelled(self.store)} cannot be used: {spelled(self.reason)}."
         yield self.did
         if self.remedy:
             yield self.remedy

@@ -4,12 +4,14 @@ Owns where such a file is looked for: the working directory, then each one above
 nearest one with options counts alone, and ``flowcore.toml`` before ``pyproject.toml``.
 Promises that a path in it means the same from every directory below it. What plugins want to be
 told stands in tables of their own, ``[executors.<name>]``. Never reads a file that is not
-called so, and never loads a TOML parser where there is none.
+called so, nor one that another user put where everybody may write (S5), and never loads a TOML
+parser where there is none.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
@@ -82,10 +84,8 @@ def executor_options(name: str, directory: str | None = None) -> FileOptions:
 
 def _options(directory: str, name: str, table: tuple[str, ...]) -> FileOptions | None:
     path = os.path.join(directory, name)
-    try:
-        with open(path, "rb") as file:
-            text = file.read()
-    except OSError:  # none here, or none for us
+    text = _content(path, directory)
+    if text is None:
         return None
     if table and table[-1].encode() not in text:
         return None  # spares most projects the parser
@@ -98,6 +98,25 @@ def _options(directory: str, name: str, table: tuple[str, ...]) -> FileOptions |
     if not isinstance(values, dict):
         raise BadOption(option=".".join(table), found=f"a {type(values).__name__}", expected="a table", at=path)
     return FileOptions(origin=origin, directory=directory, values=values)
+
+
+def _content(path: str, directory: str) -> bytes | None:
+    """Give what a file holds; None: there is none, or none for us.
+
+    1. /tmp is everybody's. 2. Somebody puts options there, or a FIFO of their name. 3. Each run of others below
+    /tmp would have its results, and its workers, where he wants them; or would wait for him.
+    """
+    try:
+        with open(path, "rb", opener=_at_once) as file:
+            found = os.fstat(file.fileno())
+            planted = found.st_uid not in (os.geteuid(), 0) and os.stat(directory).st_mode & stat.S_IWOTH
+            return None if planted or not stat.S_ISREG(found.st_mode) else file.read()
+    except OSError:
+        return None
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_NOCTTY)
 
 
 def _parsed(text: bytes, path: str) -> object:

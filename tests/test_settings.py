@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 import flowcore as fc
 from flowcore import plugins
 from flowcore.events import Cells, CellsParked, Event, NodeDrawn, Observer, Printed, RunEnded, RunStarted
-from flowcore.optionfiles import executor_options
+from flowcore.optionfiles import executor_options, nearest_options
 from flowcore.settings import (
     OPTION_NAMES,
     RunOptions,
@@ -214,6 +215,36 @@ def test_what_a_file_says_to_executors_is_a_table(text: str, tmp_path: Path) -> 
 
 
 @pytest.mark.contract("E2")
+@pytest.mark.contract("S5")
+@pytest.mark.parametrize(("mode", "read"), [(0o1777, False), (0o755, True)])
+def test_options_that_others_put_where_everybody_may_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, read: bool
+) -> None:
+    """Of another user in a directory like /tmp; those in a colleague's own directory are."""
+    (tmp_path / "flowcore.toml").write_text("workers = 3\n")
+    (tmp_path / "below").mkdir()
+    tmp_path.chmod(mode)
+    own = nearest_options(str(tmp_path / "below")).values
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "flowcore.toml", 1717, -1)
+    else:
+        monkeypatch.setattr(os, "geteuid", lambda: 1717)
+
+    assert {"workers": 3} == own
+    assert read == bool(nearest_options(str(tmp_path / "below")).values)
+
+
+@pytest.mark.contract("S6", "P5")
+def test_what_blocks_its_reader_is_no_options_file(tmp_path: Path) -> None:
+    """A FIFO of that name is passed by; the options above it count."""
+    (tmp_path / "flowcore.toml").write_text("workers = 3\n")
+    (tmp_path / "below").mkdir()
+    os.mkfifo(tmp_path / "below" / "flowcore.toml")
+    os.mkfifo(tmp_path / "below" / "pyproject.toml")
+
+    assert {"workers": 3} == nearest_options(str(tmp_path / "below")).values
+
+
 def test_options_that_are_no_table(tmp_path: Path) -> None:
     """A project that says `flowcore = 3` is told so."""
     (tmp_path / "pyproject.toml").write_text("[tool]\nflowcore = 3\n")

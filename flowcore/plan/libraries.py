@@ -16,6 +16,7 @@ import importlib
 import os
 import re
 import sys
+from dataclasses import replace
 from functools import cache, lru_cache
 from typing import Any, Final, Literal
 
@@ -94,11 +95,22 @@ def _installed(site: str, inside: str, file: str) -> Origin:
     for entry in _likely_first(_distributions(site), inside):
         record = _content(f"{site}/{entry}/RECORD")
         if record.startswith(listed) or b"\n" + listed in record:
-            return _named(entry)
+            return _together(site, entry)
     for entry in _distributions(site):  # older forms list no files: the name has to do
         if entry.endswith(".egg-info") and _plain(entry.partition("-")[0]) == _plain(_top(inside)):
             return _named(entry)
     return Origin(kind="library", name=_top(inside), version=_digest(file))
+
+
+def _together(site: str, entry: str) -> Origin:
+    """Give the origin that a distribution's directory names, with the versions of all that are called like it.
+
+    An upgrade that was cut short leaves the directory of the version before. Which of them is meant cannot be told
+    from their names; that one of them changes can.
+    """
+    own = _plain(entry.partition("-")[0])
+    found = [_named(other) for other in _distributions(site) if _plain(other.partition("-")[0]) == own]
+    return _named(entry) if len(found) < 2 else replace(_named(entry), version="+".join(o.version for o in found))
 
 
 def _named(entry: str) -> Origin:
@@ -134,7 +146,7 @@ def distribution(name: str) -> str:
     for site in sys.path:
         for entry in _distributions(site):
             if _plain(entry.partition("-")[0]) == _plain(name):
-                return _named(entry).version
+                return _together(site, entry).version
     return ""
 
 

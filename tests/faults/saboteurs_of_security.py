@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
-from flowcore import plugins
+from flowcore import errors, optionfiles, plugins
 from flowcore.cli import debug
 from flowcore.inspect import html
 from flowcore.plan import numeric, reading, seen
@@ -17,7 +18,7 @@ from flowcore.run.told import arguments
 from flowcore.store import blobs
 from flowcore.store.arrayfile import read_file
 from flowcore.store.codecs import unpickle
-from flowcore.store.fs import Disk
+from flowcore.store.fs import READ, Disk
 from flowcore.store.layout import Layout
 from flowcore.store.sweep import Sweeper
 from flowcore.ui import server
@@ -67,6 +68,26 @@ def anybodys_directories(put: Put) -> None:
 def links_followed(put: Put) -> None:
     """Look at what a link leads to (S6)."""
     put(Disk, "stat", lambda self, path, dir_fd=None: os.stat(path, dir_fd=dir_fd))
+
+
+def blocking_opens(put: Put) -> None:
+    """Open files as they are opened anywhere, and wait with whoever opens a FIFO (S6)."""
+
+    def opened(self: Disk, path: Any, flags: int = READ, mode: int = 0o600, *, dir_fd: int | None = None) -> int:
+        del self
+        return os.open(path, flags & ~os.O_NONBLOCK, mode, dir_fd=dir_fd)
+
+    put(Disk, "open", opened)
+
+
+def anybodys_options(put: Put) -> None:
+    """Read options wherever they are, whoever put them there (S5)."""
+    put(optionfiles, "_content", lambda path, _: Path(path).read_bytes() if Path(path).is_file() else None)
+
+
+def words_as_they_are(put: Put) -> None:
+    """Say what is said with whatever it holds (S6)."""
+    put(errors, "spelled", lambda text: text)
 
 
 def names_as_they_are(put: Put) -> None:
@@ -134,7 +155,10 @@ SABOTEURS: dict[str, Callable[[Put], None]] = {
         the_umask_decides,
         anybodys_directories,
         links_followed,
+        blocking_opens,
+        anybodys_options,
         names_as_they_are,
+        words_as_they_are,
         shapes_believed,
         plugins_uninvited,
         open_to_all,

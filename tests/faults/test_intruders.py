@@ -7,11 +7,14 @@ import os
 import stat
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+import flowcore as fc
 from tests.cli.conftest import ENVIRON
+from tests.faults import roadblocks
 from tests.test_settings import _installed
 
 ROOT = Path(__file__).parents[2]
@@ -38,6 +41,36 @@ def test_reading_runs_nothing(tmp_path: Path) -> None:
     assert {} == {place: heard for place, heard in told["heard"].items() if heard}
     assert not told["executed"]
     assert len(told["heard"]) > 20
+
+
+def check_roadblocks(kind: str, folder: Path, *, sabotage: str = "") -> None:
+    """Plant what blocks in each place of a store in turn; whoever runs or reads comes to an end."""
+    (folder / "in").mkdir()
+    line = ("-m", "tests.faults.roadblocks", folder / "in", kind)
+    broken = {"FLOWCORE_SABOTAGE": sabotage, "FLOWCORE_ROADBLOCK": "5"} if sabotage else {}
+    done = python(*line, cwd=ROOT, **broken)
+
+    assert 0 == done.returncode, done.stderr[-3000:]
+    assert [*roadblocks.PLACES] == json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.contract("S6", "S12", "P5", "P8")
+@pytest.mark.parametrize(
+    "kind", ["FIFO", pytest.param("socket", marks=pytest.mark.slow), pytest.param("device", marks=pytest.mark.slow)]
+)
+def test_nobody_waits_for_what_was_planted(kind: str, tmp_path: Path) -> None:
+    """In place of arrays, files, journals, locks, indexes, states, sources, logs, debris or options: nothing blocks."""
+    check_roadblocks(kind, tmp_path)
+
+
+@pytest.mark.contract("S6", "P5")
+def test_an_input_that_would_block_is_refused(tmp_path: Path) -> None:
+    """A FIFO is no file that could be known by its content."""
+    os.mkfifo(tmp_path / "fifo")
+    with fc.Flow("blocked") as flow:
+        flow.result = flow.add(str, fc.File(tmp_path / "fifo"))
+    with pytest.raises(fc.RunFailed, match="fifo"):
+        flow.run(store=tmp_path / "store", executor="inline", progress=False)
 
 
 SEEN_FROM_OUTSIDE = """
@@ -97,6 +130,59 @@ def test_what_others_can_see_of_a_run(tmp_path: Path, umask: str) -> None:
     assert {True: {0o700}, False: {0o400, 0o600}} == {
         kind: {mode for path, mode in modes.items() if path.is_dir() is kind} for kind in (True, False)
     }
+
+
+ASKED = """
+import flowcore as fc
+flow = fc.Flow("f")
+flow.add(len, [1], kind="compute")
+flow.run(executor="hostil", store="other", progress=False)
+"""
+
+
+def wheel(folder: Path, body: str) -> Path:
+    """Build a hostile distribution: it offers itself under all names there are, and claims files of others."""
+    names = ("process", "thread", "async", "inline", "refuse", "pilots", "hostile", "\x1b]0;owned\x07", "slurm")
+    points = "".join(f"{name} = hostile:Executor\n" for name in names)
+    groups = ("flowcore.executors", "flowcore.codecs", "flowcore.plugins", "flowcore")
+    info = "hostile-1.0.dist-info"
+    files = {
+        "hostile.py": body,
+        f"{info}/METADATA": "Metadata-Version: 2.1\nName: hostile\nVersion: 1.0\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: hand\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/entry_points.txt": "".join(f"[{group}]\n{points}" for group in groups),
+        f"{info}/top_level.txt": "numpy\nflowcore\nhostile\n",
+    }
+    listed = [*files, f"{info}/RECORD", "numpy/__init__.py"]
+    with zipfile.ZipFile(folder / "hostile-1.0-py3-none-any.whl", "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+        archive.writestr(f"{info}/RECORD", "".join(f"{name},,\n" for name in listed))
+    return folder / "hostile-1.0-py3-none-any.whl"
+
+
+@pytest.mark.contract("S8", "S6", "K8", "P1")
+def test_a_hostile_distribution_that_pip_installed_is_left_alone(tmp_path: Path) -> None:
+    """Under names of flowcore's own and of terminals; nobody asks for it, keys are as before, no escape is printed."""
+    home, site, marker = tmp_path / "home", tmp_path / "site-packages", tmp_path / "marker"
+    home.mkdir()
+    built = wheel(tmp_path, HOSTILE.format(marker=str(marker)))
+    pip = ("-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-compile", "--target", site, built)
+    installed = python(*pip, cwd=home)
+    (home / "script.py").write_text(
+        SCRIPT.replace("STORE", str(home / "store")).replace(".status)", ".counts('double'))")
+    )
+    before = python("script.py", cwd=home)
+    path = {"PYTHONPATH": f"{ROOT}:{site}"}
+    after = python("script.py", cwd=home, **path)
+    wrong = python("-c", ASKED, cwd=home, **path)
+    looked = [python("-m", "flowcore", *verb, cwd=home, **path) for verb in (["doctor"], ["config"], ["runs"])]
+
+    assert 0 == installed.returncode, installed.stderr
+    assert ["done=2, hit=0", "done=0, hit=2"] == [", ".join(one.stdout.split(", ")[1:3]) for one in (before, after)]
+    assert "hostile" in wrong.stderr
+    assert not [one for one in (after, wrong, *looked) if "\x1b" in one.stdout + one.stderr]
+    assert not marker.exists()
 
 
 HOSTILE = "import pathlib\npathlib.Path({marker!r}).touch()\nraise SystemExit('hostile')\n"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import warnings
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
+from flowcore.cli import main
 from flowcore.store.directory import open_store
 from flowcore.store.verify import verify
 
@@ -94,3 +97,30 @@ def test_a_store_that_is_moved_or_replaced_in_mid_run(how: str, tmp_path: Path) 
     assert (0, True) == (hits, told <= 1)
     assert before.items() <= {other / path.relative_to(real): path.read_bytes() for path in real.rglob("*.npy")}.items()
     assert not verify(open_store(real)).flaws
+
+
+@pytest.mark.contract("S6")
+def test_no_name_of_a_store_steers_a_terminal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither by an escape sequence, nor by a line that looks like one of ours, in what is told and shown."""
+    store = tmp_path / "a\x1b[2J\nrm -rf ~\u202e"
+    store.mkdir()
+    (store / "v1").touch()
+    monkeypatch.setenv("FLOWCORE_STORE", str(store))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        drawn(store, "").run(store=store, executor="inline", progress=False)
+    error = fc.StoreUnavailable(store=str(store), reason=f"{store} is full")
+    verbs = [typed(*verb) for verb in (["runs"], ["cache", "du"], ["cache", "verify"], ["doctor"], ["show", "last"])]
+    texts = [*(str(one.message) for one in told), str(error), *verbs]
+
+    assert 7 == len(texts)
+    for text in texts:
+        assert not set(text) & set("\x1b\u202e"), text
+        assert not [line for line in text.splitlines() if line.lstrip().startswith("rm -rf")], text
+
+
+def typed(*arguments: str) -> str:
+    """Give what a verb prints, and what it says of trouble."""
+    with contextlib.redirect_stdout(io.StringIO()) as out, contextlib.redirect_stderr(io.StringIO()) as said:
+        main(list(arguments))
+    return out.getvalue() + said.getvalue()

@@ -12,7 +12,7 @@ import flowcore as fc
 from tests import test_pickles, test_settings
 from tests.cli import conftest as terminal
 from tests.cli import test_debug
-from tests.faults import test_intruders
+from tests.faults import test_intruders, test_places
 from tests.house import test_house
 from tests.inspect import test_failures, test_html
 from tests.plan import test_crafted, test_encode
@@ -101,6 +101,36 @@ def test_links_that_are_followed_are_seen(
     sabotage("links_followed")
     with pytest.raises(BROKEN):
         test_blobs.test_a_link_in_place_of_a_shard_is_refused(run, store, tmp_path)
+
+
+@pytest.mark.contract("H7", "S6")
+def test_opens_that_block_are_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that waits at a FIFO fails the test of what was planted."""
+    monkeypatch.setenv("FLOWCORE_ROADBLOCK", "5")
+    with pytest.raises(BROKEN, match="Timeout"):
+        test_intruders.check_roadblocks("FIFO", tmp_path, sabotage="blocking_opens")
+
+
+@pytest.mark.contract("H7", "S5")
+def test_options_of_anybody_are_seen(
+    tmp_path: Path, sabotage: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that somebody else chose in /tmp fails the test of options."""
+    sabotage("anybodys_options")
+    with pytest.raises(BROKEN):
+        test_settings.test_options_that_others_put_where_everybody_may_are_not_read(
+            tmp_path, monkeypatch, 0o1777, read=False
+        )
+
+
+@pytest.mark.contract("H7", "S6")
+def test_words_that_steer_a_terminal_are_seen(
+    tmp_path: Path, sabotage: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An escape sequence in the name of a store fails the test of such names."""
+    sabotage("words_as_they_are")
+    with pytest.raises(BROKEN):
+        test_places.test_no_name_of_a_store_steers_a_terminal(tmp_path, monkeypatch)
 
 
 @pytest.mark.contract("H7", "S6")

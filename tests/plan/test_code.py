@@ -804,3 +804,18 @@ def test_the_library_of_a_global_value_counts(library: Library) -> None:
     pandas = sys.modules["pandas"]
 
     assert f"library pandas=={pandas.__version__}" in [name for name, _ in made.parts]
+
+
+@pytest.mark.contract("K8", "P1")
+def test_the_version_that_an_upgrade_left_behind_hides_no_other(tmp_path: pathlib.Path) -> None:
+    """Two directories of one distribution, as after an upgrade that was cut short: the next upgrade is seen."""
+    found = []
+    for newer in ("2.0", "3.0"):
+        site = tmp_path / newer / "site-packages"
+        for version in ("1.0", newer):
+            info = site / f"{newer[0]}_lib-{version}.dist-info"
+            info.mkdir(parents=True)
+            info.joinpath("RECORD").write_text("thing.py,,\n")
+        found.append(libraries.origin_of({"__name__": "thing", "__file__": str(site / "thing.py")}).version)
+
+    assert ["1.0+2.0", "1.0+3.0"] == found
