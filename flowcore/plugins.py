@@ -89,7 +89,7 @@ def load(group: Group, name: str) -> object:
     try:
         plugin: object = point.load()
     except (ImportError, AttributeError) as cause:
-        found_there = f"{name!r}, which cannot be imported"
+        found_there = f"{name!r}, which cannot be imported ({cause})"
         raise BadOption(option=group, found=found_there, expected="usable", at=_distribution(point)) from cause
     return _checked(plugin, group, name, _distribution(point))
 

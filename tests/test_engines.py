@@ -23,7 +23,6 @@ EVERYWHERE = {
     "loky": "loky:ProcessPoolExecutor",
     "mpi": "mpi4py.futures:MPIPoolExecutor",
     "dask's futures": "tests.engines:dask_executor",
-    "dask": "flowcore_dask:dask",
     "pilots": "pilots",
     "slurm": "flowcore_slurm:make",
 }
