@@ -43,12 +43,31 @@ class Cluster:
         return dict(line.split() for line in self.say("squeue", "--noheader", "--array", "--format=%i %T").splitlines())
 
 
+class StandIns(Cluster):
+    """Stand-ins, which may be unwell."""
+
+    def called(self, times: int = 4) -> None:
+        """Wait until so many more commands have been called: who calls one after another knows what three have said."""
+        calls = self.folder / "jobs" / "calls"
+        before = calls.stat().st_size if calls.exists() else 0
+        one_box.until(lambda: calls.exists() and calls.stat().st_size >= before + times)
+
+    def fall_ill(self) -> None:
+        """Have all commands fail from now on, and wait until some have."""
+        (self.folder / "jobs" / "unwell").touch()
+        self.called()
+
+    def recover(self) -> None:
+        """Have commands work again."""
+        (self.folder / "jobs" / "unwell").unlink()
+
+
 @pytest.fixture
-def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def stand_ins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIns]:
     """Have stand-ins for Slurm's commands on the path."""
     for name, value in stand_in.install(tmp_path).items():
         monkeypatch.setenv(name, value)
-    yield Cluster(tmp_path)
+    yield StandIns(tmp_path)
     stand_in.end_all(tmp_path / "jobs")
 
 

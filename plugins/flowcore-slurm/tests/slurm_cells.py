@@ -67,16 +67,17 @@ def on_a_gpu(x: int) -> int:
     return x
 
 
-@fc.compute(ignore=("folder", "gates"))
+@fc.compute(ignore=("folder", "gates", "pause"))
 def simulate(
-    n: int, folder: str, gates: tuple[int, ...] = (), *,
+    n: int, folder: str, gates: tuple[int, ...] = (), pause: float = 0.0, *,
     ckpt: fc.Checkpoint = fc.Checkpoint(), rng: np.random.Generator = fc.rng(),
 ) -> np.ndarray:  # fmt: skip
-    """Walk at random; wait at a gate in some steps."""
+    """Walk at random; wait at a gate in some steps, and for some seconds in each."""
     s = ckpt.state(z=np.zeros(50))
     for step in ckpt.steps(n):
         s.z = s.z + rng.normal(size=50)
         note(folder, f"step {step}")
+        time.sleep(pause)
         if step in gates:
             wait_at(folder, str(step))
     return s.z

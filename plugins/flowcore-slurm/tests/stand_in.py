@@ -1,7 +1,8 @@
 """Stand-ins for sbatch, squeue and scancel: a script of three names, which starts real processes.
 
 What is known of jobs lies in the folder STAND_IN: ``<job>_<i>`` says the name and the process
-of each pilot. A file ``unwell`` there has every command fail, ``full`` every sbatch.
+of each pilot, ``calls`` has a byte for each command. A file ``unwell`` there has every command
+fail; ``full``, every sbatch.
 """
 
 from __future__ import annotations
@@ -93,6 +94,8 @@ def end_all(folder: Path) -> None:
 
 
 if __name__ == "__main__":
+    with open(FOLDER / "calls", "ab", buffering=0) as calls:
+        calls.write(b".")
     if (FOLDER / "unwell").exists():
         sys.exit(f"{sys.argv[1]}: error: Unable to contact slurm controller (connect failure)")
     given = {word[2:].partition("=")[0]: word.partition("=")[2] for word in sys.argv[2:] if word.startswith("--")}

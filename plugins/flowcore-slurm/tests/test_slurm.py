@@ -7,6 +7,8 @@ import subprocess
 import sys
 import textwrap
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
@@ -14,11 +16,13 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from conftest import Cluster
+from conftest import Cluster, StandIns
 from flowcore import Flow, each
-from flowcore.run.pilots.box import Box
+from flowcore.run.pilots.box import Box, Card, Ticket
 from flowcore.run.pilots.executor import box_of
 from flowcore.testing import check_executor
+from flowcore_slurm import Pilots
+from flowcore_slurm.fleet import Fleet
 from one_box import until
 from slurm_cells import gated, lines, on_a_gpu, once_stuck, simulate, wave
 
@@ -95,7 +99,7 @@ def test_what_waits_in_the_queue_is_cancelled(real: Cluster, store: Path) -> Non
     run.wait()
 
     assert 1 == run[node]
-    until(lambda: "PENDING" not in real.listed().values())
+    assert "PENDING" not in real.listed().values()
 
 
 DRIVER = """
@@ -134,21 +138,74 @@ def test_a_killed_driver_begins_again(cluster: Cluster, store: Path) -> None:
     assert set(cluster.listed()) <= set(before)
 
 
-def test_squeue_fails_for_a_while(stand_ins: Cluster, store: Path) -> None:
-    """Nothing is concluded from no answer; when there is one again, what is lost is carried out anew."""
-    jobs = stand_ins.folder / "jobs"
+def test_squeue_fails_for_a_while(stand_ins: StandIns, store: Path) -> None:
+    """Nothing is concluded from no answer: what pilots have stays theirs."""
     flow = Flow("unwell")
     node = flow.add(once_stuck, 1, folder=str(stand_ins.folder))
     run = flow.start(store=store, executor=stand_ins.pilots(count=1), progress=False)
     until((stand_ins.folder / "at-stuck").exists)
     pilots = list(stand_ins.listed())
-    (jobs / "unwell").touch()
+    stand_ins.fall_ill()
     (stand_ins.folder / "open-stuck").touch()
     run.wait()
-    (jobs / "unwell").unlink()
+    stand_ins.recover()
 
     assert 2 == run[node]
+    assert ["stuck"] == lines(stand_ins.folder)
     assert pilots == list(stand_ins.listed())
+
+
+def test_the_controller_is_away_when_a_run_begins(stand_ins: StandIns, store: Path) -> None:
+    """Its cells wait until there is one."""
+    flow = Flow("away")
+    node = flow.add(wave, 1, folder=str(stand_ins.folder))
+    (stand_ins.folder / "jobs" / "unwell").touch()
+    run = flow.start(store=store, executor=stand_ins.pilots(count=1), progress=False)
+    stand_ins.fall_ill()
+    stand_ins.recover()
+    run.wait()
+
+    assert np.sin(np.arange(5000.0)).tobytes() == run[node].tobytes()
+
+
+@contextmanager
+def fleet(store: Path, run: str, *, gpus: int = 0) -> Iterator[Fleet]:
+    """Have pilots seen to for a run with one message; if that needs a device, none of them takes it."""
+    box = Box.open(box_of(str(store)))
+    box.put(Ticket(run=run, serial=1, gpus=gpus), [b""])
+    found = Fleet(Pilots(count=2, every=0.1), box, run=run, workers=1)
+    found.launch(lambda: None)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def test_slurm_says_which_pilots_are_gone(stand_ins: StandIns, store: Path) -> None:
+    """One that Slurm has no more is gone though nothing else says so; while Slurm says nothing, none is."""
+    with fleet(store, "20260101T120000-0123456789abcdef") as found:
+        until(lambda: len(stand_ins.listed()) == 2)
+        cards = [Card(pilot="a" * 32, label=label) for label in stand_ins.listed()]
+        stand_ins.fall_ill()
+        unwell = [found.gone(card) for card in cards]
+        stand_ins.recover()
+        stand_ins.say("scancel", cards[0].label)
+        until(lambda: bool(found.gone(cards[0])))
+
+        assert ["", ""] == unwell
+        assert "" == found.gone(cards[1])
+        assert "" == found.gone(Card(pilot="b" * 32, label="somebody else's"))
+
+
+def test_a_new_driver_finds_the_pilots_there_are(stand_ins: StandIns, store: Path) -> None:
+    """Those that another one has asked for count; it asks for none beside them, though its cells wait."""
+    with fleet(store, "20260101T120000-0123456789abcdef"):
+        until(lambda: len(stand_ins.listed()) == 2)
+    there = stand_ins.listed()
+    with fleet(store, "20260102T120000-0123456789abcdef", gpus=9):
+        stand_ins.called()
+
+        assert there == stand_ins.listed()
 
 
 def failure_of(cluster: Cluster, store: Path, **options: object) -> str:
@@ -206,6 +263,22 @@ def test_options_come_from_the_project(stand_ins: Cluster, store: Path, monkeypa
 
     assert np.sin(np.arange(5000.0)).tobytes() == run[node].tobytes()
     assert "loaded" == log.read_text().splitlines()[0]
+
+
+@pytest.mark.slow
+def test_a_walltime_ends(real: Cluster, store: Path) -> None:
+    """Slurm's own clock: a minute for each pilot, and a simulation that takes a minute and a half."""
+    flow = Flow("walltime")
+    walk = flow.add(simulate, 180, folder=str(real.folder), pause=0.5)
+    run = flow.run(store=store, executor=real.pilots(count=1, time="1", notice=20), progress=False)
+    steps = [int(line.split()[1]) for line in lines(real.folder)]
+    quick = Flow("walltime")
+    same = quick.add(simulate, 180, folder=str(real.folder))
+    here = quick.run(store=real.folder / "other", executor="inline", progress=False)
+
+    assert list(range(180)) == steps
+    assert here[same].tobytes() == run[walk].tobytes()
+    assert 2 <= len(list(Path(box_of(str(store)), "slurm").glob("*.log")))
 
 
 @pytest.mark.slow
