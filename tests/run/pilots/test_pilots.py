@@ -14,6 +14,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.errors import NoWorkers
+from flowcore.run.executors.greeting import here
 from flowcore.run.pilots.box import Box, Ticket
 from flowcore.run.pilots.ferry import PilotFerry
 from flowcore.store.fs import Disk
@@ -124,6 +125,18 @@ def test_a_cell_that_no_walltime_is_long_enough_for_ends(store: Path, tmp_path: 
         run.wait()
 
     assert came >= 3
+
+
+@pytest.mark.contract("K8")
+def test_a_pilot_of_other_versions_says_so(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its cells fail, and nothing is kept under versions that did not make it."""
+    python, _, ours = here()
+    monkeypatch.setattr("flowcore.run.pilots.ferry.here", lambda: [python, "0.1", ours])
+    flow = summed(square, 2, tmp_path)
+    with aboard(box_at(store), workers=1), pytest.raises(fc.RunFailed, match=r"it has numpy .*, and the run 0\.1"):
+        flow.run(store=store, executor="pilots", progress=False)
+
+    assert [] == executed(tmp_path)
 
 
 class Full(Disk):
