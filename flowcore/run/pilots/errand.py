@@ -33,6 +33,8 @@ class Errand:
         clock.monotonic of when the oldest of these came; 0.0: there are none.
     parts : int
         Answers that were given.
+    begun : bool
+        Whether an attempt has come to more than being stopped.
     """
 
     ticket: Ticket
@@ -43,6 +45,7 @@ class Errand:
     waiting: list[Result] = field(default_factory=list)
     since: float = 0.0
     parts: int = 0
+    begun: bool = False
 
     def __post_init__(self) -> None:
         self.open = set(self.job.every)
@@ -59,8 +62,8 @@ class Errand:
 
     @property
     def untouched(self) -> bool:
-        """Whether it may go back whole: nothing of it has been answered, or has come to anything."""
-        return not self.parts and all(isinstance(result, Interrupted) for result in self.waiting)
+        """Whether it may go back whole: nothing of it has come to anything."""
+        return not self.begun
 
     def hear(self, result: Result, now: float) -> None:
         """Take what became of attempts, as far as they are this message's and open."""
@@ -69,16 +72,17 @@ class Errand:
         kept = result if len(ours) == len(ended) else narrowed(result, ours)
         if kept is None:
             return
+        self.begun = self.begun or not isinstance(kept, Interrupted)
         self.open.difference_update(ours)
         self.waiting.append(kept)
         self.since = self.since or now
 
-    def part(self) -> list[object]:
-        """Give what is to be answered now."""
+    def part(self, pilot: str) -> list[object]:
+        """Give what is to be answered now; parts of one pilot are counted, since several may have had the message."""
         body = pack_answer(seconds_of(self.waiting), self.waiting)
         last = 0 if self.open else self.parts + 1
         keys = [[a, self.keys[a]] for result in self.waiting for a in attempts_of(result) if self.keys.get(a)]
-        return [ANSWERED, last, keys, body]
+        return [ANSWERED, last, keys, body, pilot]
 
     def answered(self) -> None:
         """Have that part behind it."""
@@ -95,7 +99,7 @@ def keys_of(job: Job) -> list[list[object]]:
 
 def lost(cause: str, *, suspect: bool) -> list[object]:
     """Give the answer to a message that nobody carries out any more."""
-    return [ASTRAY, 1, [], [cause, suspect]]
+    return [ASTRAY, 1, [], [cause, suspect], ""]
 
 
 def keys_in(fields: object) -> dict[int, bytes]:

@@ -15,6 +15,8 @@ An answer is removed two looks after it was taken in: by then what it says is in
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import field
 from typing import Final
@@ -27,7 +29,7 @@ from flowcore.run.executors.ferry import Astray, Harbour, Load, Traits, Unbegun
 from flowcore.run.executors.greeting import here
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.pilots.box import Box, Card, Ticket
-from flowcore.run.pilots.errand import ANSWERED, ASTRAY, keys_of
+from flowcore.run.pilots.errand import ANSWERED, ASTRAY, keys_of, lost
 from flowcore.run.pilots.legacy import Legacy
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.lock import RunLock
@@ -57,8 +59,8 @@ class _Sent:
 
     load: Load
     laid: bool = False  # whether it is in the box
-    parts: int = 0
-    all: int = 0  # parts that there are; 0: not known
+    parts: Counter[str] = field(default_factory=Counter)  # heard from each pilot
+    last: dict[str, int] = field(default_factory=dict)  # parts that there are from one which has had all of it
     missing: int = 0  # looks in a row at which it was nowhere
     ticket: Ticket = field(default_factory=lambda: Ticket(run="", serial=0))
 
@@ -217,21 +219,22 @@ class PilotFerry:
             self._torn[name] = self._torn.get(name, 0) + 1
             if self._torn[name] < 3:
                 return
-            fields = [ASTRAY, 1, [], ["its answer is torn", False]]
+            fields = lost("its answer is torn", suspect=False)
         self._read[0].add(name)
         if sent is None:
             return
-        sent.parts += 1
         match fields:
-            case [str(kind), int(last), _, bytes(body)] if kind == ANSWERED:
+            case [str(kind), int(last), _, bytes(body), str(pilot)] if kind == ANSWERED:
                 self._harbour.landed(sent.load.serial, body)
-            case [str(kind), int(last), _, [str(cause), bool(suspect)]] if kind == ASTRAY:
+            case [str(kind), int(last), _, [str(cause), bool(suspect)], str(pilot)] if kind == ASTRAY:
                 self._harbour.landed(sent.load.serial, Astray(cause=cause, suspect=suspect))
             case _:
-                last = sent.parts
-                self._harbour.landed(sent.load.serial, Astray(cause="its answer cannot be read", suspect=False))
-        sent.all = last or sent.all
-        if sent.all and sent.parts >= sent.all:
+                last, pilot = 1, ""
+                self._harbour.landed(sent.load.serial, Astray(cause="its answer cannot be read", suspect=True))
+        sent.parts[pilot] += 1
+        if last:
+            sent.last[pilot] = last
+        if sent.last.get(pilot, sys.maxsize) <= sent.parts[pilot]:
             del self._sent[sent.load.serial]
 
     def _discard(self, names: set[str]) -> None:

@@ -185,7 +185,7 @@ class Legacy:
 
     def _read(self, run: str, name: str) -> bool:
         match self._box.read_answer(run, name):
-            case [str(kind), int(), list(keys), bytes(body)] if kind == ANSWERED:
+            case [str(kind), int(), list(keys), bytes(body), str()] if kind == ANSWERED:
                 pass
             case _:
                 return False

@@ -130,11 +130,10 @@ class Pilot:
         self._beat(now)
         if not self._leaving and not self._full and self._take(now):
             self._pause = _SHORTEST
-        results = self._inbox.wait(self._pause)
+        self._inbox.wait(self._pause)
         now = clock.monotonic()
-        self._pause = _SHORTEST if results else min(self._pause * _GROWS, _LONGEST)
-        for result in results:
-            any(service.hear(result, now) for service in self._services.values())
+        heard = [service.hear(now) for service in self._services.values()]
+        self._pause = _SHORTEST if any(heard) else min(self._pause * _GROWS, _LONGEST)
         self._mind_workers(now)
         flushed = [service.flush(now) for service in self._services.values()]
         self._full = not all(flushed)
@@ -307,6 +306,7 @@ class Pilot:
         now = clock.monotonic()
         whole = True
         for service in self._services.values():
+            service.hear(now)
             service.cut(now, self._terms.walltime if self._leaving and now >= self._last() else None)
             whole = service.flush(now) and whole
             service.close()

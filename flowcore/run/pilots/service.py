@@ -19,6 +19,7 @@ from flowcore.run.inbox import Inbox
 from flowcore.run.job import Died, Failed, Interrupted, Job, Metric, Printed, Result, Warned
 from flowcore.run.pilots.box import Box, Ticket
 from flowcore.run.pilots.errand import Errand, keys_in
+from flowcore.run.pilots.mailbox import Mailbox
 from flowcore.run.workers.parcels import attempts_of
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.halt import NAME
@@ -56,6 +57,7 @@ class Service:
         self._executor: ProcessExecutor | None = None
         self._owners: dict[int, Errand] = {}  # by open attempt
         self._stopping = False
+        self._mailbox = Mailbox(means.inbox)
 
     @property
     def broken(self) -> str:
@@ -95,36 +97,40 @@ class Service:
         if self._executor is None:
             means = self._means
             self._executor = ProcessExecutor(
-                workers=means.workers, inbox=means.inbox, surroundings=self._around, devices=means.devices
+                workers=means.workers, inbox=self._mailbox, surroundings=self._around, devices=means.devices
             )
             if self._stopping:
                 self._executor.stop()
         self._executor.start(errand.job)
 
-    def hear(self, result: Result, now: float) -> bool:
-        """Take a result, if it is of this run."""
+    def hear(self, now: float) -> bool:
+        """Take what workers have said since; tell whether that was anything."""
+        results = self._mailbox.drain()
+        self._take(results, now)
+        return bool(results)
+
+    def _take(self, results: Sequence[Result], now: float) -> None:
+        for result in results:
+            self._take_one(result, now)
+
+    def _take_one(self, result: Result, now: float) -> None:
         if isinstance(result, Printed | Metric):
             ours = [result.attempt] if result.attempt in self._owners else []
             for attempt in ours:
                 errand = self._owners[attempt]
                 errand.waiting.append(result)
                 errand.since = errand.since or now
-            return bool(ours)
+            return
         if isinstance(result, Warned):
             for errand in list(self.errands.values())[:1]:
                 errand.waiting.append(result)
-            return bool(self.errands)
+            return
         ended = attempts_of(result)
         errands = {id(self._owners[a]): self._owners[a] for a in ended if a in self._owners}
         for errand in errands.values():
             errand.hear(result, now)
         for attempt in ended:
             self._owners.pop(attempt, None)
-        return bool(errands)
-
-    def _take(self, results: Sequence[Result], now: float) -> None:
-        for result in results:
-            self.hear(result, now)
 
     def flush(self, now: float) -> bool:
         """Answer what is whole, or has waited; tell whether all of it could be written."""
@@ -142,7 +148,7 @@ class Service:
         if back and box.hand_back(errand.ticket, pilot):
             del self.errands[errand.ticket]
             return
-        box.answer(errand.ticket, errand.part())
+        box.answer(errand.ticket, errand.part(pilot))
         errand.answered()
         if not errand.open:
             del self.errands[errand.ticket]

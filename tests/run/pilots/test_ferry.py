@@ -137,7 +137,7 @@ def test_an_answer_that_is_torn_is_told(quay: Callable[..., Quay]) -> None:
     """As a loss of power leaves it; the message goes out again."""
     harbour = quay()
     harbour.open()
-    harbour.box.answer(harbour.send(1), [ANSWERED, 1, [], b"answer"])
+    harbour.box.answer(harbour.send(1), [ANSWERED, 1, [], b"answer", FAR.pilot])
     (name,) = harbour.box.answers(RUN)
     path = Path(harbour.box.path, "answers", RUN, name)
     path.write_bytes(path.read_bytes()[:-1])
@@ -152,7 +152,7 @@ def test_an_answer_comes_in_parts(quay: Callable[..., Quay]) -> None:
     harbour.open()
     ticket = harbour.send(1)
     for last, body in ((0, b"one"), (3, b"three"), (0, b"two")):
-        harbour.box.answer(ticket, [ANSWERED, last, [], body])
+        harbour.box.answer(ticket, [ANSWERED, last, [], body, FAR.pilot])
     harbour.box.withdraw(ticket)
     looks = harbour.ferry._rolls + 20  # noqa: SLF001
     harbour.until(lambda: harbour.ferry._rolls > looks)  # noqa: SLF001

@@ -127,6 +127,30 @@ def test_a_cell_that_no_walltime_is_long_enough_for_ends(store: Path, tmp_path: 
     assert came >= 3
 
 
+@pytest.mark.contract("P1")
+def test_runs_that_share_a_pilot_do_not_mix(store: Path, tmp_path: Path) -> None:
+    """They count their attempts alike, and each has its own values."""
+    folders = [tmp_path / "one", tmp_path / "other"]
+    flows = []
+    for folder, offset in zip(folders, (0, 100), strict=True):
+        folder.mkdir()
+        with fc.Flow("shared") as flow:
+            flow.result = gated(fc.each(x=[offset, offset + 1, offset + 2]), str(folder))
+        flows.append(flow)
+    with aboard(box_at(store), workers=4):
+        runs = [begun(flow, store) for flow in flows]
+        until(lambda: sum(len(executed(folder)) for folder in folders) == 4, "both have begun")
+        until(lambda: all(executed(folder) for folder in folders), "both share it")
+        for folder in reversed(folders):
+            (folder / "go").touch()
+        for run in runs:
+            run.wait()
+    grids = [run[flow.result] for run, flow in zip(runs, flows, strict=True)]
+    found = [[float(grid[x][0]) for x in range(base, base + 3)] for grid, base in zip(grids, (0, 100), strict=True)]
+
+    assert [[float(x * x) for x in range(base, base + 3)] for base in (0, 100)] == found
+
+
 @pytest.mark.contract("K8")
 def test_a_pilot_of_other_versions_says_so(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its cells fail, and nothing is kept under versions that did not make it."""
