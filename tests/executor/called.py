@@ -157,15 +157,17 @@ def recurse() -> None:
     recurse()
 
 
-def leave_traces(folder: str) -> None:
-    """Change the process."""
+def leave_traces(folder: str, *, raises: bool = False) -> tuple[str, str | None]:
+    """Tell where the process is and what is in its environment, and change both; with `raises`, leave a line too."""
+    found = os.getcwd(), os.environ.get("FLOWCORE_TEST_TRACE")
     os.chdir(folder)
     os.environ["FLOWCORE_TEST_TRACE"] = folder
-
-
-def traces() -> tuple[str, str | None]:
-    """Tell of such changes."""
-    return os.getcwd(), os.environ.get("FLOWCORE_TEST_TRACE")
+    if raises:
+        line = os.open("lines", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(line, b".")
+        os.close(line)
+        raise LookupError(folder)
+    return found
 
 
 _given: list[object] = []

@@ -337,12 +337,19 @@ def test_exceptions_are_part_of_no_cycle(executor: fc.Executor) -> None:
 
 @pytest.mark.contract("P4")
 def test_a_call_finds_the_process_as_it_was(executor: fc.Executor, tmp_path: Path) -> None:
-    """What another one made of directory and environment is put back."""
-    here = os.getcwd()
-    for _ in range(30):
-        executor.submit(called.leave_traces, str(tmp_path))
+    """What others made of directory and environment is put back, also by those in the same message."""
+    found = set(executor.map(called.leave_traces, [str(tmp_path)] * 500))
 
-    assert {(here, None)} == {executor.submit(called.traces).result(DEADLINE) for _ in range(30)}
+    assert {(os.getcwd(), None)} == found
+
+
+def test_a_call_that_fails_is_made_once(executor: fc.Executor, tmp_path: Path) -> None:
+    """Whatever it and those before it in the same message have made of the process."""
+    list(executor.map(called.leave_traces, [str(tmp_path)] * 500))
+    made = [executor.submit(called.leave_traces, str(tmp_path), raises=True) for _ in range(500)]
+    errors = {type(future.exception(DEADLINE)) for future in made}
+
+    assert ({LookupError}, 500) == (errors, (tmp_path / "lines").stat().st_size)
 
 
 def test_what_a_call_prints_appears_here(executor: fc.Executor, capsys: pytest.CaptureFixture[str]) -> None:

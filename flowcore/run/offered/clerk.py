@@ -62,8 +62,8 @@ class Clerk:
     def close(self, *, drop: bool) -> None:
         """End when no call is left; with `drop`, cancel those that nobody has begun."""
         self._closing = True
+        self.take_in()
         if drop:
-            self.take_in()
             for call in self._queues.drop_waiting():
                 self._custody.let_go(call.held)
                 with _shielded:

@@ -134,10 +134,11 @@ class Office:
             with self._lock:
                 self.check()
                 clerk = self._clerk or self._open()
-                first = not self._incoming
+                if (
+                    not self._incoming
+                ):  # told first, and it waits for our lock: a Ctrl-C in between leaves nothing untold
+                    clerk.inbox.call(clerk.take_in)
                 self._incoming.append(call)
-            if first:
-                clerk.inbox.call(clerk.take_in)
         except BaseException:
             self.let_go(call.held)
             raise
@@ -204,9 +205,13 @@ class Office:
         clerk = Clerk(
             queues=self._queues, custody=self._custody, hire=self._hire, collect=self._collect, ended=self._last
         )  # fmt: skip
-        self._thread = threading.Thread(target=self._serve, args=(clerk,), name="flowcore-executor", daemon=True)
-        self._thread.start()
-        self._clerk = clerk
+        thread = threading.Thread(target=self._serve, args=(clerk,), name="flowcore-executor", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the system has none left, or the interpreter is at its end
+            clerk.inbox.close()
+            raise
+        self._clerk, self._thread = clerk, thread
         return clerk
 
     def _hire(self, inbox: Inbox) -> Hands:
