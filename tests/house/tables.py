@@ -170,6 +170,7 @@ EXCUSED: dict[str, tuple[str, str]] = {
         r"pytest\.skip",
         "a Slurm may not be there; its stand-ins are",
     ),
+    "tests.executor.test_consumers": (r"pytest\.skip", "Dask may not be installed; asyncio asks for the same protocol"),
     "tests.store.test_spool": (r"pytest\.(mark\.skipif|skip)", "a file system of 1 MiB takes root, and leave to mount"),
 }
 
