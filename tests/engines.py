@@ -99,6 +99,9 @@ def opened(engine: str) -> Iterator[FuturesLike]:
     elif engine in ("fork", "spawn", "forkserver"):
         with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context(engine)) as pool:
             yield pool
+    elif engine == "fc.Executor":
+        with fc.Executor(2) as pool:
+            yield pool
     elif engine == "loky":
         import loky
 

@@ -21,6 +21,7 @@ EVERYWHERE = {
     "threads": "thread",
     "fork": "concurrent.futures:ProcessPoolExecutor",
     "loky": "loky:ProcessPoolExecutor",
+    "fc.Executor": "flowcore:Executor",
     "mpi": "mpi4py.futures:MPIPoolExecutor",
     "dask's futures": "tests.engines:dask_executor",
     "pilots": "pilots",
@@ -34,6 +35,7 @@ ROWS = {
     "spawn": "`ProcessPoolExecutor`",
     "forkserver": "`ProcessPoolExecutor`",
     "loky": "loky",
+    "fc.Executor": "`fc.Executor`",
     "mpi": "`mpi4py.futures`",
     "dask's futures": "Dask's `get_executor`",
 }
@@ -90,6 +92,7 @@ def test_one_file_gives_the_same_everywhere(engine: str, meant: tuple[str, dict[
     ("engine", "loss"),
     [
         ("loky", "engine"),
+        ("fc.Executor", "cell"),
         ("mpi", ""),
         pytest.param("threads", "", marks=pytest.mark.slow),
         pytest.param("fork", "engine", marks=pytest.mark.slow),

@@ -65,6 +65,7 @@ class Workplace:
     checkpoints: Checkpoints | None = None  # None: states of cells are not kept here
     meter: Meter | None = None  # None: cells share their process's memory with others, so it is not measured
     here: bool = False  # whether the engine is in this process
+    own: bool = False  # whether the process is there for these cells: then what they change about it is put back
     nursery: Nursery | None = None  # made when a task first returns a flow
 
     def grown(self, job: Job, i: int, flow: Sapling, seconds: float, began: float, changed: str) -> Grown:
@@ -95,10 +96,12 @@ class Workplace:
     def call(self, task: TaskSpec) -> Call:
         """Give the loaded form of a task; loads it on first use."""
         call = self.calls.get(task.id)
-        if call is None:
+        if call is None and self.own:
             footprints.undo()
             call = self.calls[task.id] = Call(task, self.codec)
             footprints.note()  # importing its modules may have changed things, and is meant to
+        elif call is None:
+            call = self.calls[task.id] = Call(task, self.codec)
         return call
 
 

@@ -44,7 +44,7 @@ class StoreWorkshop:
         self._meter = Meter()
         self._place = Workplace(
             codec=self._codec, slot=slot, checkpoints=attached.checkpoints if surroundings.writable else None,
-            meter=self._meter,
+            meter=self._meter, own=True,
         )  # fmt: skip
 
     def perform(self, job: Job, report: Callable[[Result], None], tell: Callable[[Value], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,23 @@ def descend(levels: int, store: str) -> int:
 def test_runs_nest(store: Path) -> None:
     """A task may run a flow, whose task may run a flow, and so on, each in a process of its own."""
     assert DEEPEST + 1 == descend(DEEPEST + 1, str(store))
+
+
+def goes_elsewhere(folder: str, store: str) -> tuple[str, str]:
+    """Go to another directory, and run a flow on threads there; tell where that was, and where this is after it."""
+    os.chdir(folder)
+    with fc.Flow("inner") as flow:
+        place = flow.add(os.getcwd, kind="io")
+    return flow.run(store=store, progress=False)[place], os.getcwd()
+
+
+@pytest.mark.contract("F15", "P4")
+def test_a_run_in_a_cell_leaves_what_the_cell_has_changed(store: Path, tmp_path: Path) -> None:
+    """What is put back between the cells of the outer run is not put back by those of the inner one."""
+    with fc.Flow("outer") as flow:
+        places = flow.add(goes_elsewhere, str(tmp_path), str(store))
+
+    assert (str(tmp_path),) * 2 == flow.run(store=store, workers=1, progress=False)[places]
 
 
 @pytest.mark.contract("F15")
