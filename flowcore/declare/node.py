@@ -174,6 +174,9 @@ class Node:
         for parameter, argument in self.arguments.items():
             if type(argument) is Literal:
                 continue  # most are, and have no leaves to look at
+            if type(argument) is Plain:
+                yield parameter, argument.node
+                continue
             for leaf in leaves(argument):
                 if isinstance(leaf, Plain | Gathered):
                     yield parameter, leaf.node
@@ -191,7 +194,7 @@ def leaves(argument: Argument) -> Iterator[Argument]:
     while waiting:
         form = waiting.pop()
         if isinstance(form, Tree):
-            waiting.extend(item for _, item in reversed(form.items))
+            waiting += [item for _, item in reversed(form.items)]
         else:
             yield form
 

@@ -27,14 +27,14 @@ Linear in cells and edges; nothing recurses. Only the engine's thread may touch 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
 
 from flowcore.plan.cells import Numbers, Selection, Space, Span
+from flowcore.plan.lanes import Lanes
 from flowcore.plan.order import NO_WAYS
-from flowcore.plan.stations import LOSSES, SETTLED, Edge, Lanes, Pull, Rank, Row, Rows, State, Station, Stations, Wire
+from flowcore.plan.stations import LOSSES, SETTLED, Edge, Pull, Rank, Row, Rows, State, Station, Stations, Wire
 
-Closing: TypeAlias = tuple[Station, Numbers, State]
-Stack: TypeAlias = list[Closing] | None  # None: see to the consequences at once
+Closing = tuple[Station, Numbers, State]
+Stack = list[Closing] | None  # None: see to the consequences at once
 
 
 class Schedule:
@@ -60,8 +60,6 @@ class Schedule:
         self._lanes = Lanes(self._stations)
         self._open = 0  # cells ready, taken, parked or started
         self._unused: list[tuple[Station, Numbers]] = []  # values that some use of, or hope for a use, has ended
-
-    # ---- drawing ---------------------------------------------------------------------
 
     def add(
         self,
@@ -111,9 +109,9 @@ class Schedule:
         """Tell which branch a choice fell on, or None while it is open."""
         return self._stations[node].sides.get(number)
 
-    def released(self) -> list[tuple[int, int]]:
-        """Give, once, the (node, number) of done cells whose value nobody will use any more."""
-        unused, self._unused = self._unused, []
+    def released(self, *, heeded: bool = True) -> list[tuple[int, int]]:
+        """Give, once, the (node, number) of done cells whose value nobody will use any more; nothing if not heeded."""
+        unused, self._unused = self._unused if heeded else [], []
         return [(station.number, n) for station, numbers in unused for n in station.let_go(numbers)]
 
     # ---- pulling ---------------------------------------------------------------------
@@ -127,30 +125,35 @@ class Schedule:
             station, asked = stack.pop()
             if asked is None and not station.whole:
                 station.whole = True
-                stack.extend(self._stations.ask(station, station.space.select({}).unknown))
-            fresh = station.wake(asked)
+                if not station.space.static:
+                    stack += self._stations.ask(station, station.space.select({}).unknown)
+            fresh = station.wake(asked) if station.sleeping else ()
             if not fresh:
                 continue
             for wire in station.into:
                 if wire.edge.mode != "branch":
-                    stack.extend(self._await(wire, fresh))
-            self._decide(station, fresh)
+                    self._await(wire, fresh, stack)
+            if not station.into or 0 in station.pending or station.broken:
+                self._decide(station, fresh)
 
-    def _await(self, wire: Wire, fresh: Numbers) -> list[Pull]:
-        """Count what these cells wait for along a wire; give the cells to want for it."""
+    def _await(self, wire: Wire, fresh: Numbers, stack: list[Pull]) -> None:
+        """Count what these cells wait for along a wire; add the cells to want for it."""
         producer, consumer, link = wire.producer, wire.consumer, wire.link
         if link.static and isinstance(fresh, range) and max(producer.states, default=0) < State.DONE:
             fan_in, fan_out = link.fan_in, link.fan_out  # a whole consumer, and nothing settled yet
-            consumer.pending = [p + fan_in for p in consumer.pending]
-            producer.uses = [u + fan_out for u in producer.uses]
-            return [(producer, None)]
+            for m in fresh:
+                consumer.pending[m] += fan_in
+            for n in range(len(producer.uses)):
+                producer.uses[n] += fan_out
+            if not producer.whole or producer.sleeping:
+                stack.append((producer, None))
+            return
         wanted: dict[int, None] = {}
-        pulls: list[Pull] = []
         for m in fresh:
             selection = link.inputs(m)
-            pulls.extend(self._count(wire, m, selection))
+            stack += self._count(wire, m, selection)
             wanted.update(dict.fromkeys(selection.numbers))
-        return [*pulls, (producer, list(wanted))]
+        stack.append((producer, list(wanted)))
 
     def _count(self, wire: Wire, m: int, selection: Selection) -> list[Pull]:
         """Let consumer cell `m` wait for a selection of producer cells; give what unknown rows ask for."""
@@ -242,14 +245,12 @@ class Schedule:
         """A choice, taken before, fell on a branch: it waits for that one now."""
         chooser = self._stations[node]
         chooser.mark([number], State.WAITING)
-        chooser.sides[number] = side
+        chooser.choose(number, side)
         self._open -= 1
-        pulls = [
-            pull
-            for wire in chooser.into
-            if wire.edge.mode == "branch" and wire.edge.side == side
-            for pull in self._await(wire, [number])
-        ]
+        pulls: list[Pull] = []
+        for wire in chooser.into:
+            if wire.edge.mode == "branch" and wire.edge.side == side:
+                self._await(wire, [number], pulls)
         self._decide(chooser, [number])
         self._pull(pulls)
 
@@ -258,9 +259,7 @@ class Schedule:
         grower, source = self._stations[node], self._stations[result]
         grower.mark([number], State.WAITING)
         grower.pending[number] = 1
-        grower.graphs[number] = source
-        source.held = True
-        source.grown.append((grower, number))
+        grower.grow(number, source)
         self._open -= 1
         if source.states[0] in SETTLED:
             self._tell_grown(source, [(grower, number)])
@@ -304,7 +303,8 @@ class Schedule:
             station, numbers, state = stack.pop()
             station.mark(numbers, state)
             for wire in station.out:
-                self._tell(wire, wire.link.fed(numbers), state, stack)
+                if State.WAITING in wire.consumer.states:  # else all ride with what they need, or have ended
+                    self._tell(wire, wire.link.fed(numbers), state, stack)
             if station.grown:
                 self._tell_grown(station, station.grown, stack)
             if state != State.DONE:
@@ -377,11 +377,11 @@ class Schedule:
         Whether that is so is seen when it is asked for: by then all that an event wakes is awake.
         """
         for wire in station.into:
-            producer = wire.producer
+            producer, link = wire.producer, wire.link
             if producer.held:
                 continue
             uses, unused = producer.uses, []
-            for n in wire.link.feeding(numbers):
+            for n in numbers if link.same else link.feeding(numbers):
                 uses[n] -= 1
                 if not uses[n]:
                     unused.append(n)

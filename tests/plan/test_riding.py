@@ -45,7 +45,7 @@ class ForgetsFailures(RidingSchedule):
         decide, self._decide = self._decide, lambda *_: None  # type: ignore[method-assign, assignment]
         super().unride(node, numbers)
         self._decide = decide  # type: ignore[method-assign]
-        self._stations[node].broken.difference_update(numbers)
+        self._stations[node].broken = set(self._stations[node].broken).difference(numbers)
         self._decide(self._stations[node], numbers)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -322,7 +323,7 @@ def test_taking_copies_each_cell_once() -> None:
     """What became ready at once is not copied again for each take of a part of it."""
     station = stations.Station(0, cells.Space((Span("x", 1000),)), "")
     ready = Counted(range(1000))
-    station.ready.append(ready)
+    station.ready = deque([ready])  # type: ignore[list-item]
     station.n_ready = 1000
     taken = [n for _ in range(100) for n in station.take(10)]
 

@@ -6,7 +6,7 @@ cell of the node is ready.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
 
 from flowcore.dataclass import dataclass
@@ -36,7 +36,7 @@ class Work:
     classes: tuple[str, ...] = ()  # names of user classes in the call's constants
     supplies: dict[str, Source] = field(default_factory=dict)  # by kind: what cells are supplied from
     sketches: dict[Component, str] = field(default_factory=dict)  # of constants whose identity does not tell them
-    varying: dict[str, Component] = field(default_factory=dict)  # identities of small constants, by parameter
+    varying: Mapping[str, Component] = field(default_factory=dict)  # identities of small constants, by parameter
     held: tuple[Record, ...] = ()  # of constants, axis values and functions' buffers: they live as long as the run
 
     @property

@@ -286,7 +286,7 @@ class Rehearsal:
         if hits or skips:
             self.seconds[node] = seconds
         if plain:
-            self.values.put_plain(node, *zip(*plain, strict=True))
+            self.values.put_plain([node] * len(plain), *zip(*plain, strict=True))
         self._answered(node, hits, Verdict.CACHED)
         if skips:
             self.skips.setdefault(node, {}).update(skips)
