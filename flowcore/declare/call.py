@@ -16,7 +16,20 @@ from typing import Any, Protocol
 from flowcore.declare import fit
 from flowcore.declare.axes import Each, Gather, difference
 from flowcore.declare.form import Form
-from flowcore.declare.node import Along, Argument, Axis, Element, Gathered, Literal, Node, Owner, Plain, Tree, node_of
+from flowcore.declare.node import (
+    Along,
+    Argument,
+    Axis,
+    Element,
+    Gathered,
+    Literal,
+    Node,
+    Owner,
+    Plain,
+    Ref,
+    Tree,
+    node_of,
+)
 from flowcore.declare.placeholder import Placeholder, about
 from flowcore.errors import AxisMismatch, ForeignReference, NoValueYet, WiringMismatch
 
@@ -135,6 +148,8 @@ class Call:
             return Literal(value)
         if depth == DEPTH:
             self._refuse_depth(path)
+        if not is_dict and all(type(element) is Ref and not element._node.axes for element in value):
+            return Tree(_KINDS[type(value)], tuple([(None, self._plain(element._node, path)) for element in value]))
         pairs = value.items() if is_dict else enumerate(value)
         items: list[tuple[object, Argument]] = []
         edges = False

@@ -200,12 +200,17 @@ def _call(shape: Shape) -> Hashable:
 
 def _edge(slot: Moving, side: int | None) -> Edge:
     if type(slot) is Plain:
-        return Edge(slot.node.number) if side is None else Edge(slot.node.number, "branch", side)
+        return _need(slot.node.number) if side is None else Edge(slot.node.number, "branch", side)
     if isinstance(slot, Gathered):
         mode: Mode = slot.missing if side is None else "branch"
         return Edge(slot.node.number, mode, side or 0, over=slot.over)
     assert isinstance(slot, Element), f"a slot of kind {type(slot).__name__} is fed by its axis"
     return Edge(span_of(slot.axis).source)
+
+
+@lru_cache(maxsize=1024)
+def _need(source: int) -> Edge:
+    return Edge(source)
 
 
 class _Lowered(dict[Node, Planned]):

@@ -19,7 +19,8 @@ from typing import TypeAlias
 
 from flowcore.plan.cells import Numbers
 from flowcore.plan.schedule import Schedule
-from flowcore.plan.stations import SETTLED, State, Station
+from flowcore.plan.states import SETTLED, STARTED, WAITING
+from flowcore.plan.stations import Station
 
 _CRUMB = 1e-9  # of a message: what adding parts of one may come to beside the truth
 Cell: TypeAlias = tuple[int, int]  # node, number
@@ -62,7 +63,7 @@ class RidingSchedule(Schedule):
             for consumer, numbers in self._fed(row, weights, weight):
                 states = consumer.states
                 for m in numbers:
-                    if states[m] != State.WAITING:
+                    if states[m] != WAITING:
                         continue
                     cell = consumer.number, m
                     left = lacking[cell] = lacking.get(cell, consumer.pending[m]) - 1
@@ -97,13 +98,13 @@ class RidingSchedule(Schedule):
     def ride(self, cells: Sequence[Cell]) -> None:
         """These waiting cells are handed out with what makes their inputs."""
         for node, number in cells:
-            self._stations[node].states[number] = State.STARTED
+            self._stations[node].states[number] = STARTED
         self._open += len(cells)
 
     def unride(self, node: int, numbers: Numbers) -> None:
         """These cells, which rode, were not begun: they wait for their inputs again."""
         station = self._stations[node]
-        station.mark(numbers, State.WAITING)
+        station.mark(numbers, WAITING)
         self._open -= len(numbers)
         for m in numbers:
             station.pending[m] = 0

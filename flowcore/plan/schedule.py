@@ -31,7 +31,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from flowcore.plan.cells import Numbers, Selection, Space, Span
 from flowcore.plan.lanes import Lanes
 from flowcore.plan.order import NO_WAYS
-from flowcore.plan.stations import LOSSES, SETTLED, Edge, Pull, Rank, Row, Rows, State, Station, Stations, Wire
+from flowcore.plan.states import DONE, LOSSES, READY, SETTLED, WAITING, State
+from flowcore.plan.stations import Edge, Pull, Rank, Row, Rows, Station, Stations, Wire
 
 Closing = tuple[Station, Numbers, State]
 Stack = list[Closing] | None  # None: see to the consequences at once
@@ -139,8 +140,8 @@ class Schedule:
     def _await(self, wire: Wire, fresh: Numbers, stack: list[Pull]) -> None:
         """Count what these cells wait for along a wire; add the cells to want for it."""
         producer, consumer, link = wire.producer, wire.consumer, wire.link
-        if link.static and isinstance(fresh, range) and max(producer.states, default=0) < State.DONE:
-            fan_in, fan_out = link.fan_in, link.fan_out  # a whole consumer, and nothing settled yet
+        if link.static and isinstance(fresh, range) and max(producer.states, default=0) < DONE:
+            fan_in, fan_out = (1, 1) if link.same else (link.fan_in, link.fan_out)  # a whole one, and nothing settled
             for m in fresh:
                 consumer.pending[m] += fan_in
             for n in range(len(producer.uses)):
@@ -198,14 +199,14 @@ class Schedule:
     def again(self, node: int, numbers: Numbers) -> None:
         """These cells, taken, parked or started before, are ready once more."""
         station = self._stations[node]
-        station.mark(numbers, State.READY)
+        station.mark(numbers, READY)
         self._lanes.put(station, numbers)
 
     # ---- settling --------------------------------------------------------------------
 
     def done(self, node: int, numbers: Numbers) -> None:
         """These cells have a value."""
-        self._close(node, numbers, State.DONE)
+        self._close(node, numbers, DONE)
 
     def skipped(self, node: int, numbers: Numbers) -> None:
         """These cells have no result, and that is no failure."""
@@ -227,15 +228,15 @@ class Schedule:
     def lost(self, node: int, numbers: Numbers, by: tuple[int, int] | None = None) -> None:
         """The values of these done cells vanished; make them again, and let cell `by`, taken or started, wait."""
         station = self._stations[node]
-        gone = [n for n in numbers if station.states[n] == State.DONE]
+        gone = [n for n in numbers if station.states[n] == DONE]
         station.mark(gone, State.LOST)
         for wire in station.out:  # those who had counted it as settled wait for it once more
             for m in wire.link.fed(gone):
-                if wire.consumer.states[m] == State.WAITING and wire.carries(m):
+                if wire.consumer.states[m] == WAITING and wire.carries(m):
                     wire.consumer.pending[m] += 1
         if by is not None:
             consumer = self._stations[by[0]]
-            consumer.mark([by[1]], State.WAITING)
+            consumer.mark([by[1]], WAITING)
             self._open -= 1
             consumer.pending[by[1]] = consumer.unsettled(by[1])
             self._decide(consumer, [by[1]])
@@ -244,7 +245,7 @@ class Schedule:
     def chose(self, node: int, number: int, side: int) -> None:
         """A choice, taken before, fell on a branch: it waits for that one now."""
         chooser = self._stations[node]
-        chooser.mark([number], State.WAITING)
+        chooser.mark([number], WAITING)
         chooser.choose(number, side)
         self._open -= 1
         pulls: list[Pull] = []
@@ -257,7 +258,7 @@ class Schedule:
     def grow(self, node: int, number: int, result: int) -> None:
         """A started cell turned out to be a graph: its value will be that of the one cell of `result`."""
         grower, source = self._stations[node], self._stations[result]
-        grower.mark([number], State.WAITING)
+        grower.mark([number], WAITING)
         grower.pending[number] = 1
         grower.grow(number, source)
         self._open -= 1
@@ -274,9 +275,7 @@ class Schedule:
         pulls: list[Pull] = []  # what wakes now counts the new rows by itself
         for wire, row in [(wire, row) for station, rows in changed for wire in station.out for row in rows]:
             cells, unknown = wire.link.row_consumers(*row)
-            waiting.extend(
-                (wire, row, m) for m in cells if wire.consumer.states[m] == State.WAITING and wire.carries(m)
-            )
+            waiting.extend((wire, row, m) for m in cells if wire.consumer.states[m] == WAITING and wire.carries(m))
             for other in unknown:
                 if other in wire.consumer.asked and wire.edge.mode != "branch":
                     pulls.extend(self._stations.want(wire.producer, wire.link.row_feeding(*other, row)))
@@ -303,11 +302,11 @@ class Schedule:
             station, numbers, state = stack.pop()
             station.mark(numbers, state)
             for wire in station.out:
-                if State.WAITING in wire.consumer.states:  # else all ride with what they need, or have ended
+                if WAITING in wire.consumer.states:  # else all ride with what they need, or have ended
                     self._tell(wire, wire.link.fed(numbers), state, stack)
             if station.grown:
                 self._tell_grown(station, station.grown, stack)
-            if state != State.DONE:
+            if state != DONE:
                 self._tell_rows(station, numbers, state, stack)
             self._release(station, numbers)
 
@@ -315,9 +314,9 @@ class Schedule:
         """Let waiting consumer cells count an input as settled."""
         consumer = wire.consumer
         states, pending, touched = consumer.states, consumer.pending, []
-        plain = state == State.DONE and wire.edge.mode != "branch" and not consumer.graphs and not consumer.sides
+        plain = state == DONE and wire.edge.mode != "branch" and not consumer.graphs and not consumer.sides
         for m in fed:
-            if states[m] != State.WAITING or not (plain or wire.carries(m)):
+            if states[m] != WAITING or not (plain or wire.carries(m)):
                 continue
             if plain:
                 pending[m] -= 1
@@ -340,7 +339,7 @@ class Schedule:
     def _tell_grown(self, station: Station, growers: Sequence[tuple[Station, int]], stack: Stack = None) -> None:
         """Let those that grew into this node count it as settled."""
         for grower, number in growers:
-            if grower.states[number] == State.WAITING and grower.graphs.get(number) is station:
+            if grower.states[number] == WAITING and grower.graphs.get(number) is station:
                 grower.heed(number, station.states[0], "need")
                 self._decide(grower, [number], stack)
 
@@ -349,13 +348,13 @@ class Schedule:
         if station.into or not isinstance(numbers, range):
             pending, states = station.pending, station.states
             gone, each = station.broken, numbers if isinstance(numbers, range) else dict.fromkeys(numbers)
-            due = [n for n in each if (not pending[n] or n in gone) and states[n] == State.WAITING]
+            due = [n for n in each if (not pending[n] or n in gone) and states[n] == WAITING]
             broken = [n for n in due if n in gone] if gone else []
             settled = [n for n in due if n not in gone] if gone else due
             skipped = [n for n in settled if n in station.skips] if station.skips else []
             numbers = [n for n in settled if n not in station.skips] if skipped else settled
             self._drop(station, broken, skipped, stack)
-        station.mark(numbers, State.READY)
+        station.mark(numbers, READY)
         self._open += len(numbers)
         self._lanes.put(station, numbers)
 

@@ -10,40 +10,22 @@ from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from enum import IntEnum
 from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from flowcore.dataclass import dataclass
 from flowcore.plan.cells import Link, Numbers, Selection, Space, Span
+from flowcore.plan.states import BROKEN, DONE, LOST, SETTLED, SKIPPED, UNWANTED, WAITING, State
 
 Mode: TypeAlias = Literal["need", "order", "drop", "drop-failed", "branch"]
 Rank: TypeAlias = tuple[float, int, int, int]  # all the lower, the sooner; the last is the node
 
 
-class State(IntEnum):
-    """Where a cell stands."""
-
-    UNWANTED = 0
-    WAITING = 1
-    READY = 2
-    PARKED = 3  # an equal cell is being computed
-    STARTED = 4
-    DONE = 5
-    SKIPPED = 6
-    FAILED = 7
-    INTERRUPTED = 8
-    LOST = 9  # was done; its value vanished
-    BLOCKED = 10  # something it needs failed
-
-
+_WAITING = bytes([WAITING])
 _NOBODY: AbstractSet[int] = frozenset()
 _NO_ROWS: AbstractSet[tuple[int, int]] = frozenset()
 _NO_SIDES: Mapping[int, int] = MappingProxyType({})
 _NO_GRAPHS: Mapping[int, Station] = MappingProxyType({})
-SETTLED = frozenset({State.DONE, State.SKIPPED, State.FAILED, State.BLOCKED})
-BROKEN = frozenset({State.FAILED, State.BLOCKED})
-LOSSES = SETTLED - {State.DONE}
 LET_GO = -1
 
 
@@ -153,14 +135,14 @@ class Station:
     @property
     def sleeping(self) -> bool:
         """Whether there are cells that could be woken."""
-        return State.UNWANTED in self.states or State.LOST in self.states
+        return UNWANTED in self.states or LOST in self.states
 
     def heed(self, m: int, state: int, mode: Mode) -> None:
         """Let one settled input of waiting cell `m` count."""
         self.pending[m] -= 1
         if state in BROKEN and mode != "drop-failed":
             self.broken = _with(self.broken, m)
-        elif state == State.SKIPPED and mode in ("need", "branch"):
+        elif state == SKIPPED and mode in ("need", "branch"):
             self.skips = _with(self.skips, m)
 
     def unsettled(self, m: int) -> int:
@@ -180,15 +162,15 @@ class Station:
         """Turn sleeping cells to waiting; give them, as a range only if they are all there are."""
         states = self.states
         if asked is None and not any(states):
-            states[:] = bytes([State.WAITING]) * len(states)
+            states[:] = _WAITING * len(states)
             return range(len(states))
         fresh = []
         for n in range(len(states)) if asked is None else asked:
-            if states[n] == State.LOST:
+            if states[n] == LOST:
                 self._forget(n)
-            elif states[n] != State.UNWANTED:
+            elif states[n] != UNWANTED:
                 continue
-            states[n] = State.WAITING
+            states[n] = WAITING
             fresh.append(n)
         return fresh
 
@@ -238,7 +220,7 @@ class Station:
         if self.held or not self.out:
             return []
         uses, states = self.uses, self.states
-        unused = [n for n in numbers if not uses[n] and states[n] == State.DONE]
+        unused = [n for n in numbers if not uses[n] and states[n] == DONE]
         if not unused:
             return []
         open_links = [wire.link for wire in self.out if not wire.consumer.space.complete]

@@ -25,7 +25,7 @@ from flowcore.errors import FlowcoreError, FlowcoreWarning, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.order import later
-from flowcore.plan.stations import BROKEN
+from flowcore.plan.states import BROKEN
 from flowcore.run.books import Books
 from flowcore.run.cell.failure import describe
 from flowcore.run.columns import joined

@@ -23,7 +23,7 @@ from flowcore.plan.code import forget
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.records import combine
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.resuming import ResumeMismatch
 from flowcore.run.books import CellFailure, open_books
 from flowcore.run.cell.nesting import nesting

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from flowcore.plan.cells import Numbers, Span
 from flowcore.plan.riding import Cell, RidingSchedule
-from flowcore.plan.stations import Edge, State
+from flowcore.plan.states import State
+from flowcore.plan.stations import Edge
 from tests.plan.rider import Rider
 from tests.plan.test_schedule import CHARACTERS
 from tests.plan.world import Character, World

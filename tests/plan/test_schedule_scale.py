@@ -18,7 +18,8 @@ import pytest
 from flowcore.plan import cells, schedule, stations
 from flowcore.plan.cells import Span
 from flowcore.plan.schedule import Schedule
-from flowcore.plan.stations import Edge, State
+from flowcore.plan.states import State
+from flowcore.plan.stations import Edge
 
 MANY = 100_000
 ROOMS = {room.__file__ for room in (cells, schedule, stations)}

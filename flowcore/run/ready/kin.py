@@ -7,21 +7,18 @@ constants, so it costs their encoding and one digest. Promises the very same nod
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
-from types import MappingProxyType
+from collections.abc import Hashable
 
 from flowcore.dataclass import dataclass
 from flowcore.declare.options import TaskOptions
 from flowcore.plan.encode import encode_plain
 from flowcore.plan.graph import Constant, Planned
-from flowcore.run.job import Component
 from flowcore.run.ready.inputs import Feeder, FromCall, FromOne
 from flowcore.run.ready.recipe import Recipe
 from flowcore.run.ready.work import Work
 
 _SHORT = 32  # bytes; a record that tells itself by its identity
 _MET = 4096  # constants of a kind that are remembered
-_NOTHING: Mapping[str, Component] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,6 @@ class _Known:
     function: object
     options: TaskOptions
     varying: tuple[int, ...]  # places, among the constants, of those that enter the key
-    names: tuple[str, ...]  # and their parameters
 
 
 class Kin:
@@ -54,11 +50,10 @@ class Kin:
             return None
         recipe, feeders = known.recipe, [self._feeder(slot.node.number) for slot in planned.slots]  # type: ignore[union-attr]
         feeders += constants
-        if recipe.keys is None:
-            return Work(planned=planned, recipe=recipe, keys=None, feeders=feeders)
-        found = [constants[place].component for place in known.varying]
-        own = dict(zip(known.names, found, strict=True)) if found else _NOTHING
-        return Work(planned=planned, recipe=recipe, keys=recipe.keys.node(found), feeders=feeders, varying=own)
+        keys = None
+        if recipe.keys is not None:
+            keys = recipe.keys.node([constants[place].component for place in known.varying])
+        return Work(planned=planned, recipe=recipe, keys=keys, feeders=feeders)
 
     def learn(self, planned: Planned, work: Work) -> None:
         """Take notice of a node that was made ready the long way."""
@@ -73,9 +68,8 @@ class Kin:
             return
         written = [n for n, shape in planned.arguments.items() if type(shape) is Constant]
         varying = tuple(place for place, n in enumerate(written) if n in work.varying)
-        names = tuple(written[place] for place in varying)
         assert planned.node.task is not None, "others have no name"
-        self._known[name] = _Known(recipe, planned.node.task.function, planned.node.options, varying, names)
+        self._known[name] = _Known(recipe, planned.node.task.function, planned.node.options, varying)
 
     def _constants(self, planned: Planned) -> list[FromCall] | None:
         """Give the constants of a call; None if one of them is not short and plain."""

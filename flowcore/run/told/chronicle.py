@@ -16,7 +16,7 @@ from flowcore.machine import default_memory
 from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.keys import numpy_version
 from flowcore.plan.libraries import distribution
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.run.books import Books, CellFailure, Counts
 from flowcore.run.job import Failure
 from flowcore.run.ready.work import Work
