@@ -72,7 +72,7 @@ class Call:
     def argument(self, parameter: str, value: object) -> Argument:
         """Read one argument of the call."""
         form = self._read(value, parameter, 0)
-        if self._form is not None and not isinstance(form, Literal | Tree):
+        if self._form is not None and type(form) is not Literal and type(form) is not Tree:
             self._check(parameter, form)
         return form
 
@@ -81,12 +81,14 @@ class Call:
             return Literal(value)
         if type(value) in _KINDS:
             return self._container(value, path, depth)
-        if isinstance(value, Placeholder | Node):
+        if type(value) is Ref or isinstance(value, Placeholder | Node):
             return self._edge(value, path)
         self._look_inside(value, path)
         return Literal(value)
 
     def _edge(self, value: Placeholder | Node, path: str) -> Argument:
+        if type(value) is Ref:
+            return self._plain(value._node, path)
         if isinstance(value, Each):
             return self._each(value, path)
         if isinstance(value, Gather):

@@ -178,7 +178,7 @@ class Node:
                 yield parameter, argument.node
                 continue
             for leaf in leaves(argument):
-                if isinstance(leaf, Plain | Gathered):
+                if type(leaf) is Plain or isinstance(leaf, Gathered):
                     yield parameter, leaf.node
                 elif isinstance(leaf, Element) and leaf.axis.source is not None:
                     yield parameter, leaf.axis.source

@@ -235,7 +235,9 @@ class _Lowered(dict[Node, Planned]):
 
 
 def _source(slot: Moving) -> Node | None:
-    return slot.node if isinstance(slot, Plain | Gathered) else slot.axis.source
+    if type(slot) is Plain:
+        return slot.node
+    return slot.node if isinstance(slot, Gathered) else slot.axis.source  # type: ignore[union-attr]
 
 
 def sinks(nodes: Sequence[Node], lowered: _Lowered | None = None) -> list[Node]:

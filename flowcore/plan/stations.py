@@ -278,18 +278,20 @@ class Stations:
 
     def space(self, spans: tuple[Span, ...]) -> Space:
         """Give the space of these spans; nodes with equal spans share it."""
-        if spans not in self._spaces:
+        found = self._spaces.get(spans)
+        if found is None:
             sources = {s.source: self._stations[s.source].space for s in spans if s.length is None}
-            self._spaces[spans] = Space(spans, sources)
+            found = self._spaces[spans] = Space(spans, sources)
             for source in sources:
-                insort(self._growing.setdefault(source, []), self._spaces[spans], key=lambda s: len(s.spans))
-        return self._spaces[spans]
+                insort(self._growing.setdefault(source, []), found, key=lambda s: len(s.spans))
+        return found
 
     def _link(self, producer: Space, consumer: Space, over: tuple[str, ...]) -> Link:
         about = id(producer), id(consumer), over
-        if about not in self._links:
-            self._links[about] = Link(producer, consumer, over)
-        return self._links[about]
+        found = self._links.get(about)
+        if found is None:
+            found = self._links[about] = Link(producer, consumer, over)
+        return found
 
     def expand(self, source: int, cell: int, length: int) -> list[Rows]:
         """Let a cell give its axes this many labels; give what was waiting for them, station by station."""

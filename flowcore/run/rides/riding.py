@@ -39,7 +39,7 @@ _ONE: Final = frozenset({FromOne, FromCall, FromNode, FromAxis})  # give the val
 
 
 def stays(work: Work, books: Books, trust: Trust) -> str:
-    """Say why the cells of a node do not ride; nothing if they may.
+    """Say why the cells of a node do not ride, among others with its recipe; nothing if they may.
 
     States that are saved, tolerances, tracked files and user classes among the arguments
     make a recipe of its own, with which nobody else travels.
@@ -50,7 +50,7 @@ def stays(work: Work, books: Books, trust: Trust) -> str:
         return "their random streams are compared with others'"
     if work.number in books.refresh or work.number in trust:
         return "what counts as their record is the user's choice"
-    return single(work)
+    return ""
 
 
 def single(work: Work) -> str:
@@ -125,6 +125,7 @@ class Riding:
         self._asked: Executor | None = None  # the last one, and whether it takes riders
         self._carries = False
         self._found: dict[int, Recipe | None] = {}  # of each node that was asked about; None: its cells do not ride
+        self._shares: dict[int, Recipe | None] = {}  # by its task: each recipe met; None: it shares with no other
 
     def beside(self, queue: Queue, queues: Sequence[Queue], executor: Executor) -> list[tuple[Queue, float]]:
         """Give the queues of whose cells some may come along with those of the first one, and what one weighs in these.
@@ -228,12 +229,14 @@ class Riding:
         if node in self._found:
             return self._found[node]
         work = self._books.works.get(node) or self._prepared(node, [])
-        rides = (  # one that cannot be made ready does not, and will say so when its turn comes
-            work is not None
-            and not stays(work, self._books, self._trust)
-            and (work.keys is None or self._known is not None)
-        )
-        found = self._found[node] = work.recipe if work is not None and rides else None
+        if work is None or stays(work, self._books, self._trust):
+            self._found[node] = None  # one that cannot be made ready will say so when its turn comes
+            return None
+        task = work.recipe.task.id
+        if task not in self._shares:
+            keyed_there = work.keys is None or self._known is not None
+            self._shares[task] = work.recipe if keyed_there and not single(work) else None
+        found = self._found[node] = self._shares[task]
         return found
 
     def _fed(self, cell: Cell, places: dict[Cell, int]) -> Fed | None:
