@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 from types import TracebackType
 
@@ -31,6 +32,7 @@ class _Rest:
         self._was_on = False
         self._aged = 0  # objects that were made in rests since all were gone through
         self._kept = 0  # objects that there were after that
+        self._left_alone = "t" in getattr(sys, "abiflags", "")  # a free-threaded Python has no generations
 
     def __enter__(self) -> None:
         with self._lock:
@@ -58,7 +60,8 @@ class _Rest:
         Else each is gone through twice, once in each of the younger generations, to find that it stays.
         Both calls join lists, however long these are. What a program has set aside for good stays there.
         """
-        if gc.get_freeze_count():
+        if self._left_alone or gc.get_freeze_count():
+            self._left_alone = True  # to ask once more would take longer, the more is set aside
             return False
         self._aged += gc.get_count()[0]
         gc.freeze()

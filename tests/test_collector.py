@@ -112,8 +112,9 @@ class Knot:
 
 
 @pytest.fixture
-def nothing_set_aside() -> Iterator[None]:
+def nothing_set_aside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The tests' process has frozen what it began with."""
+    monkeypatch.setattr(at_rest, "_left_alone", False)
     gc.unfreeze()
     gc.collect()  # so that it is not about to go through all by itself
     yield
@@ -147,8 +148,9 @@ def test_what_was_made_in_rests_is_gone_through_in_the_end(monkeypatch: pytest.M
     assert knot() is None
 
 
-def test_what_was_set_aside_for_good_stays_there() -> None:
+def test_what_was_set_aside_for_good_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that has frozen what it shares with its children finds it frozen."""
+    monkeypatch.setattr(at_rest, "_left_alone", False)
     gc.freeze()
     frozen = gc.get_freeze_count()
     with at_rest:
