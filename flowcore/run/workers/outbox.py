@@ -49,6 +49,7 @@ class Outbox:
         self._waiting = threading.Event()
         self._thread: threading.Thread | None = None
         self._cut = False
+        self._written = False  # whether anything was written to these
         self.streams: Sequence[io.TextIOBase] = ()  # they may hold text that has not come here yet
 
     def begin(self, *, short: bool) -> None:
@@ -108,7 +109,14 @@ class Outbox:
         with self._lock:
             self._flush()
 
+    def wrote(self) -> None:
+        """Hear that there may be text in a stream."""
+        self._written = True
+
     def _flush_streams(self) -> None:
+        if not self._written:
+            return
+        self._written = False  # first: what another thread writes meanwhile is told of after this
         for stream in self.streams:
             if not stream.closed:  # as a cell may have
                 stream.flush()
@@ -219,7 +227,19 @@ class _Sink(io.RawIOBase):
         return len(data)
 
 
+class _Text(io.TextIOWrapper):
+    """A standard stream that says when it is written to: to ask it after each cell takes half a microsecond."""
+
+    def __init__(self, sink: _Sink, outbox: Outbox) -> None:
+        super().__init__(sink, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+        self._outbox = outbox
+
+    def write(self, text: str) -> int:
+        count = super().write(text)
+        self._outbox.wrote()
+        return count
+
+
 def text_stream(name: str, outbox: Outbox, descriptor: int) -> io.TextIOWrapper:
     """Give a text stream, to stand for `sys.stdout` or `sys.stderr`, whose lines become results."""
-    sink = _Sink(name, outbox, descriptor)
-    return io.TextIOWrapper(sink, encoding="utf-8", errors="backslashreplace", line_buffering=True)
+    return _Text(_Sink(name, outbox, descriptor), outbox)
