@@ -20,6 +20,7 @@ import io
 import os
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from flowcore import clock
 from flowcore.run.cell.slot import LocalSlot, Slot
@@ -39,7 +40,7 @@ class Outbox:
         self._slot = slot
         self._lock = threading.RLock()  # a signal handler may print while its own thread is in here
         self._held: list[list[object]] = []
-        self._columns: list[object] | None = None  # the last of them, if plain values are added to it
+        self._columns: list[Any] | None = None  # the last of them, if plain values are added to it
         self._since = 0.0  # when the oldest of them came
         self._bytes = 0
         self._cells = 0
@@ -77,17 +78,20 @@ class Outbox:
         now = began + fetched + seconds + kept
         with self._lock:
             self._cells += 1
-            columns = self._columns
-            if columns is None:
-                columns = self._columns = pack_result(Done(attempts=[], records=[], components=[], seconds=[]))
+            if self._columns is None:
+                fresh: list[Any] = pack_result(Done(attempts=[], records=[], components=[], seconds=[]))
+                self._columns = fresh
                 if not self._held:
                     self._since = now
                     if self._short:
                         self._wake_sender()
-                self._held.append(columns)
-            for column, part in zip(columns[1:5], (attempt, record, component, seconds), strict=True):
-                column.append(part)  # type: ignore[attr-defined]
-            columns[-1].extend((began, fetched, kept))  # type: ignore[attr-defined]
+                self._held.append(fresh)
+            columns = self._columns
+            columns[1].append(attempt)
+            columns[2].append(record)
+            columns[3].append(component)
+            columns[4].append(seconds)
+            columns[-1] += (began, fetched, kept)
             self._bytes += len(record) + 16
             if not self._short or self._bytes >= HOLD_BYTES or now - self._since >= HOLD_SECONDS:
                 self._flush()
