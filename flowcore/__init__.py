@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from flowcore.history import runs as runs
     from flowcore.offering import CallFailed as CallFailed
     from flowcore.offering import ExecutorBroken as ExecutorBroken
+    from flowcore.plan.cluster import Cluster as Cluster
     from flowcore.plan.streams import rng as rng
     from flowcore.result import Run as Run
     from flowcore.resuming import ResumeMismatch as ResumeMismatch
@@ -108,6 +109,7 @@ _ROOMS = {
     "flowcore.grid": ("Grid",),
     "flowcore.history": ("open_run", "runs"),
     "flowcore.offering": ("CallFailed", "ExecutorBroken"),
+    "flowcore.plan.cluster": ("Cluster",),
     "flowcore.plan.streams": ("rng",),
     "flowcore.result": ("Run",),
     "flowcore.growing": ("EndlessGrowth", "MisplacedFlow"),
@@ -121,7 +123,8 @@ _PLACES = {name: room for room, names in _ROOMS.items() for name in names}
 __all__ = [  # noqa: RUF022 - what is written most comes first
     "compute", "io", "flow", "Flow", "each", "gather", "choose", "rng", "Checkpoint", "allclose", "File", "Skip",
     "Run", "Grid", "Settings", "Observer", "runs", "open_run", "diff", "open_store", "register_codec", "Task", "Node",
-    "Axis", "Executor", "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CallFailed",
+    "Axis", "Executor", "Cluster",
+    "FlowcoreError", "FlowcoreWarning", "GraphError", "AxisMismatch", "BadOption", "CallFailed",
     "CellTimeout", "CodeChanged", "CycleError", "DamagedEntry", "DuplicateName", "EndlessGrowth", "ExecutorBroken",
     "FileChanged", "ForeignReference", "MissingArgument", "MissingFile", "MisplacedFlow", "NoValueYet", "Unseeded",
     "UnsavedState", "NotKeyable", "NotPicklable", "NotStorable", "PickleNotAllowed", "RunFailed", "RunForked",

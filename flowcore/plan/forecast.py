@@ -1,6 +1,6 @@
 """When a run would end, on how many workers: the schedule of a run, driven by a clock that is only counted.
 
-Owns :func:`forecast`. What may run next is decided by the very :class:`Schedule` that
+Owns :func:`forecast`. What may run next is decided by the very schedule that
 decides in a run; here each cell "runs" for as long as its *load* says. So a forecast is
 as good as what is known of durations, and no rule of scheduling is written down twice.
 What starting workers, moving arrays and judging cells costs is not in it.
@@ -13,21 +13,20 @@ Reads no clock and no disk.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeAlias
 
 from flowcore.dataclass import dataclass
 from flowcore.plan.cells import Span
 from flowcore.plan.rates import Window
-from flowcore.plan.schedule import Schedule
+from flowcore.plan.riding import RidingSchedule
 from flowcore.plan.stations import Edge
 
 _CHUNKS = 128  # of a node's cells, that a slot gets at least
 _THREADS = 64  # cells of a lane of threads at once
 _LOOP = 4096  # coroutines at once
-_NOBODY = -1  # whose end only wakes
 _ENOUGH = 1 << 40  # workers: more than there are cells
 
 
@@ -41,6 +40,8 @@ class Load:
     Attributes
     ----------
     node : int
+    task : str
+        Nodes of the same task take as long; empty: it is the only one.
     spans, edges, priority
         As in a schedule.
     lane : str
@@ -74,6 +75,7 @@ class Load:
     """
 
     node: int
+    task: str = ""
     spans: tuple[Span, ...] = ()
     edges: tuple[Edge, ...] = ()
     priority: float = 0
@@ -112,6 +114,10 @@ class Forecast:
         Bytes at once, at most, that running cells need and that values which are not kept take.
     cells : int
         How many run.
+    messages : int
+        That they travel in, to workers beyond this machine.
+    driver, filesystem : float
+        Seconds that the driver works on cells and messages, and a shared filesystem on their arrays.
     """
 
     workers: int
@@ -121,6 +127,9 @@ class Forecast:
     disk: int
     memory: int
     cells: int
+    messages: int = 0
+    driver: float = 0.0
+    filesystem: float = 0.0
 
 
 def forecast(loads: Sequence[Load], targets: Wanted, *, workers: int, memory: int = 0) -> Forecast:
@@ -143,15 +152,15 @@ def forecast(loads: Sequence[Load], targets: Wanted, *, workers: int, memory: in
     >>> forecast([halves], {0: None}, workers=2).seconds
     6.0
     """
-    return _Simulation(loads, targets, workers, memory).run()
+    return Simulation(loads, targets, workers, memory).run()
 
 
-class _Simulation:
+class Simulation:
     """A run in which time is only counted."""
 
     def __init__(self, loads: Sequence[Load], targets: Wanted, workers: int, memory: int) -> None:
         self._loads = {load.node: load for load in loads}
-        self._schedule = Schedule()
+        self._schedule = RidingSchedule()
         self._workers = workers
         self._budget = memory
         self._slots = {"process": workers, "thread": _THREADS, "async": _LOOP, "inline": 1, "free": _LOOP}
@@ -161,7 +170,7 @@ class _Simulation:
         self._windows: dict[str, Window] = {}  # of each rate
         self._paused: set[int] = set()  # nodes that wait for a limit, a rate, or memory
         self._taken = 0  # bytes of the budget
-        self._ends: list[tuple[float, int, int, list[int], int]] = []  # time, serial, node, cells, slots of the lane
+        self._ends: list[tuple[float, int, Callable[[], None]]] = []  # time, serial, what happens then
         self._now = self._work = self._process_work = 0.0
         self._serial = self._cells = self._disk = self._memory = self._most = 0
         self._looked: dict[int, int] = {}  # ready cells of each node that are known to take time
@@ -188,12 +197,16 @@ class _Simulation:
                 break
             self._now = self._ends[0][0]
             while self._ends and self._ends[0][0] <= self._now:
-                self._end(*heapq.heappop(self._ends)[2:])
+                heapq.heappop(self._ends)[2]()
         return Forecast(
             workers=self._workers, seconds=self._now, work=self._work,
             process_work=self._process_work,
             disk=self._disk, memory=self._most, cells=self._cells,
         )  # fmt: skip
+
+    def _at(self, time: float, happens: Callable[[], None]) -> None:
+        self._serial += 1
+        heapq.heappush(self._ends, (time, self._serial, happens))
 
     def chain(self, end: float) -> tuple[int, ...]:
         """Go back from the cell that ends then to one that began at once, each time to one that ended in between."""
@@ -288,8 +301,7 @@ class _Simulation:
         window = self._windows.setdefault(name, Window())
         free = window.room(count, period, now=self._now)
         if free <= 0:
-            self._serial += 1
-            heapq.heappush(self._ends, (window.due(count, period), self._serial, _NOBODY, [], 0))
+            self._at(window.due(count, period), self._wake)
         return min(most, free)
 
     def _count(self, load: Load, cells: int) -> None:
@@ -304,22 +316,25 @@ class _Simulation:
             self._windows[name].begin(cells, self._now)
 
     def _push(self, seconds: float, load: Load, numbers: list[int], room: int) -> None:
-        self._serial += 1
         end = self._now + seconds
         self._began.setdefault(end, {}).setdefault(load.node, self._now)
-        heapq.heappush(self._ends, (end, self._serial, load.node, numbers, room))
+        self._at(end, partial(self._end, load, numbers, room))
 
-    def _end(self, node: int, numbers: list[int], room: int) -> None:
+    def _wake(self) -> None:
         for other in self._paused:
             self._schedule.pause(other, False)
         self._paused.clear()
-        if node == _NOBODY:
-            return  # a rate lets cells begin again
-        load = self._loads[node]
+
+    def _end(self, load: Load, numbers: list[int], room: int) -> None:
+        self._wake()
         each = min(load.cores, self._slots[load.lane]) if load.lane == "process" else 1
         self._free[load.lane] += room * each
         self._count(load, -room)
         self._memory -= room * load.peak
+        self._settle(load, numbers)
+
+    def _settle(self, load: Load, numbers: list[int]) -> None:
+        """Cells have ended: keep what they gave, and let go of what nobody needs any more."""
         if load.kept:
             self._disk += len(numbers) * load.nbytes
         else:
@@ -354,6 +369,6 @@ def critical_path(loads: Sequence[Load], targets: Wanted) -> tuple[tuple[int, ..
     Each cell of the chain began when the one before it ended: as that fed it, or gave free
     what both are limited by. No number of workers makes a run shorter.
     """
-    simulation = _Simulation(loads, targets, _ENOUGH, memory=0)
+    simulation = Simulation(loads, targets, _ENOUGH, memory=0)
     seconds = simulation.run().seconds
     return simulation.chain(seconds), seconds

@@ -112,7 +112,8 @@ class Loads:
         options, space = node.options, rehearsal.space(number)
         settled = frozenset(n for verdict in _AT_ONCE for n in rehearsal.numbers(number, verdict))
         return Load(
-            node=number, spans=planned.spans, priority=options.priority, lane=self._lane(node),
+            node=number, task=task_identity(node) if node.task is not None else "",
+            spans=planned.spans, priority=options.priority, lane=self._lane(node),
             edges=() if Verdict.GIVEN in rehearsal.counts(number) else planned.edges,
             seconds=measured.seconds, own=measured.own, cores=options.cores, limit=_limit(node),
             settled=None if space.complete and len(settled) == space.count else settled,

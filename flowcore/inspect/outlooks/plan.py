@@ -23,6 +23,7 @@ from flowcore.inspect.outlooks.speedup import WORKERS, Prospect, Speedup
 from flowcore.inspect.recordings.past import Past
 from flowcore.inspect.times import duration
 from flowcore.machine import default_memory
+from flowcore.plan.cluster import Cluster
 from flowcore.plan.forecast import Wanted
 from flowcore.run.rehearsals.asked import Asked
 from flowcore.run.rehearsals.rehearsal import Rehearsal
@@ -142,25 +143,28 @@ class Plan:
         """Give the cells of a node, those along axes without a length left out."""
         return self._cells(node)
 
-    def speedup(self, workers: Sequence[int] = WORKERS) -> Speedup:
+    def speedup(self, workers: Sequence[int] = WORKERS, *, cluster: Cluster | None = None) -> Speedup:
         """Forecast the wall time for several numbers of workers.
 
         Parameters
         ----------
         workers : sequence of int
+        cluster : Cluster, optional
+            Where they are, if not on this machine: ``fc.Cluster(latency=0.02, bandwidth=5e9)``.
 
         Returns
         -------
         Speedup
             For each number the seconds, how much faster than one worker that is, and what
-            binds: the work, or the longest chain of cells. To print it shows it.
+            binds: the work, or the longest chain of cells; on a cluster also the driver, or
+            the shared filesystem. To print it shows it.
 
         Raises
         ------
         BadOption
             If a number is less than 1.
         """
-        return self._prospect.speedup(self.flow, workers)
+        return self._prospect.speedup(self.flow, workers, cluster)
 
     @property
     def counts(self) -> dict[str, int]:

@@ -3,8 +3,9 @@
 Owns :class:`Speedup` and :class:`Prospect`, which a plan keeps to answer from. The makespan
 with W workers is never less than the work of the compute cells divided by W, nor than the
 longest chain of cells (R. L. Graham, "Bounds on multiprocessing timing anomalies", SIAM
-Journal on Applied Mathematics 17(2), 1969); which of both is larger is what *binds*.
-Never runs anything.
+Journal on Applied Mathematics 17(2), 1969); which of both is larger is what *binds*. On a
+cluster neither is it less than what the driver has to do, nor than what its shared
+filesystem has to move. Never runs anything.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from flowcore.declare.site import user_site
 from flowcore.errors import BadOption, shorten
 from flowcore.inspect.html import escaped, heading, table
 from flowcore.inspect.times import duration
+from flowcore.plan.cluster import Cluster, forecast_cluster
 from flowcore.plan.forecast import Forecast, Load, critical_path, forecast
 
 WORKERS = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -41,7 +43,12 @@ class SpeedupRow:
         Share of the workers' time in which they compute.
     binds : str
         ``work`` (more workers help), ``critical path`` (none do), or ``waiting``: neither
-        is near, and workers often have nothing to do.
+        is near, and workers often have nothing to do. On a cluster also ``driver`` or
+        ``filesystem``, which is then busy nearly all the time.
+    messages : int
+        That cells travel in, on a cluster.
+    driver, filesystem : float
+        Seconds that the driver works on cells and messages, and the shared filesystem on their arrays; on a cluster.
     """
 
     workers: int
@@ -49,6 +56,9 @@ class SpeedupRow:
     speedup: float
     efficiency: float
     binds: str
+    messages: int = 0
+    driver: float = 0.0
+    filesystem: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +132,7 @@ class Prospect:
     unknown : tuple of str
         Nodes of which nobody knows how long they take.
     memory : int
-        Bytes that cells may need at once; 0: any number.
+        Bytes that cells may need at once on this machine; 0: any number.
     """
 
     def __init__(
@@ -132,35 +142,44 @@ class Prospect:
         self._loads = loads
         self._wanted = wanted
         self._names = names
-        self._known: dict[int, Forecast] = {}
+        self._known: dict[tuple[int, Cluster | None], Forecast] = {}
         self._memory = memory
         self.unknown = unknown
 
-    def forecast(self, workers: int) -> Forecast:
-        """Say when the run would end on so many workers."""
-        if workers not in self._known:
-            self._known[workers] = forecast(self._loads, self._wanted, workers=workers, memory=self._memory)
-        return self._known[workers]
+    def forecast(self, workers: int, cluster: Cluster | None = None) -> Forecast:
+        """Say when the run would end on so many workers, of this machine or of a cluster."""
+        known = workers, cluster
+        if known not in self._known:
+            given = self._loads, self._wanted
+            self._known[known] = (
+                forecast(*given, workers=workers, memory=self._memory) if cluster is None else
+                forecast_cluster(*given, workers=workers, cluster=cluster)
+            )  # fmt: skip
+        return self._known[known]
 
-    def speedup(self, flow: str, workers: Sequence[int]) -> Speedup:
+    def speedup(self, flow: str, workers: Sequence[int], cluster: Cluster | None = None) -> Speedup:
         """Compare numbers of workers."""
         for count in workers:
             if type(count) is not int or count < 1:
                 raise BadOption(option="workers", found=repr(count), expected="whole numbers from 1 on", at=user_site())
         chain, longest = critical_path(self._loads, self._wanted)
-        alone = self.forecast(1)
+        alone = self.forecast(1, cluster)
         return Speedup(
-            flow=flow, rows=tuple(self._row(count, alone, longest) for count in workers),
+            flow=flow, rows=tuple(_row(self.forecast(count, cluster), alone, longest) for count in workers),
             path=tuple(self._names[node] for node in chain), path_seconds=longest,
             enough=max(1, ceil(alone.process_work / longest)) if longest else 1, unknown=self.unknown,
         )  # fmt: skip
 
-    def _row(self, workers: int, alone: Forecast, longest: float) -> SpeedupRow:
-        found, compute = self.forecast(workers), alone.process_work
-        bound = max(compute / workers, longest)
-        binds = "work" if compute / workers >= longest else "critical path"
-        return SpeedupRow(
-            workers=workers, seconds=found.seconds, speedup=alone.seconds / found.seconds if found.seconds else 1.0,
-            efficiency=compute / (workers * found.seconds) if found.seconds else 0.0,
-            binds=binds if found.seconds <= _CLOSE * bound else "waiting",
-        )  # fmt: skip
+
+def _row(found: Forecast, alone: Forecast, longest: float) -> SpeedupRow:
+    compute, workers = alone.process_work, found.workers
+    bounds = {
+        "work": compute / workers, "critical path": longest, "driver": found.driver, "filesystem": found.filesystem,
+    }  # fmt: skip
+    binds = max(bounds, key=bounds.__getitem__)
+    return SpeedupRow(
+        workers=workers, seconds=found.seconds, speedup=alone.seconds / found.seconds if found.seconds else 1.0,
+        efficiency=compute / (workers * found.seconds) if found.seconds else 0.0,
+        binds=binds if found.seconds <= _CLOSE * bounds[binds] else "waiting",
+        messages=found.messages, driver=found.driver, filesystem=found.filesystem,
+    )  # fmt: skip

@@ -74,7 +74,7 @@ def main(scheduler: str, place: Path, store: Path, cells: int) -> None:
         client.wait_for_workers(int(sys.argv[5]), timeout=PATIENCE)
         said: dict[str, object]
         try:
-            run = flow.run(store=store, executor=client.get_executor(), workers=2, progress=False)
+            run = flow.run(store=store, executor=client.get_executor(pure=False), workers=2, progress=False)
             said = {"status": run.status, "total": run["total"].tobytes().hex()}
         except fc.RunFailed as failed:
             said = {

@@ -182,3 +182,26 @@ def test_no_workers_is_no_number(workers: object, tmp_path: Path) -> None:
     """Less than one worker, or part of one, is refused."""
     with pytest.raises(BadOption):
         naps().plan(store=tmp_path / "s").speedup([1, workers])  # type: ignore[list-item]
+
+
+def test_workers_may_be_elsewhere(tmp_path: Path) -> None:
+    """What a cluster's messages and driver cost is in its forecast, and may be what binds."""
+    ran(naps(), tmp_path / "s")
+    plan = naps().plan(store=tmp_path / "s", refresh=True)
+    slow = fc.Cluster(driver_cell=0.0, driver_message=0.5)
+    here, there = plan.speedup([2, 64]), plan.speedup([2, 64], cluster=slow)
+
+    assert "driver" == there.rows[1].binds != here.rows[1].binds
+    assert there.rows[1].seconds >= there.rows[1].driver == pytest.approx(0.5 * there.rows[1].messages)
+    assert (0, 0.0) == (here.rows[1].messages, here.rows[1].driver)
+    assert str(there).splitlines()[2].endswith("driver")
+    assert plan.speedup([2]) == plan.speedup([2], cluster=None)
+
+
+def test_a_fitting_cluster_is_near_this_machine(tmp_path: Path) -> None:
+    """One that costs nothing takes at most a message's share of the work longer."""
+    ran(naps(), tmp_path / "s")
+    plan = naps().plan(store=tmp_path / "s", refresh=True)
+    free = fc.Cluster(latency=0.0, driver_cell=0.0, driver_message=0.0, worker_cell=0.0, worker_message=0.0)
+
+    assert plan.speedup([2]).rows[0].seconds == pytest.approx(plan.speedup([2], cluster=free).rows[0].seconds, rel=0.2)
