@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import flowcore_slurm
 from flowcore.errors import BadOption
 from flowcore_slurm import options
 from flowcore_slurm.options import Pilots, sbatch, script
@@ -15,7 +16,7 @@ from flowcore_slurm.options import Pilots, sbatch, script
 
 def test_examples_run() -> None:
     """The examples of the docstrings give what they say."""
-    assert 0 == doctest.testmod(options).failed
+    assert [0, 0] == [doctest.testmod(module).failed for module in (flowcore_slurm, options)]
 
 
 def test_an_argument_wins_over_the_file(tmp_path: Path) -> None:
