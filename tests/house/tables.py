@@ -282,6 +282,10 @@ PROCESSES = Seam(
             r"os\.kill|signal\.SIGKILL",
             "a cell that ends its process is what an executor is checked with",
         ),
+        "flowcore.run.kept": (
+            r"subprocess\.(Popen|PIPE|TimeoutExpired)|os\.killpg|signal\.SIGKILL",
+            "a plugin's process, which ends by itself with whoever keeps it; no worker of flowcore's",
+        ),
         "flowcore.collector": (r"os\.register_at_fork", "who rested when a user forks does not in the child"),
         "flowcore.run.forked": (r"os\.register_at_fork", "a user's fork must not end the runs of its parent"),
         "flowcore.run.pool": (r"os\.register_at_fork", "a user's fork must not think that it has our workers"),
