@@ -179,8 +179,10 @@ class _Side:
         )
         kept = attached.blobs if around.writable else None
         self._codec = Codec(kept=kept, passed=attached.spool, files=attached.files, pickles=around.pickles)
-        if around.classes and self._engine != _me():
-            self._codec.load_classes(around.classes)
+        if self._engine != _me():
+            stand_in()  # for good: to look for all loggers takes longer than a small message
+            if around.classes:
+                self._codec.load_classes(around.classes)
         self._checkpoints = attached.checkpoints if around.writable else None
 
     def task(self, packed: bytes) -> TaskSpec:
