@@ -174,11 +174,8 @@ class Node:
         for parameter, argument in self.arguments.items():
             if type(argument) is Literal:
                 continue  # most are, and have no leaves to look at
-            if type(argument) is Plain:
-                yield parameter, argument.node
-                continue
             for leaf in leaves(argument):
-                if type(leaf) is Plain or isinstance(leaf, Gathered):
+                if isinstance(leaf, Plain | Gathered):
                     yield parameter, leaf.node
                 elif isinstance(leaf, Element) and leaf.axis.source is not None:
                     yield parameter, leaf.axis.source
@@ -194,7 +191,7 @@ def leaves(argument: Argument) -> Iterator[Argument]:
     while waiting:
         form = waiting.pop()
         if isinstance(form, Tree):
-            waiting += [item for _, item in reversed(form.items)]
+            waiting.extend(item for _, item in reversed(form.items))
         else:
             yield form
 

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from flowcore.plan.cells import Numbers, Span
 from flowcore.plan.riding import Cell, RidingSchedule
-from flowcore.plan.states import State
-from flowcore.plan.stations import Edge
+from flowcore.plan.stations import Edge, State
 from tests.plan.rider import Rider
 from tests.plan.test_schedule import CHARACTERS
 from tests.plan.world import Character, World
@@ -46,7 +45,7 @@ class ForgetsFailures(RidingSchedule):
         decide, self._decide = self._decide, lambda *_: None  # type: ignore[method-assign, assignment]
         super().unride(node, numbers)
         self._decide = decide  # type: ignore[method-assign]
-        self._stations[node].broken = set(self._stations[node].broken).difference(numbers)
+        self._stations[node].broken.difference_update(numbers)
         self._decide(self._stations[node], numbers)
 
 

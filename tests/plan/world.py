@@ -12,8 +12,7 @@ from random import Random
 from typing import TypeAlias
 
 from flowcore.plan.cells import Span
-from flowcore.plan.states import State
-from flowcore.plan.stations import Edge, Mode
+from flowcore.plan.stations import Edge, Mode, State
 
 Places: TypeAlias = tuple[int, ...]
 Cell: TypeAlias = tuple[int, Places]

@@ -69,23 +69,23 @@ class FromAxis:
 class FromCall:
     """A small constant, as it was written into the call: the same for all cells of a node."""
 
-    __slots__ = ("component", "record")
+    __slots__ = ("_component", "_record")
 
     def __init__(self, record: Record, component: Component) -> None:
-        self.record = record
-        self.component = component
+        self._record = record
+        self._component = component
 
     def encoded(self) -> tuple[Record, Component]:
         """Give the value and its identity."""
-        return self.record, self.component
+        return self._record, self._component
 
     def records(self, numbers: Sequence[int], values: Values) -> list[Record]:  # noqa: ARG002
         """See Feeder."""
-        return [self.record]
+        return [self._record]
 
     def components(self, numbers: Sequence[int], values: Values) -> list[Component]:  # noqa: ARG002
         """See Feeder."""
-        return [self.component]
+        return [self._component]
 
     def origins(self, number: int) -> list[tuple[int, int]]:  # noqa: ARG002
         """See Feeder."""
@@ -95,26 +95,26 @@ class FromCall:
 class FromOne:
     """The value of the only cell of another node."""
 
-    __slots__ = ("cell",)
+    __slots__ = ("_source",)
 
     def __init__(self, source: int) -> None:
-        self.cell = source, 0
+        self._source = source
 
     def records(self, numbers: Sequence[int], values: Values) -> list[Record]:  # noqa: ARG002
         """See Feeder."""
-        return [values.record(*self.cell)]
+        return [values.record(self._source, 0)]
 
     def components(self, numbers: Sequence[int], values: Values) -> list[Component]:  # noqa: ARG002
         """See Feeder."""
-        return [values.component(*self.cell)]
+        return [values.component(self._source, 0)]
 
     def origin(self, number: int) -> tuple[int, int]:  # noqa: ARG002
         """Give the one cell that feeds a cell."""
-        return self.cell
+        return self._source, 0
 
     def origins(self, number: int) -> list[tuple[int, int]]:  # noqa: ARG002
         """See Feeder."""
-        return [self.cell]
+        return [(self._source, 0)]
 
 
 class FromNode:

@@ -1,0 +1,165 @@
+"""Claims about flowcore-dask, on real clusters of processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from dask import config
+from distributed import Client, LocalCluster
+from distributed.chaos import KillWorker
+
+import dask_cells
+import flowcore as fc
+import flowcore_dask
+from flowcore.testing import cells, check_executor
+from flowcore.testing.trial import gate
+
+# A worker that is just being replaced is not given up, and where a message goes is left as it was decided.
+CALM = {"distributed.deploy.lost-worker-timeout": "1h", "distributed.scheduler.work-stealing": False}
+
+DRIVER = """
+import sys
+sys.path[:] = {path!r}
+import flowcore as fc, flowcore_dask
+from flowcore.testing.cells import wait_at
+flow = fc.Flow()
+flow.add(wait_at, {door!r}, fc.each(x=[1, 2]))
+flow.run(executor=flowcore_dask.on(), workers=2, store={store!r}, progress=False)
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[LocalCluster]:
+    """Give a cluster of two processes."""
+    with config.set(CALM), LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        yield cluster
+
+
+@pytest.mark.contract("F4", "F5", "F6", "F40", "P5")
+def test_conformance(cluster: LocalCluster) -> None:
+    """It keeps the protocol, whatever cells do to its workers."""
+    check_executor(flowcore_dask.on(cluster), loss="cell", stops_loops=True, prints=True)
+
+
+@pytest.mark.contract("F6")
+def test_a_cell_that_kills_its_worker_kills_one_a_try(cluster: LocalCluster, store: Path, tmp_path: Path) -> None:
+    """Dask would hand it to the next one, and that to the next; who waited beside it is begun once, and not blamed."""
+    log = tmp_path / "log"
+    flow = fc.Flow()
+    flow.add(dask_cells.killing, str(log), fc.each(x=range(12)), name="killing")
+    with pytest.raises(fc.RunFailed) as failed:
+        flow.run(executor=flowcore_dask.on(cluster, batches=False), store=store, on_error="continue", progress=False)
+    begun = Counter(log.read_text().split())
+
+    assert ["killing[x=0]"] == [failure.cell for failure in failed.value.failures]
+    assert {"0": 3} | {str(x): 1 for x in range(1, 12)} == begun
+
+
+def test_a_consumer_runs_where_its_array_was_made(cluster: LocalCluster, store: Path) -> None:
+    """Though the other worker is as free."""
+    flow = fc.Flow()
+    arrays = flow.add(dask_cells.made, fc.each(seed=range(8)), after=())
+    seen = flow.add(dask_cells.looked_at, arrays)
+    run = flow.run(seen, executor=flowcore_dask.on(cluster, batches=False), store=store, progress=False)
+    pairs = list(dict(run[seen]).values())
+
+    assert [maker for maker, _ in pairs] == [consumer for _, consumer in pairs]
+    assert 2 == len(set(pairs))
+
+
+def test_a_worker_that_joins_gets_cells(cluster: LocalCluster, store: Path) -> None:
+    """The third of many cells that wait begins when there is a third worker; and all of them can be called back."""
+    flow = fc.Flow()
+    with gate() as door:
+        flow.add(cells.wait_at, door.getsockname()[:2], fc.each(x=range(12)))
+        run = flow.start(executor=flowcore_dask.on(cluster, batches=False), store=store, progress=False)
+        waiting = [door.accept()[0] for _ in range(2)]
+        cluster.scale(3)
+        waiting.append(door.accept()[0])
+        run.cancel()
+        for line in waiting:
+            line.close()
+        run.wait()
+
+    assert "interrupted" == run.status
+
+
+@pytest.mark.slow
+@pytest.mark.contract("F4")
+def test_chaos(store: Path) -> None:
+    """Workers that end by chance, again and again, cost no value."""
+    flow = fc.Flow()
+    first = flow.add(cells.plus, fc.each(x=range(60)))
+    last = flow.add(cells.total, fc.gather(first))
+    with config.set(CALM), LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
+        with Client(cluster, set_as_default=False) as client:
+            client.register_plugin(KillWorker(delay="5 s", mode="sys.exit"), name="chaos")
+        run = flow.run(executor=flowcore_dask.on(cluster, batches=False, ahead=2), store=store, progress=False)
+
+    assert cells.total([x + 1 for x in range(60)]) == run[last]
+
+
+@pytest.mark.contract("P5")
+def test_a_lost_scheduler_ends_the_run(store: Path) -> None:
+    """With what it was, and no hang."""
+    flow = fc.Flow()
+    with gate() as door, config.set({"distributed.comm.timeouts.connect": "1s"}):
+        flow.add(cells.wait_at, door.getsockname()[:2], fc.each(x=[1, 2]))
+        with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as lost:
+            run = flow.start(executor=flowcore_dask.on(lost), store=store, progress=False)
+            line, _ = door.accept()
+        with line, pytest.raises(fc.RunFailed, match="connection to its scheduler was lost"):
+            run.wait()
+
+
+@pytest.mark.contract("P5")
+def test_a_cluster_without_workers_ends_the_run(store: Path) -> None:
+    """After as long as was asked for."""
+    flow = fc.Flow()
+    flow.add(cells.plus, 1)
+    with LocalCluster(n_workers=0, dashboard_address=":0") as empty, pytest.raises(fc.RunFailed, match="no worker"):
+        flow.run(executor=flowcore_dask.on(empty, patience=1.0), store=store, progress=False)
+
+
+def test_a_scheduler_that_is_not_there_ends_the_run(store: Path) -> None:
+    """And is named."""
+    flow = fc.Flow()
+    flow.add(cells.plus, 1)
+    with (
+        config.set({"distributed.comm.timeouts.connect": "300ms"}),
+        pytest.raises(fc.RunFailed, match=r"127\.0\.0\.1:9"),
+    ):
+        flow.run(executor=flowcore_dask.on("tcp://127.0.0.1:9"), store=store, progress=False)
+
+
+@pytest.mark.contract("P6")
+def test_the_cluster_of_a_run_is_gone_after_it(store: Path) -> None:
+    """And all of its processes."""
+    flow = fc.Flow()
+    node = flow.add(cells.plus, 1)
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    value = flow.run(executor=flowcore_dask.dask, workers=1, store=store, progress=False)[node]
+    after = {child.pid for child in psutil.Process().children(recursive=True)}
+
+    assert (2, set()) == (value, after - before)
+
+
+@pytest.mark.contract("P6")
+def test_the_cluster_of_a_run_ends_with_a_killed_driver(store: Path) -> None:
+    """Cells that run are ended: their lines to us are cut."""
+    with gate() as door:
+        code = DRIVER.format(path=sys.path, door=door.getsockname()[:2], store=str(store))
+        with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.DEVNULL) as driver:
+            lines = [door.accept()[0] for _ in range(2)]
+            driver.kill()
+        heard = [line.recv(1) for line in lines]
+        for line in lines:
+            line.close()
+
+    assert [b"", b""] == heard
