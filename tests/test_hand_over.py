@@ -217,3 +217,25 @@ def test_a_run_in_a_container_with_little_shared_memory(store: Path, tmp_path: P
     assert (float(sum(range(6)) * (3 << 17)), "done") == (value, status)
     assert (1, 5) == (in_memory, in_store)
     assert [] == left
+
+
+def heavy(count: int) -> Any:
+    """Make an array of so many numbers."""
+    return np.ones(count)
+
+
+def last(array: Any) -> float:
+    """Read its end."""
+    return float(array[-1]) + len(array)
+
+
+@pytest.mark.slow
+@pytest.mark.contract("F10")
+def test_an_array_of_three_gibibytes_goes_from_process_to_process(store: Path) -> None:
+    """More bytes than 32 bits can count: they are kept, checked and mapped."""
+    count = 3 << 27
+    flow = fc.Flow("heavy")
+    flow.result = flow.add(last, flow.add(heavy, count, kind="compute"))
+    run = flow.run(store=store, workers=1, progress=False)
+
+    assert count + 1.0 == run[flow.result]

@@ -102,6 +102,7 @@ class Engine:
         self._ready: list[Work] = []  # made ready, and not written down yet
         self._told: set[int] = set()  # recipes that are, by their tasks
         self._riding = Riding(books, trust, ids=self._ids, prepared=self._work, ready=self._ready, told=self._told)
+        self._without: dict[str, str] = {}  # lanes without their executor, and why
         self._ending: Ending | None = None
         self._late = False  # whether the grace is over for all but those that still have to save
 
@@ -181,19 +182,22 @@ class Engine:
                 return
 
     def _rescue(self, lane: str) -> None:
-        """Carry on without the executor of a lane, but for cells that have killed a worker (contract F35)."""
+        """Carry on without the executor of a lane."""
         reason, jobs = self._crew.replace(lane)
+        self._without[lane] = f"no worker can be had: {reason}"
         notice(FlowcoreWarning(f"no {lane} can be had ({reason}): cells run in this process"))
-        for job in jobs:
-            for i, attempt in enumerate(job.attempts):
-                flight = self._books.attempts[attempt]
-                tries = self._books.tries.get(flight.cell(attempt))
-                if tries is not None and (tries.crashed or tries.lacked):
-                    self._landing.take(Died(attempt=attempt, cause=f"no worker can be had: {reason}", final=True))
-                elif self._ending is not None:
-                    self._landing.take(Interrupted(attempts=[attempt]))
-                else:
-                    self._crew.get(lane).start(job.part(i, i + 1))
+        self._start_here(lane, jobs)
+
+    def _start_here(self, lane: str, jobs: Sequence[Job]) -> None:
+        """Have cells of a lane without its executor run in this process, but for who has killed a worker (F35)."""
+        for attempt, part in [(job.attempts[i], job.part(i, i + 1)) for job in jobs for i in range(len(job.attempts))]:
+            tries = self._books.tries.get(self._books.attempts[attempt].cell(attempt))
+            if tries is not None and (tries.crashed or tries.lacked):
+                self._landing.take(Died(attempt=attempt, cause=self._without[lane], final=True))
+            elif self._ending is not None:
+                self._landing.take(Interrupted(attempts=[attempt]))
+            else:
+                self._crew.get(lane).start(part)
 
     def _beat(self) -> None:
         """Write down now and then that the run lives, and what waits for company (contract J8, T2)."""
@@ -363,7 +367,10 @@ class Engine:
                 if batch is not None:
                     along = [self._taking.take(other, count, share) for other, count in shares if count]
                     jobs = [self._job(one) for one in (batch, *along) if one is not None]
-                    self._crew.hand_over(lane, self._riding.load(jobs[0], executor, jobs[1:]))
+                    if lane in self._without:
+                        self._start_here(lane, jobs)
+                    else:
+                        self._crew.hand_over(lane, self._riding.load(jobs[0], executor, jobs[1:]))
                 started = True
         return started
 

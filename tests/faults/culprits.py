@@ -109,6 +109,13 @@ def cell(number: int, culprit: int, way: str, seconds: float) -> object:
     return WAYS[way]() if number == culprit else number
 
 
+def dies_away(number: int, culprit: int, home: int) -> int:
+    """Kill whatever process the culprit is in, unless that is home."""
+    if number == culprit and os.getpid() != home:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
 def follows(number: int, culprit: int, way: str) -> object:
     """Give the number on, unless this is the culprit."""
     return WAYS[way]() if number == culprit else number

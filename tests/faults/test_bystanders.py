@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import pytest
 
 import flowcore as fc
-from flowcore.run.pool import shutdown
+from flowcore.run.engine import Engine
+from flowcore.run.pool import Pool, shutdown
 from tests.faults import culprits, driver, inside
 
 CELLS = 51
@@ -141,6 +143,60 @@ def test_a_dead_worker_costs_no_chain(at: int, tmp_path: Path, store: Path) -> N
     assert [*range(CELLS)] == [run[first][n] for n in range(CELLS)]
     assert dict.fromkeys(innocent, 1) == {n: 1 for n, value in dict(run[third]).items() if n == value}
     assert 1 == len(run._session.books.tries), "nobody else is charged with anything"
+
+
+class OneWorker(Pool):
+    """The second start fails, and each after it, as at a process limit."""
+
+    left = 1
+
+    def hire(self) -> None:
+        """Start one worker, and no more."""
+        OneWorker.left -= 1
+        if OneWorker.left < 0:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        super().hire()
+
+
+def check_no_worker_left(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a cell kill the only worker that can be had; it does not come home, and all others do."""
+    shutdown()
+    monkeypatch.setattr(OneWorker, "left", 1)
+    monkeypatch.setattr("flowcore.run.executors.processes.acquire", OneWorker)
+    flow = fc.Flow("home")
+    numbers = fc.each(number=list(range(CELLS)))
+    flow.add(culprits.dies_away, numbers, CULPRIT, os.getpid(), kind="compute", name="cell")
+    with pytest.warns(fc.FlowcoreWarning, match="no process can be had"):
+        run = to_the_end(flow, store)
+
+    assert [({"number": CULPRIT}, "WorkerDied")] == [(f.labels, type(f.error).__name__) for f in run.failures]
+    assert "no worker can be had" in str(run.failures[0].error)
+    assert [n for n in range(CELLS) if n != CULPRIT] == [*run["cell"].values()]
+
+
+@pytest.mark.contract("F35", "F4")
+def test_a_cell_that_killed_a_worker_never_runs_in_main(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no other worker can be had, cells run in this process, but for the one that would take it along."""
+    check_no_worker_left(store, monkeypatch)
+
+
+def everybody_comes_home(put: Any) -> None:
+    """Run in main whatever no worker is there for (F35)."""
+    real = Engine._rescue
+
+    def rescue(self: Engine, lane: str) -> None:
+        self._books.tries.clear()
+        real(self, lane)
+
+    put(Engine, "_rescue", rescue)
+
+
+@pytest.mark.contract("H7", "F35")
+def test_a_killer_that_comes_home_is_seen(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cell that runs in main although it has killed a worker fails the test of it."""
+    everybody_comes_home(monkeypatch.setattr)
+    with pytest.raises(AssertionError):
+        check_no_worker_left(store, monkeypatch)
 
 
 @pytest.mark.contract("F8", "F11")

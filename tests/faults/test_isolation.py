@@ -15,7 +15,7 @@ import pytest
 
 import flowcore as fc
 from flowcore.errors import FlowcoreWarning
-from flowcore.events import Event, RunStopping
+from flowcore.events import Cells, Event, RunStopping
 from flowcore.run.pool import shutdown
 from flowcore.run.told import telling
 from flowcore.testing.cells import plus
@@ -218,6 +218,63 @@ def _tell(observers: list[Bad | Good], *runs: str) -> None:
     for run in runs:
         teller.tell(RunStopping(run=run))
     teller.close()
+
+
+class Blocked:
+    """An observer that hears nothing more until it is let go."""
+
+    def __init__(self) -> None:
+        self.met, self.free = threading.Event(), threading.Event()
+        self.heard: list[Event] = []
+
+    def on_event(self, event: Event) -> None:
+        """Wait, and then take note of it."""
+        self.met.set()
+        self.free.wait(DEADLINE)
+        self.heard.append(event)
+
+
+@pytest.mark.contract("F36")
+def test_counts_are_dropped_for_who_is_behind_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The queue has a bound, and later counts make up for earlier ones; what happens once is always told."""
+    check_overflow(monkeypatch)
+
+
+def check_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tell more than an observer hears, and look at what it has heard in the end."""
+    monkeypatch.setattr(telling, "_MOST", 3)
+    observer = Blocked()
+    teller = telling.Teller([observer])
+    teller.tell(RunStopping(run="first"))
+    observer.met.wait(DEADLINE)
+    for number in range(9):
+        teller.tell(Cells(node=0, done=number))
+    for name in ("second", "third"):
+        teller.tell(RunStopping(run=name))
+    observer.free.set()
+    teller.close()
+
+    assert ["first", "second", "third"] == [event.run for event in observer.heard if isinstance(event, RunStopping)]
+    assert [0, 1, 2] == [event.done for event in observer.heard if isinstance(event, Cells)]
+
+
+def all_is_dropped(put: Any) -> None:
+    """Tell nothing, whatever it is, to an observer who is behind (F36)."""
+    real = telling.Teller.tell
+
+    def tell(self: telling.Teller, event: Event) -> None:
+        if len(self._events) < telling._MOST:
+            real(self, event)
+
+    put(telling.Teller, "tell", tell)
+
+
+@pytest.mark.contract("H7", "F36")
+def test_what_happens_once_and_is_dropped_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An end that nobody hears of fails the test of what is dropped."""
+    all_is_dropped(monkeypatch.setattr)
+    with pytest.raises(AssertionError):
+        check_overflow(monkeypatch)
 
 
 @pytest.mark.contract("F36", "P5")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -102,6 +103,47 @@ def test_a_run_killed_while_it_closes_leaves_nothing(folder: Path, back: int, wh
     check_kill(folder, "main", f"fs {whole.counts['fs'] - back}", whole)
 
 
+def check_signal(folder: Path, signum: signal.Signals, event: str, whole: Whole, *, sabotage: str = "") -> set[str]:
+    """Signal main once at an event, let it come to its end, and run it again; give what it kept."""
+    store = folder / "store"
+    with (
+        driver.shared_memory_as_before(),
+        driver.start("pipeline", store, folder=folder, event=event, sabotage=sabotage) as script,
+    ):
+        meeting = script.meet("event", "result")
+        script.kill("main", signum)
+        meeting.answer()
+        status = script.end()
+        script.leaves_nobody()
+    kept, before = driver.recorded(store), driver.tally(folder)
+    again = finish(folder, store)
+
+    assert status in (0, -signal.SIGINT, -signum), script.output()
+    assert whole.values == again.values
+    assert sorted(EVERYTHING - kept) == sorted(driver.tally(folder)[len(before) :])
+    assert sorted(kept) == sorted(before), "what ran to its end is kept"
+    assert [] == driver.leftovers(store) + driver.unverified(store)
+    return kept
+
+
+@pytest.mark.contract("F13", "P12", "P7")
+@pytest.mark.parametrize(
+    "signum",
+    [signal.SIGINT, *(pytest.param(each, marks=pytest.mark.slow) for each in (signal.SIGTERM, signal.SIGUSR1))],
+)
+@pytest.mark.parametrize(
+    ("kind", "part", "most"),
+    [("fs", 0.0, 0), ("record", 0.4, len(EVERYTHING) - 1), ("fs", 0.5, len(EVERYTHING)), ("fs", 0.98, len(EVERYTHING))],
+)
+def test_a_signal_at_any_event_costs_nothing_that_ran(
+    folder: Path, signum: signal.Signals, kind: str, part: float, most: int, whole: Whole
+) -> None:
+    """While a run begins, in the middle of what is written, and while it ends: nothing more begins, all is kept."""
+    kept = check_signal(folder, signum, f"{kind} {1 + int(part * whole.counts[kind])}", whole)
+
+    assert len(kept) <= most
+
+
 @pytest.mark.contract("F35", "P7")
 @pytest.mark.parametrize("kind", ["record", "message"])
 def test_a_run_outlives_its_launcher(folder: Path, kind: str, whole: Whole) -> None:
@@ -146,3 +188,10 @@ def check_orphans(folder: Path, busy_with: str, *, sabotage: str = "", within: f
 def test_workers_do_not_outlive_main(folder: Path, busy_with: str) -> None:
     """Idle or busy, in Python or in C, with children of their own, deaf to all signals: workers end with the engine."""
     check_orphans(folder, busy_with)
+
+
+@pytest.mark.contract("F3", "P6")
+@pytest.mark.parametrize("busy_with", ["nothing", "a loop"])
+def test_where_the_kernel_sends_no_signal_a_thread_ends_workers(folder: Path, busy_with: str) -> None:
+    """The portable form of the lifeline: it waits for the interpreter, and no longer."""
+    check_orphans(folder, busy_with, sabotage="lifeline_thread")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -46,6 +47,20 @@ def test_a_file_of_a_cells_own_is_left_alone(tmp_path: Path, store: Path) -> Non
 
     assert [2_000_001, 2_000_002] == list(run[later].values())
     assert 2_000_000 == mine.stat().st_size
+
+
+@pytest.mark.contract("F4", "S5", "P4")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for others")
+@pytest.mark.parametrize("way", ["for good", "for a while"])
+def test_a_cell_that_acts_for_another_user_does_so_alone(way: str, store: Path) -> None:
+    """Who comes after it acts for the user whose run this is, and what it gave is there, whatever it may not write."""
+    shutdown()
+    flow = fc.Flow("becomes")
+    first = flow.add(leavings.becomes, 1717, way, kind="compute", name="first")
+    later = flow.add(leavings.becomes, fc.each(user=[1, 2]), "", after=[first], kind="compute", name="later")
+    run = flow.run(first, later, store=store, workers=1, progress=False)
+
+    assert [[0] * 6] * 3 == [run[first], *run[later].values()]
 
 
 def check_forks(

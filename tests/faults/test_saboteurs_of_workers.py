@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+import flowcore as fc
 from tests.faults import driver, test_leavings, test_saboteurs_of_runs
 from tests.faults.test_kill import check_orphans
 from tests.faults.test_saboteurs_of_runs import red
@@ -46,6 +48,9 @@ def test_a_worker_that_stays_as_it_was_left_is_seen(store: Path, sabotage: Calla
         test_leavings.test_every_cell_finds_its_worker_as_the_first_did(store)
     with red():
         test_processes.test_a_cell_that_fails_for_what_another_left_is_handed_out_again()
+    if os.geteuid() == 0:
+        with pytest.raises((AssertionError, OSError, fc.FlowcoreError)):
+            test_leavings.test_a_cell_that_acts_for_another_user_does_so_alone("for good", store)
 
 
 @pytest.mark.contract("H7", "F4", "F35")

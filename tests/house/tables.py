@@ -161,6 +161,7 @@ EXCUSED: dict[str, tuple[str, str]] = {
     "tests.engines": (r"pytest\.skip", "an engine may not be installed; a ferry made by hand is asked the same"),
     "tests.browsing": (r"pytest\.skip", "a Chromium may not be there; what is on a page is tested without one as well"),
     "tests.plan.test_arrays": (r"pytest\.mark\.skipif", "longdouble has padding on some processors only"),
+    "tests.faults.test_leavings": (r"pytest\.mark\.skipif", "only root can act for other users"),
     "tests.store.test_directory": (r"pytest\.mark\.skipif", "permission bits mean nothing to root"),
     "tests.faults.test_crash": (r"pytest\.skip", "strace may not be there; an audit hook is, and sees the same calls"),
     "tests.faults.test_errno": (r"pytest\.skip", "a file system of 1 MiB, and one to read only, take leave to mount"),

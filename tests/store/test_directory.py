@@ -184,6 +184,22 @@ def test_a_link_that_somebody_else_planted_is_refused(tmp_path: Path, told: list
     assert "not a directory" in foreign.trouble.reason
 
 
+@pytest.mark.contract("F26", "J3")
+def test_records_of_later_kinds_are_passed_over(begin: Begin, told: list[FlowcoreWarning]) -> None:
+    """What is known before and behind them answers, and nothing is said."""
+    first = begin()
+    for kind in (["later", {"x": 1}], ["trace 2", [1, 2], None], [7], ["trace"], [], ["beat", "and more", 1]):
+        first.cache._note(kind)
+    keep_one(first)
+    for kind in (["later"], ["node", "of another form"]):
+        first.cache._note(kind)
+    first.close("done")
+    run = begin()
+
+    assert [True] == [isinstance(answer, Hit) for answer in run.cache.judge([KEY])]
+    assert [] == told
+
+
 @pytest.mark.contract("F26")
 @pytest.mark.parametrize("content", [b"flowcore store\nformat 2\ndigest blake3-256\n", b"", b"\xff\x00", b"x" * 9000])
 def test_another_format_is_left_alone(store: Path, begin: Begin, told: list[FlowcoreWarning], content: bytes) -> None:

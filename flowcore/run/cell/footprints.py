@@ -62,6 +62,7 @@ class Footprints:
             (_directory, proc.change_directory),
             (_variables, _set_variables),
             (_umask, _set_umask),
+            (_users, _set_users),
             (_limits, _set_limits),
             (_signals, _set_signals),
             (lambda: _point_at(own, 1, 2), lambda _: _point_again(log, own, 1, 2)),
@@ -163,6 +164,21 @@ def _umask() -> int:
 def _set_umask(mask: int) -> None:
     """Set the mode bits that new files lack."""
     os.umask(mask)
+
+
+def _users() -> tuple[tuple[int, ...], ...]:
+    """Give the users and groups that this process acts for."""
+    return (os.getresuid(), os.getresgid()) if hasattr(os, "getresuid") else ((os.geteuid(),), (os.getegid(),))
+
+
+def _set_users(wanted: tuple[tuple[int, ...], ...]) -> None:
+    """Act for them again; OSError where a cell has given that up for good."""
+    if len(wanted[0]) == 1:
+        os.seteuid(*wanted[0])
+        os.setegid(*wanted[1])
+        return
+    os.setresuid(*wanted[0])
+    os.setresgid(*wanted[1])
 
 
 def _limits() -> list[tuple[int, int]]:
