@@ -119,12 +119,12 @@ def opened(engine: str) -> Iterator[FuturesLike]:
 
 @contextmanager
 def dask_client() -> Iterator[Any]:
-    """Open a Dask cluster of two processes that tries nothing twice, as is flowcore's to decide."""
+    """Open a Dask cluster of two processes that tries nothing twice, and suspects nobody who has not begun."""
     import dask
     from distributed import Client, LocalCluster
 
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0}),
         LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):
