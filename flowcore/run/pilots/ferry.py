@@ -18,6 +18,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import field
 from typing import Final
 
@@ -110,7 +111,7 @@ class PilotFerry:
         self._torn: dict[str, int] = {}
         self._pause = _SHORTEST
         self._opened = self._rolled = clock.monotonic()
-        self._warned = False
+        self._announced = self._warned = False
         self._cardless: dict[str, float] = {}  # pilot -> when we first saw it without a card
         self._rolls = 0
         self._timer: Timer | None = None
@@ -122,10 +123,11 @@ class PilotFerry:
     def open(self, harbour: Harbour) -> None:
         """See ferry.Ferry."""
         self._harbour = harbour
-        self.box.tidy()
         self._roll(clock.monotonic())
-        self._legacy.open(self.living())
-        self.box.announce(self.run, [self._surroundings.pack(), here(), clock.wall()])
+        with suppress(OSError):  # a full disk: nothing is tidied, and nothing taken over
+            self.box.tidy()
+            self._legacy.open(self.living())
+        self._lay()
         self._again()
 
     def width(self) -> int:
@@ -196,7 +198,13 @@ class PilotFerry:
         self._again()
 
     def _lay(self) -> None:
-        """Lay messages into the box; without room there they wait for the next look."""
+        """Lay messages into the box, after what they have in common; without room there they wait for the next look."""
+        if not self._announced:
+            try:
+                self.box.announce(self.run, [self._surroundings.pack(), here(), clock.wall()])
+            except OSError:
+                return
+            self._announced = True
         for sent in self._sent.values():
             if not sent.laid:
                 try:

@@ -290,7 +290,7 @@ class Pilot:
         walltime = self._terms.walltime
         if walltime is None:
             return self._leaving + _PATIENCE
-        return self._began + walltime - min(_TO_ANSWER, walltime * _SPARED / 2)
+        return self._began + walltime - min(_TO_ANSWER, walltime * _SPARED / 5)
 
     def _leave(self, now: float) -> None:
         """Take nothing more, and have what runs stop."""

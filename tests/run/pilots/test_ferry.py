@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,17 +19,29 @@ from flowcore.run.pilots.box import Box, Card, Ticket
 from flowcore.run.pilots.errand import ANSWERED
 from flowcore.run.pilots.ferry import PilotFerry
 from flowcore.run.workers.surroundings import Surroundings
+from flowcore.store.fs import DISK, Disk
 from flowcore.store.layout import run_stamp
 
 RUN = f"{run_stamp(0.0)}{'0' * 11}"
 FAR = Card(pilot="a" * 32, host="node7", boot="ff" * 16, process=11, workers=3, beat=1, label="99")
 
 
+class Full(Disk):
+    """A disk without room, until there is some."""
+
+    full = True
+
+    def write(self, fd: int, data: Any) -> int:
+        if self.full:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return super().write(fd, data)
+
+
 class Quay:
     """Hears what is told of messages, and drives the inbox as the engine does."""
 
-    def __init__(self, folder: Path, **options: object) -> None:
-        self.box = Box.open(folder / "box")
+    def __init__(self, folder: Path, disk: Disk = DISK, **options: object) -> None:
+        self.box = Box.open(folder / "box", disk=disk)
         self.inbox = Inbox()
         self.heard: list[tuple[int, Answer]] = []
         around = Surroundings.of_this_process(run_id=RUN, store=str(folder), spool=str(folder))
@@ -172,3 +187,17 @@ def test_what_nobody_has_taken_is_called_back(quay: Callable[..., Quay]) -> None
 
     assert [(2, Unbegun())] == harbour.heard
     assert ([], 1) == (harbour.box.jobs(), len(harbour.box.taken(FAR.pilot)))
+
+
+@pytest.mark.contract("F19")
+def test_messages_wait_for_room(quay: Callable[..., Quay]) -> None:
+    """On a full disk nothing is lost, not even what all messages have in common."""
+    disk = Full()
+    harbour = quay(disk=disk)
+    harbour.open()
+    ticket = harbour.send(1)
+    before = harbour.box.runs(), harbour.box.jobs()
+    disk.full = False
+    harbour.until(lambda: bool(harbour.box.jobs()))
+
+    assert (([], []), [RUN], [ticket]) == (before, harbour.box.runs(), harbour.box.jobs())

@@ -19,7 +19,7 @@ from flowcore.run.pilots.box import Box, Ticket
 from flowcore.run.pilots.ferry import PilotFerry
 from flowcore.store.fs import Disk
 from tests.run.pilots.hands import aboard, box_at, lives, until, worker
-from tests.run.pilots.works import executed, fatal, gated, march, processes, square, summed
+from tests.run.pilots.works import executed, fatal, gated, march, processes, square, stroll, summed
 
 
 def begun(flow: Any, store: Path, **options: Any) -> fc.Run:
@@ -110,6 +110,29 @@ def test_a_pilot_without_work_ends(store: Path) -> None:
 
     assert (0, [], []) == (pilot.returncode, box.cards(), box.holders())
     assert "there was nothing to do" in said
+
+
+@pytest.mark.slow
+@pytest.mark.contract("C2", "F12")
+def test_a_long_simulation_crosses_walltimes(store: Path, tmp_path: Path) -> None:
+    """By itself: each pilot ends in time, the next goes on; each step is done once, and the values are the same."""
+    box, came = box_at(store), 0
+    flows = []
+    for nap in (0.25, 0.0):
+        with fc.Flow("long") as flow:
+            flow.result = stroll(100, str(tmp_path if nap else tmp_path / "alone"), nap)
+        flows.append(flow)
+    (tmp_path / "alone").mkdir()
+    run = begun(flows[0], store)
+    while not run._session.wait(0.0):  # noqa: SLF001
+        came += 1
+        with aboard(box, workers=1, walltime=20.0, idle=10.0) as pilot:
+            until(lambda: bool(pilot.ended) and not box.cards(), "the pilot goes by itself")
+    run.wait()
+    alone = flows[1].run(store=tmp_path / "elsewhere", progress=False)[flows[1].result]
+
+    assert (list(range(100)), True) == (executed(tmp_path), came >= 2)
+    assert np.array_equal(alone, run[flows[0].result])
 
 
 @pytest.mark.contract("F6", "P5")

@@ -81,6 +81,20 @@ def march(n: int, folder: str, *, ckpt: fc.Checkpoint = fc.Checkpoint(), rng: np
     return s.z, ckpt.series("mean")
 
 
+@fc.compute(ignore=("folder", "nap"))
+def stroll(
+    n: int, folder: str, nap: float, *, ckpt: fc.Checkpoint = fc.Checkpoint(), rng: np.random.Generator = fc.rng()
+) -> Any:
+    """Walk at random, slowly."""
+    s = ckpt.state(z=np.zeros(SIZE))
+    for step in ckpt.steps(n):
+        begin(folder, step)
+        s.z = s.z + rng.normal(size=SIZE)
+        ckpt.metric(mean=s.z.mean())
+        time.sleep(nap)
+    return s.z
+
+
 @fc.compute
 def total(parts: Any) -> float:
     """Sum up arrays."""
