@@ -110,7 +110,7 @@ class PilotFerry:
         self._read: list[set[str]] = [set(), set()]  # answers taken in at this look, and at the one before
         self._torn: dict[str, int] = {}
         self._pause = _SHORTEST
-        self._opened = self._rolled = clock.monotonic()
+        self._manned = self._rolled = clock.monotonic()  # when there was a pilot last
         self._announced = self._warned = False
         self._cardless: dict[str, float] = {}  # pilot -> when we first saw it without a card
         self._rolls = 0
@@ -267,9 +267,11 @@ class PilotFerry:
         for pilot in self._cardless.keys() & cards.keys():
             del self._cardless[pilot]
         self._inter(cards, now)
-        if not self._warned and not self.width() and now - self._opened > self.patience:
+        if self.width():
+            self._manned = now
+        elif not self._warned and now - self._manned > self.patience:
             self._warned = True
-            notice(NoWorkers(run=self.run, box=self.box.path, waited=now - self._opened))
+            notice(NoWorkers(run=self.run, box=self.box.path, waited=now - self._manned))
         if self.width() != self._told:
             self._told = self.width()
             self._harbour.changed()
