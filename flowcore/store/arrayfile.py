@@ -111,13 +111,13 @@ def _fill(disk: Disk, fd: int, pieces: Sequence[memoryview]) -> bytes:
 
 
 def write_unnamed(disk: Disk, path: str, pieces: Sequence[memoryview]) -> None:
-    """Write a new file that no digest will name: half of what a file in memory takes. If that fails, none is left."""
+    """Write a new file that no digest will name, and that is gone in a moment. If that fails, none is left.
+
+    No room is reserved: in memory that takes longer than the writing, and there are no extents to keep together.
+    """
     fd = disk.open(path, CREATE, 0o600)
     try:
         try:
-            size = sum(len(piece) for piece in pieces)
-            if size >= RESERVED_FROM:
-                disk.reserve(fd, size)
             for piece in pieces:
                 write_all(disk, fd, piece)
         finally:

@@ -212,6 +212,14 @@ def test_futures_come_as_they_end(executor: fc.Executor, door: Door) -> None:
     assert [2, "late"] == [first.result(), next(order).result()]
 
 
+def test_any_thread_may_make_calls(executor: fc.Executor) -> None:
+    """Several at once."""
+    with futures.ThreadPoolExecutor(4) as threads:
+        sums = list(threads.map(lambda k: sum(executor.map(times, range(200), [k] * 200)), range(8)))
+
+    assert [19_900 * k for k in range(8)] == sums
+
+
 def test_map_keeps_the_order(executor: fc.Executor) -> None:
     """Of a thousand calls, with as many arguments as there are iterables; the shortest tells how many."""
     assert [x * x for x in range(1000)] == list(executor.map(times, range(1000), range(2000)))

@@ -34,6 +34,5 @@ def killed(died: Died, call: str) -> WorkerDied:
     """Give the exception of a call whose process has ended."""
     return WorkerDied(
         cell=call, attempt=1, attempts=1, cause=died.cause, peak=died.peak, stderr=died.stderr,
-        stack=users_stack(died.stack),
-        memory=died.memory, limit=memory_limit() if died.memory else 0,
+        stack=users_stack(died.stack), limit=memory_limit() if died.memory else 0,
     )  # fmt: skip
