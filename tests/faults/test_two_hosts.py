@@ -24,6 +24,8 @@ from tests.faults.hosts import Host, two_hosts
 from tests.faults.scripts import hosted
 
 ROOT = Path(__file__).parents[2]
+PLUGIN = ROOT / "plugins/flowcore-dask/src"
+ENGINES = ("futures", "plugin") if PLUGIN.exists() or find_spec("flowcore_dask") else ("futures", "futures")
 CELLS = 12
 DEADLINE = 120.0  # seconds; only turns a hang into a failure
 DASK = {
@@ -52,9 +54,9 @@ class Cluster:
             host, name, "distributed.cli.dask_worker", self.url, *where, "--nthreads=1", "--no-nanny", "--no-dashboard"
         )
 
-    def drive(self, cells: int = CELLS, workers: int = 2) -> None:
+    def drive(self, cells: int = CELLS, workers: int = 2, engine: str = "futures") -> None:
         """Begin the run."""
-        given = [self.url, str(self.place), str(self.place / "store"), str(cells), str(workers)]
+        given = [self.url, str(self.place), str(self.place / "store"), str(cells), str(workers), engine]
         self._begin(self.left, "driver", "tests.faults.scripts.hosted", *given)
 
     def said(self) -> dict[str, Any]:
@@ -79,7 +81,10 @@ class Cluster:
         return [(cell, host) for cell, _, host in (line.partition(" ") for line in lines)]
 
     def _begin(self, host: Host, name: str, module: str, *arguments: str) -> None:
-        environment = {**DASK, "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
+        environment = {
+            **DASK,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), str(PLUGIN), os.environ.get("PYTHONPATH", "")]),
+        }
         if name in ("scheduler", "driver"):
             self._begun.append((host, name))
         host.begin(name, sys.executable, "-m", module, *arguments, environment=environment)
@@ -108,11 +113,11 @@ def expected() -> str:
     return hosted.np.sum(fields, axis=0).tobytes().hex()
 
 
-def cut_off(cluster: Cluster) -> None:
+def cut_off(cluster: Cluster, engine: str) -> None:
     """Have the run begin on both hosts, and cut one off while it has a cell."""
     cluster.work(cluster.left)
     cluster.work(cluster.right)
-    cluster.drive()
+    cluster.drive(engine=engine)
     cluster.executed(1, "right")
     cluster.right.do("ip", "link", "set", "cable", "down")
     (cluster.place / "cut").touch()
@@ -138,11 +143,22 @@ def comes_back(cluster: Cluster) -> None:
     (cluster.place / "back").touch()
 
 
-@pytest.mark.parametrize("then", [stays_away, flickers, pytest.param(comes_back, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("then", "engine"),
+    [
+        (flickers, "futures"),
+        (stays_away, ENGINES[-1]),
+        pytest.param(stays_away, "futures", marks=pytest.mark.slow),
+        pytest.param(comes_back, "futures", marks=pytest.mark.slow),
+        pytest.param(comes_back, ENGINES[-1], marks=pytest.mark.slow),
+    ],
+)
 @pytest.mark.contract("F4")
-def test_a_host_that_is_cut_off_costs_only_what_it_had(cluster: Cluster, then: Callable[[Cluster], None]) -> None:
+def test_a_host_that_is_cut_off_costs_only_what_it_had(
+    cluster: Cluster, then: Callable[[Cluster], None], engine: str
+) -> None:  # fmt: skip
     """The run ends with the same bits; a cell is executed again only if it was there, and the run never hangs."""
-    cut_off(cluster)
+    cut_off(cluster, engine)
     then(cluster)
     said = cluster.said()
     times = Counter(cell for cell, _ in cluster.executed())

@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,16 +66,25 @@ def drawn(place: Path, cells: int) -> fc.Flow:
     return flow
 
 
-def main(scheduler: str, place: Path, store: Path, cells: int) -> None:
+def carrier(client: Any, engine: str) -> Any:
+    """Give what `flow.run(executor=...)` takes: Dask's futures, or the plugin."""
+    if engine == "futures":
+        return client.get_executor(pure=False)
+    from flowcore_dask import on
+
+    return on(client)
+
+
+def main(scheduler: str, place: Path, store: Path, cells: int, workers: int, engine: str) -> None:
     """Run it on the cluster, and print what came of it."""
     from distributed import Client
 
     flow = drawn(place, cells)
     with Client(scheduler, timeout=PATIENCE) as client:
-        client.wait_for_workers(int(sys.argv[5]), timeout=PATIENCE)
+        client.wait_for_workers(workers, timeout=PATIENCE)
         said: dict[str, object]
         try:
-            run = flow.run(store=store, executor=client.get_executor(pure=False), workers=2, progress=False)
+            run = flow.run(store=store, executor=carrier(client, engine), workers=2, progress=False)
             said = {"status": run.status, "total": run["total"].tobytes().hex()}
         except fc.RunFailed as failed:
             said = {
@@ -86,4 +96,4 @@ def main(scheduler: str, place: Path, store: Path, cells: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]))
+    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])
