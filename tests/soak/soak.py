@@ -20,21 +20,17 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
-import flowcore as fc
-from tests.drawings import Model
 from tests.faults import driver, inside
-from tests.model.ledger import Ledger
 from tests.soak import damage
 from tests.soak.chance import Chance
-from tests.soak.plan import Plan, Strike, Told
+from tests.soak.judging import Judge, Live, lines_of
+from tests.soak.plan import Plan, Strike
 from tests.soak.project import Project
 from tests.soak.score import Score
 from tests.soak.shelf import Shelf
 from tests.soak.strikes import hit
-from tests.soak.verdict import needless, wrong_values
 from tests.vocabulary import COUNTER, DOZE, NAP, STREAMS
 
 RUNS_OF_A_PROJECT = 14  # then another one takes its place
@@ -43,33 +39,6 @@ AUDIT_EVERY = 7  # quiet moments between two audits
 DEADLINE = 90.0  # seconds; only turns a hang into a mistake
 _MOST = {"fs": 600, "record": 12, "message": 20, "worker": 40, "seconds": 120}
 _LOOK = 0.05
-
-
-@dataclass
-class Live:
-    """A run that goes on, and what is known of it."""
-
-    number: int
-    plan: Plan
-    path: Path
-    project: Project
-    model: Model
-    process: subprocess.Popen[bytes]
-    pidfd: int
-    token: str
-    began: float
-    finished: set[object]  # computations that need not run
-    blows: int  # to the store, when it began
-    stirs: int  # of its project, when it began
-    suspects: bool  # whether there were arrays then that are not what they were, and may be found out
-    alone: bool = False
-    timed: list[tuple[float, Strike]] = field(default_factory=list)
-    struck: Counter[str] = field(default_factory=Counter)  # victims
-
-    @property
-    def output(self) -> str:
-        """What it printed."""
-        return self.path.with_suffix(".out").read_text(errors="replace")
 
 
 class Soak:
@@ -102,7 +71,7 @@ class Soak:
         self.chance = Chance(f"{seed}")
         self.score = Score()
         self.shelf = Shelf(self.store)
-        self.ledger = Ledger()
+        self.judge = Judge(self.store, self.shelf, self.score)
         self.projects = [self._project(number) for number in range(projects)]
         self.live: list[Live] = []
         self._keeper: tuple[subprocess.Popen[bytes], str, float, Path] | None = None
@@ -199,7 +168,7 @@ class Soak:
         plan.write(path)
         model = project.model()
         usable = self.shelf.usable()
-        finished = {c for c in model.kept if self.ledger.keys.get(c) in usable}
+        finished = {c for c in model.kept if self.judge.ledger.keys.get(c) in usable}
         blows, token = len(self.shelf.hurt), uuid.uuid4().hex
         command = ["-m", "tests.soak.child"] if chance.often(0.5) else [str(project.script)]
         with path.with_suffix(".out").open("wb") as output:
@@ -246,46 +215,8 @@ class Soak:
             suffix, there = (".order", False) if kind == "worker" else (".struck", True)
             if kind != "seconds" and live.path.with_suffix(suffix).exists() is there:
                 self._count(live, strike)
-        for problem in self._judge(live, status):
+        for problem in self.judge.problems(live, status, evicted=self._evicted(live)):
             self._mistake(live.number, problem)
-
-    def _judge(self, live: Live, status: int) -> list[str]:
-        """Hold a run to the contract; give what it fell short of."""
-        told = Told.read(live.path.with_suffix(".told"))
-        stirred = live.project.stirs != live.stirs
-        problems = [] if stirred else self._keys(live)
-        if told is None or told.status not in ("done", "failed"):
-            deadly = live.struck["main"] + live.struck["all"]
-            return problems if deadly else [*problems, f"ended with {status}\n{live.output}"]
-        self.score.counts["ended"] += 1
-        self.score.counts["survived"] += live.struck.total()
-        if stirred:
-            return problems
-        hurt = self.shelf.hurt_since(live.blows)
-        excused = {"WorkerDied"} if live.struck else set[str]()
-        if any(step.function == "dozes" for step in live.plan.steps):
-            excused |= {"CellTimeout"}  # on a busy machine even its second attempt may take too long
-        problems += wrong_values(live.model, told, excused, may_lose=self._may_lose(live))
-        finished = {c for c in live.finished if self.ledger.keys[c] not in hurt}
-        executed = Counter(_lines(live.path.with_suffix(".lines")))
-        self.score.counts["cells run"] += executed.total()
-        self.score.counts["cells hit"] += sum(1 for c in live.finished if live.model.kept[c] not in executed)
-        if not self._evicted(live):
-            # A result whose name a damaged file of its size has is found to be lost, and made again (B4, F25).
-            undisturbed = not (live.struck or live.plan.full[0] or hurt or live.suspects)
-            problems += needless(live.model, executed, finished, exactly=undisturbed)
-        return problems
-
-    def _keys(self, live: Live) -> list[str]:
-        """Meet the keys of a run."""
-        try:
-            run_id = live.path.with_suffix(".id").read_text()
-            return self.ledger.learn(fc.open_run(run_id, self.store), live.model, prefix=live.plan.prefix)
-        except (OSError, LookupError, fc.FlowcoreError):  # it was killed before, or its journal is gone
-            return []
-
-    def _may_lose(self, live: Live) -> bool:
-        return live.suspects or bool(self.shelf.hurt[live.blows :]) or self._evicted(live)
 
     def _evicted(self, live: Live) -> bool:
         return self._evicted_at > live.began or (self._keeper is not None and self._keeper[1] == "evict")
@@ -364,7 +295,7 @@ class Soak:
                 live = self._begin((project, self._plan(project)), alone=True)
                 while live in self.live:
                     self._watch(live)
-                executed = Counter(_lines(live.path.with_suffix(".lines")))
+                executed = Counter(lines_of(live.path.with_suffix(".lines")))
                 if turn:
                     for line in executed - live.model.always - Counter(live.model.inner):
                         self._mistake(live.number, f"{line} ran in a run that is all hits")
@@ -424,7 +355,3 @@ def _strikes(chance: Chance, executor: str | None) -> list[Strike]:
         signum = chance.random.choices([signal.SIGKILL, signal.SIGTERM, signal.SIGINT], weights=[6, 1, 1])[0]
         strikes.append(Strike(victim=victim, signum=signum, event=(kind, chance.about(_MOST[kind]))))
     return strikes
-
-
-def _lines(path: Path) -> list[str]:
-    return path.read_text().splitlines() if path.exists() else []
