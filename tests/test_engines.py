@@ -24,6 +24,7 @@ EVERYWHERE = {
     "fc.Executor": "flowcore:Executor",
     "mpi": "mpi4py.futures:MPIPoolExecutor",
     "dask's futures": "tests.engines:dask_executor",
+    "dask": "flowcore_dask:dask",
     "pilots": "pilots",
     "slurm": "flowcore_slurm:make",
 }
@@ -113,7 +114,7 @@ def test_an_engine_conforms(engine: str, loss: str, tmp_path: Path) -> None:
     assert loss in ("", takes.removeprefix("the "))
 
 
-@pytest.mark.parametrize("engine", ["pilots", "slurm"])
+@pytest.mark.parametrize("engine", ["dask", "pilots", "slurm"])
 def test_io_stays_on_the_driver(engine: str, tmp_path: Path) -> None:
     """Unless it asks for a place among the workers."""
     found = on(engine, tmp_path, command(engine, "-m", "tests.engines", "places"))
