@@ -6,16 +6,21 @@ are made: half of the time that it took to lower, plan and make ready such a gra
 nothing of that is garbage, so there is nothing to find.
 
 Promises that the collector is as it was once nobody rests any more, however many threads
-rested, and that a program that has switched it off finds it off. Never rests while a
-task of the user's runs, nor longer than a burst of the engine's own work.
+rested, and that a program that has switched it off finds it off; and that what was made
+meanwhile and is garbage after all, as the graph of an earlier run, is found once as much
+has been made as there was. Never rests while a task of the user's runs, nor longer than a
+burst of the engine's own work.
 """
 
 from __future__ import annotations
 
 import gc
 import os
+import sys
 import threading
 from types import TracebackType
+
+_LEAST = 500_000  # objects: of some hundred bytes each
 
 
 class _Rest:
@@ -25,6 +30,9 @@ class _Rest:
         self._lock = threading.Lock()
         self._depth = 0
         self._was_on = False
+        self._aged = 0  # objects that were made in rests since all were gone through
+        self._kept = 0  # objects that there were after that
+        self._left_alone = "t" in getattr(sys, "abiflags", "")  # a free-threaded Python has no generations
 
     def __enter__(self) -> None:
         with self._lock:
@@ -36,10 +44,31 @@ class _Rest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        many = False
         with self._lock:
             if self._depth == 1 and self._was_on:
+                many = self._age()
                 gc.enable()  # before it is counted: a fork in between finds it on, or a rest to end
             self._depth -= 1
+        if many:  # not under the lock: anybody's finalizers run
+            gc.collect()
+            self._kept = len(gc.get_objects())
+
+    def _age(self) -> bool:
+        """Let all objects count as old; tell whether so many have been made that all are to be gone through.
+
+        Else each is gone through twice, once in each of the younger generations, to find that it stays.
+        Both calls join lists, however long these are. What a program has set aside for good stays there.
+        """
+        if self._left_alone or gc.get_freeze_count():
+            self._left_alone = True  # to ask once more would take longer, the more is set aside
+            return False
+        self._aged += gc.get_count()[0]
+        gc.freeze()
+        gc.unfreeze()
+        many = self._aged > max(_LEAST, self._kept)
+        self._aged = 0 if many else self._aged
+        return many
 
     def end(self) -> None:
         """Rest no more: in a forked child those who did are not there."""

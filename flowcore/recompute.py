@@ -22,7 +22,7 @@ from flowcore.outlook import rehearsed
 from flowcore.plan.closeness import deviation
 from flowcore.plan.encode import BadRecord, ValueGone
 from flowcore.plan.graph import Graph
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.progress import observers
 from flowcore.run.rehearsals.asked import Asked
 from flowcore.run.rehearsals.rehearsal import Rehearsal

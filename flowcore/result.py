@@ -31,7 +31,7 @@ from flowcore.inspect.summary import summary
 from flowcore.plan.encode import BadRecord, ValueGone
 from flowcore.plan.graph import Graph
 from flowcore.plan.plain import plain_numbers
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.progress import observers
 from flowcore.run.books import CellFailure, Counts
 from flowcore.run.session import Session, Status

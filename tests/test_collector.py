@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -101,3 +102,78 @@ def test_forked_child_has_its_collector() -> None:
             os._exit(0 if gc.isenabled() else 1)
 
     assert 0 == os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+class Knot:
+    """Refers to itself: only the collector finds that it is garbage."""
+
+    def __init__(self) -> None:
+        self.itself = self
+
+
+@pytest.fixture
+def nothing_set_aside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The tests' process has frozen what it began with."""
+    monkeypatch.setattr(at_rest, "_left_alone", False)
+    gc.unfreeze()
+    gc.collect()  # so that it is not about to go through all by itself
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("nothing_set_aside")
+def test_what_a_rest_has_made_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The collector does not go through it once more in each of the younger generations."""
+    monkeypatch.setattr("flowcore.collector._LEAST", 1 << 30)
+    with at_rest:
+        made = [[place] for place in range(2_000)]
+    young = [*gc.get_objects(0), *gc.get_objects(1)]
+
+    assert not {*map(id, made)} & {*map(id, young)}
+
+
+@pytest.mark.usefixtures("nothing_set_aside")
+def test_what_was_made_in_rests_is_gone_through_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Garbage that a rest has let grow old is found once as many objects have been made as there were."""
+    monkeypatch.setattr("flowcore.collector._LEAST", 1_000)
+    monkeypatch.setattr(at_rest, "_kept", 0)
+    with at_rest:
+        knot = weakref.ref(Knot())
+    kept: list[list[int]] = []
+    for _ in range(20):
+        with at_rest:
+            kept += [[place] for place in range(200)]
+
+    assert 4_000 == len(kept)
+    assert knot() is None
+
+
+def test_what_was_set_aside_for_good_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that has frozen what it shares with its children finds it frozen."""
+    monkeypatch.setattr(at_rest, "_left_alone", False)
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    with at_rest:
+        made = [[place] for place in range(2_000)]
+
+    assert frozen == gc.get_freeze_count() > 0 < len(made)
+
+
+@pytest.mark.usefixtures("nothing_set_aside")
+def test_finalizers_may_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that run when garbage is found may themselves call what rests, without a lock in the way."""
+    monkeypatch.setattr("flowcore.collector._LEAST", 0)
+    monkeypatch.setattr(at_rest, "_kept", 0)
+    rested = []
+
+    class Restless(Knot):
+        def __del__(self) -> None:
+            with at_rest:
+                rested.append(1)
+
+    with at_rest:
+        Restless()
+        made = [[place] for place in range(100)]
+
+    assert [1] == rested
+    assert 100 == len(made)

@@ -16,7 +16,20 @@ from typing import Any, Protocol
 from flowcore.declare import fit
 from flowcore.declare.axes import Each, Gather, difference
 from flowcore.declare.form import Form
-from flowcore.declare.node import Along, Argument, Axis, Element, Gathered, Literal, Node, Owner, Plain, Tree, node_of
+from flowcore.declare.node import (
+    Along,
+    Argument,
+    Axis,
+    Element,
+    Gathered,
+    Literal,
+    Node,
+    Owner,
+    Plain,
+    Ref,
+    Tree,
+    node_of,
+)
 from flowcore.declare.placeholder import Placeholder, about
 from flowcore.errors import AxisMismatch, ForeignReference, NoValueYet, WiringMismatch
 
@@ -59,7 +72,7 @@ class Call:
     def argument(self, parameter: str, value: object) -> Argument:
         """Read one argument of the call."""
         form = self._read(value, parameter, 0)
-        if self._form is not None and not isinstance(form, Literal | Tree):
+        if self._form is not None and type(form) is not Literal and type(form) is not Tree:
             self._check(parameter, form)
         return form
 
@@ -68,12 +81,14 @@ class Call:
             return Literal(value)
         if type(value) in _KINDS:
             return self._container(value, path, depth)
-        if isinstance(value, Placeholder | Node):
+        if type(value) is Ref or isinstance(value, Placeholder | Node):
             return self._edge(value, path)
         self._look_inside(value, path)
         return Literal(value)
 
     def _edge(self, value: Placeholder | Node, path: str) -> Argument:
+        if type(value) is Ref:
+            return self._plain(value._node, path)
         if isinstance(value, Each):
             return self._each(value, path)
         if isinstance(value, Gather):
@@ -135,6 +150,8 @@ class Call:
             return Literal(value)
         if depth == DEPTH:
             self._refuse_depth(path)
+        if not is_dict and all(type(element) is Ref and not element._node.axes for element in value):
+            return Tree(_KINDS[type(value)], tuple([(None, self._plain(element._node, path)) for element in value]))
         pairs = value.items() if is_dict else enumerate(value)
         items: list[tuple[object, Argument]] = []
         edges = False

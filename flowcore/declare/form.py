@@ -29,11 +29,22 @@ class Form:
     arguments given by position are called ``"0"``, ``"1"``, ...
     """
 
-    __slots__ = ("_annotations", "_function", "_keywords", "_known", "_named", "_positional", "_required", "_varargs")
+    __slots__ = (
+        "_annotations",
+        "_function",
+        "_keywords",
+        "_known",
+        "_named",
+        "_positional",
+        "_required",
+        "_returns",
+        "_varargs",
+    )
 
     def __init__(self, function: Callable[..., object]) -> None:
         self._function = function
         self._annotations: dict[str, object] | None = None
+        self._returns: object = None  # until it is asked for; an annotation that is None is looked at each time
         try:
             parameters: Mapping[str, inspect.Parameter] = inspect.signature(function).parameters
             self._known = True
@@ -132,7 +143,9 @@ class Form:
     @property
     def returns(self) -> object:
         """What its cells give by its annotation, or ``inspect.Parameter.empty``: a flow stands for its result."""
-        return fit.without(self.annotation("return"), Sapling)
+        if self._annotations is None or self._returns is None:
+            self._returns = fit.without(self.annotation("return"), Sapling)
+        return self._returns
 
 
 def _annotations(function: Callable[..., object]) -> dict[str, object]:

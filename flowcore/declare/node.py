@@ -174,8 +174,11 @@ class Node:
         for parameter, argument in self.arguments.items():
             if type(argument) is Literal:
                 continue  # most are, and have no leaves to look at
+            if type(argument) is Plain:
+                yield parameter, argument.node
+                continue
             for leaf in leaves(argument):
-                if isinstance(leaf, Plain | Gathered):
+                if type(leaf) is Plain or isinstance(leaf, Gathered):
                     yield parameter, leaf.node
                 elif isinstance(leaf, Element) and leaf.axis.source is not None:
                     yield parameter, leaf.axis.source
@@ -191,7 +194,7 @@ def leaves(argument: Argument) -> Iterator[Argument]:
     while waiting:
         form = waiting.pop()
         if isinstance(form, Tree):
-            waiting.extend(item for _, item in reversed(form.items))
+            waiting += [item for _, item in reversed(form.items)]
         else:
             yield form
 

@@ -17,7 +17,7 @@ from flowcore.declare.node import HIDDEN, Node
 from flowcore.errors import CellTimeout, FlowcoreError, NotKeyable, NotPicklable, WorkerDied, shorten
 from flowcore.plan.graph import Graph
 from flowcore.plan.schedule import Schedule
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.run.cell.failure import frames, is_library, restore
 from flowcore.run.job import Failure
 from flowcore.settings import Settings

@@ -8,8 +8,10 @@ elsewhere and may differ from cell to cell. Nothing here runs, encodes or hashes
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
+from collections.abc import Hashable, Iterable, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import NamedTuple, TypeAlias
 
 from flowcore.collector import at_rest
 from flowcore.dataclass import dataclass
@@ -28,13 +30,7 @@ from flowcore.plan.cells import Span
 from flowcore.plan.stations import Edge, Mode
 
 Moving: TypeAlias = Plain | Along | Element | Gathered
-
-
-@dataclass(frozen=True, slots=True)
-class Constant:
-    """A part of a call that is the same for every cell."""
-
-    value: object
+Constant = Literal  # a part of a call that is the same for every cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +53,21 @@ class Container:
 
     kind: str
     items: tuple[tuple[object, Shape], ...]  # the key is None but in a dict
+    call: Hashable = None  # the same for all of one shape; None where there are constants in it
 
 
 Shape: TypeAlias = Constant | Place | Container
 
 
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """A node, lowered."""
+class Planned(NamedTuple):
+    """A node, lowered. A tuple, since there is one a node."""
 
     node: Node
     spans: tuple[Span, ...]
     edges: tuple[Edge, ...]
     slots: tuple[Moving, ...]
     arguments: dict[str, Shape]  # in the order of the call
+    call: tuple[Hashable, ...]  # the same for calls of one shape; empty but for constants and values of single cells
 
     @property
     def number(self) -> int:
@@ -109,14 +106,13 @@ class Graph:
 
     def __init__(self, nodes: Sequence[Node], targets: Iterable[Node] | None = None) -> None:
         with at_rest:
-            feeders = _Feeders()
-            wanted = sinks(nodes, feeders) if targets is None else list(targets)
-            needed = _ancestors(wanted, feeders)
+            lowered = _Lowered()
+            wanted = sinks(nodes, lowered) if targets is None else list(targets)
+            needed = _ancestors(wanted, lowered)
             self.targets = tuple(dict.fromkeys(node.number for node in wanted))
             self.size = len(nodes)  # numbers below are those of the flow's own nodes, or taken
-            self.nodes = {
-                node.number: lower(node) for node in ordered([n for n in nodes if n.number in needed], feeders)
-            }
+            chosen = [node for node in nodes if node.number in needed]
+            self.nodes = {node.number: lowered[node] for node in ordered(chosen, lowered)}
 
     def __getitem__(self, number: int) -> Planned:
         return self.nodes[number]
@@ -134,14 +130,30 @@ class Graph:
 def lower(node: Node) -> Planned:
     """Turn a drawn node to numbers."""
     slots: list[Moving] = []
-    arguments = {name: _shape(form, slots) for name, form in node.arguments.items()}
+    arguments: dict[str, Shape] = {}
     edges: list[Edge] = []
+    call: list[Hashable] = []
     for name, form in node.arguments.items():
-        side = {"a": 0, "b": 1}.get(name) if node.kind == "choose" else None
-        edges.extend(_edges(form, side))
-    edges.extend(Edge(before.number, "order") for before in node.after)
-    spans = tuple(span_of(axis) for axis in node.axes)
-    return Planned(node, spans, tuple(dict.fromkeys(edges)), tuple(slots), arguments)
+        if type(form) is Constant:
+            arguments[name] = form
+            call.append(name)
+            continue
+        first = len(slots)
+        shape = arguments[name] = _shape(form, slots)
+        side = _SIDES.get(name) if node.kind == "choose" else None
+        edges += [_edge(slot, side) for slot in slots[first:] if type(slot) is not Along]
+        call += (name, _call(shape))
+    edges += [Edge(before.number, "order") for before in node.after]
+    if len(edges) > 1:
+        edges = list(dict.fromkeys(edges))
+    if node.axes or None in call or not all(type(slot) is Plain and not slot.node.axes for slot in slots):
+        call = []
+    spans = tuple([span_of(axis) for axis in node.axes])
+    return Planned(node, spans, tuple(edges), tuple(slots), arguments, tuple(call))
+
+
+_SIDES = {"a": 0, "b": 1}  # the branches of a choice
+_PLAIN = frozenset({Plain})
 
 
 def span_of(axis: Axis) -> Span:
@@ -153,75 +165,109 @@ def span_of(axis: Axis) -> Span:
 
 
 def _shape(form: Argument, slots: list[Moving]) -> Shape:
-    if isinstance(form, Literal):
-        return Constant(form.value)
+    if isinstance(form, Constant):
+        return form
     if isinstance(form, Tree):
-        return Container(form.kind, tuple((key, _shape(item, slots)) for key, item in form.items))
+        if form.kind != "dict" and _PLAIN.issuperset([type(item) for _, item in form.items]):
+            first = len(slots)
+            slots += [item for _, item in form.items]  # type: ignore[misc]
+            return _row(form.kind, first, len(form.items))
+        items = tuple([(key, _shape(item, slots)) for key, item in form.items])
+        inner = [_call(item) for _, item in items]
+        return Container(form.kind, items, None if form.kind == "dict" or None in inner else (form.kind, *inner))
     slots.append(form)
-    return Place(len(slots) - 1)
+    return _place(len(slots) - 1)
 
 
-def _edges(form: Argument, side: int | None) -> list[Edge]:
-    found: list[Edge] = []
-    if type(form) is Literal:
+@lru_cache
+def _place(slot: int) -> Place:
+    return Place(slot)
+
+
+@lru_cache
+def _row(kind: str, first: int, count: int) -> Container:
+    """Give a list or tuple of values that come from elsewhere: one object for all that are alike."""
+    slots = range(first, first + count)
+    return Container(kind, tuple((None, _place(slot)) for slot in slots), (kind, *slots))
+
+
+def _call(shape: Shape) -> Hashable:
+    """Give what is the same for arguments of one shape, made of values that come from elsewhere; None for others."""
+    if type(shape) is Place:
+        return shape.slot
+    return shape.call if type(shape) is Container else None
+
+
+def _edge(slot: Moving, side: int | None) -> Edge:
+    if type(slot) is Plain:
+        return _need(slot.node.number) if side is None else Edge(slot.node.number, "branch", side)
+    if isinstance(slot, Gathered):
+        mode: Mode = slot.missing if side is None else "branch"
+        return Edge(slot.node.number, mode, side or 0, over=slot.over)
+    assert isinstance(slot, Element), f"a slot of kind {type(slot).__name__} is fed by its axis"
+    return Edge(span_of(slot.axis).source)
+
+
+@lru_cache(maxsize=1024)
+def _need(source: int) -> Edge:
+    return Edge(source)
+
+
+class _Lowered(dict[Node, Planned]):
+    """Nodes that were asked about, lowered: each once, though several ask."""
+
+    def __init__(self) -> None:
+        self._feeders: dict[Node, list[Node]] = {}
+
+    def __missing__(self, node: Node) -> Planned:
+        found = self[node] = lower(node)
         return found
-    waiting = [form]
-    while waiting:
-        leaf = waiting.pop()
-        if isinstance(leaf, Tree):
-            waiting.extend(item for _, item in leaf.items)
-        elif isinstance(leaf, Plain):
-            found.append(Edge(leaf.node.number) if side is None else Edge(leaf.node.number, "branch", side))
-        elif isinstance(leaf, Gathered):
-            mode: Mode = leaf.missing if side is None else "branch"
-            found.append(Edge(leaf.node.number, mode, side or 0, over=leaf.over))
-        elif isinstance(leaf, Element):
-            found.append(Edge(span_of(leaf.axis).source))
-    return found
 
-
-def _feeders(node: Node) -> list[Node]:
-    """Give the nodes that a node waits for, those of its axes included."""
-    axes = [axis.source for axis in node.axes if axis.source is not None]
-    return [source for _, source in node.sources()] + list(node.after) + axes
-
-
-class _Feeders(dict[Node, list[Node]]):
-    """What feeds each node that was asked about: looked at once, though several ask."""
-
-    def __missing__(self, node: Node) -> list[Node]:
-        found = self[node] = _feeders(node)
+    def feeders(self, node: Node) -> list[Node]:
+        """Give the nodes that a node waits for, those of its axes included."""
+        found = self._feeders.get(node)
+        if found is None:
+            sources = [_source(slot) for slot in self[node].slots]
+            if node.after or node.axes:
+                sources += [*node.after, *(axis.source for axis in node.axes)]
+            found = self._feeders[node] = [source for source in sources if source is not None]
         return found
 
 
-def sinks(nodes: Sequence[Node], feeders: Mapping[Node, list[Node]] | None = None) -> list[Node]:
+def _source(slot: Moving) -> Node | None:
+    if type(slot) is Plain:
+        return slot.node
+    return slot.node if isinstance(slot, Gathered) else slot.axis.source  # type: ignore[union-attr]
+
+
+def sinks(nodes: Sequence[Node], lowered: _Lowered | None = None) -> list[Node]:
     """Give the nodes that feed no other, and that no other comes after."""
-    feeders = _Feeders() if feeders is None else feeders
-    feeding = {feeder.number for node in nodes for feeder in feeders[node]}
-    return [node for node in nodes if node.number not in feeding]
+    lowered = _Lowered() if lowered is None else lowered
+    feeding = {feeder for node in nodes for feeder in lowered.feeders(node)}
+    return [node for node in nodes if node not in feeding]
 
 
-def _ancestors(nodes: Iterable[Node], feeders: Mapping[Node, list[Node]]) -> set[int]:
+def _ancestors(nodes: Iterable[Node], lowered: _Lowered) -> set[int]:
     needed: set[int] = set()
     waiting = list(nodes)
     while waiting:
         node = waiting.pop()
         if node.number not in needed:
             needed.add(node.number)
-            waiting.extend(feeders[node])
+            waiting += lowered.feeders(node)
     return needed
 
 
-def ordered(nodes: list[Node], feeders: Mapping[Node, list[Node]] | None = None) -> list[Node]:
+def ordered(nodes: list[Node], lowered: _Lowered | None = None) -> list[Node]:
     """Sort so that each node follows its feeders; `after` may name nodes drawn later."""
-    feeders = _Feeders() if feeders is None else feeders
+    lowered = _Lowered() if lowered is None else lowered
+    if all(feeder.number < node.number for node in nodes for feeder in lowered.feeders(node)):
+        return sorted(nodes, key=attrgetter("number"))
     known = {node.number for node in nodes}
-    if all(f.number < node.number for node in nodes for f in feeders[node]):
-        return sorted(nodes, key=lambda node: node.number)
-    missing = {node.number: len({f.number for f in feeders[node]} & known) for node in nodes}
+    missing = {node.number: len({f.number for f in lowered.feeders(node)} & known) for node in nodes}
     feeds: dict[int, list[Node]] = {}
     for node in nodes:
-        for number in {f.number for f in feeders[node]}:
+        for number in {f.number for f in lowered.feeders(node)}:
             feeds.setdefault(number, []).append(node)
     ready = [node for node in nodes if not missing[node.number]]
     for node in ready:  # grows as it is walked; the drawing has refused cycles already

@@ -43,28 +43,35 @@ class NodeKeys:
         Names of the components that each cell has for itself, in order.
     """
 
-    __slots__ = ("_common", "own", "prefix", "varying")
+    __slots__ = ("_common", "_components", "_names", "own", "prefix")
 
     def __init__(self, *, common: Mapping[str, bytes], own: Sequence[str]) -> None:
         self._common: Mapping[str, bytes] = dict(common)
-        self.varying: Mapping[str, bytes] = {}  # those of the common ones that kin have for themselves
+        self._names: Sequence[str] = ()  # of those of the common ones that kin have for themselves
+        self._components: Sequence[bytes] = ()
         self.own = tuple(own)
         hashed = [[name, common[name]] for name in sorted(common) if not name.startswith(NOTE)]
         self.prefix = _digest(pack([hashed, list(self.own)]))
 
     @classmethod
     def varied(
-        cls, prefix: bytes, common: Mapping[str, bytes], varying: Mapping[str, bytes], own: tuple[str, ...]
-    ) -> NodeKeys:
-        """Give the keys of a node that has some components for itself, whose prefix is known."""
+        cls, prefix: bytes, common: Mapping[str, bytes], own: tuple[str, ...], names: Sequence[str],
+        components: Sequence[bytes],
+    ) -> NodeKeys:  # fmt: skip
+        """Give the keys of a node that has some components for itself, by name, and whose prefix is known."""
         keys = cls.__new__(cls)
-        keys.prefix, keys._common, keys.varying, keys.own = prefix, common, varying, own
+        keys.prefix, keys._common, keys.own, keys._names, keys._components = prefix, common, own, names, components
         return keys
+
+    @property
+    def varying(self) -> Sequence[bytes]:
+        """Those of the common components that the node has for itself, among nodes of its kind."""
+        return self._components
 
     @property
     def common(self) -> dict[str, bytes]:
         """The components that all cells of the node share, by name."""
-        return {**self._common, **self.varying}
+        return {**self._common, **dict(zip(self._names, self._components, strict=True))}
 
     def keys(self, columns: Sequence[Sequence[bytes]]) -> list[bytes]:
         """Give the key of each cell, 32 bytes.
@@ -84,19 +91,19 @@ class NodeKeys:
             raise ValueError(f"{len(columns)} columns for {len(self.own)} components")
         key = self.prefix
         if len(columns) == 1:
-            return [blake3(key + _SIZE[len(c)] + c, derive_key_context=_CONTEXT).digest() for c in columns[0]]
+            return [_digest(key + _SIZE[len(c)] + c) for c in columns[0]]
         cells = max((len(column) for column in columns), default=1)
         if any(len(column) not in (1, cells) for column in columns):
             raise ValueError("columns of different lengths")
         framed = [_framed(column, cells) for column in columns]
         rows = zip(*framed, strict=False) if framed else [()]  # a shared column repeats without end
-        return [blake3(key + b"".join(row), derive_key_context=_CONTEXT).digest() for row in rows]
+        return [_digest(key + b"".join(row)) for row in rows]
 
 
 def cell_key(prefix: bytes, own: Sequence[bytes]) -> bytes:
     """Give the key of one cell from its node's prefix and its own components, as :meth:`NodeKeys.keys` does."""
     framed = [part for component in own for part in (_SIZE[len(component)], component)]
-    return blake3(b"".join((prefix, *framed)), derive_key_context=_CONTEXT).digest()
+    return _digest(b"".join((prefix, *framed)))
 
 
 class SharedKeys:
@@ -115,7 +122,7 @@ class SharedKeys:
         Names of the components that each cell has for itself, in order.
     """
 
-    __slots__ = ("_ends", "_order", "_pieces", "common", "own", "varying")
+    __slots__ = ("_ends", "_places", "common", "own", "varying")
 
     def __init__(self, *, common: Mapping[str, bytes], varying: Sequence[str], own: Sequence[str]) -> None:
         self.common = dict(common)
@@ -123,24 +130,25 @@ class SharedKeys:
         self.own = tuple(own)
         names = sorted(name for name in {*common, *varying} if not name.startswith(NOTE))
         places = {name: place for place, name in enumerate(self.varying)}
-        self._order = [places[name] for name in names if name in places]  # in which they enter the prefix
-        self._pieces = [b"\x92" + _list_head(len(names))]  # before, between and behind what varies
+        self._places: list[tuple[bytes, int]] = []  # in the order of the prefix: what is before each that varies
+        piece = b"\x92" + _list_head(len(names))
         for name in names:
-            self._pieces[-1] += b"\x92" + pack(name)
+            piece += b"\x92" + pack(name)
             if name in places:
-                self._pieces.append(b"")
+                self._places.append((piece, places[name]))
+                piece = b""
             else:
-                self._pieces[-1] += pack(self.common[name])
-        self._ends = self._pieces.pop() + pack(list(self.own))
+                piece += pack(self.common[name])
+        self._ends = piece + pack(list(self.own))
 
     def node(self, components: Sequence[bytes]) -> NodeKeys:
         """Give the keys of a node, from the components that it has for itself, in the order of their names."""
-        packed = b"".join([
-            part for piece, place in zip(self._pieces, self._order, strict=True)
-            for part in (piece, _SHORT_BYTES[len(components[place])], components[place])
-        ])  # fmt: skip
-        varying = dict(zip(self.varying, components, strict=True))
-        return NodeKeys.varied(_digest(packed + self._ends), self.common, varying, self.own)
+        parts: list[bytes] = []
+        for piece, place in self._places:
+            component = components[place]
+            parts += (piece, _SHORT_BYTES[len(component)], component)
+        parts.append(self._ends)
+        return NodeKeys.varied(_digest(b"".join(parts)), self.common, self.own, self.varying, components)
 
 
 _SHORT_BYTES: Final = [bytes([0xC4, n]) for n in range(256)]  # how msgpack begins bytes of less than 256
@@ -151,8 +159,13 @@ def _list_head(count: int) -> bytes:
     return head
 
 
+_EMPTY: Final = blake3(derive_key_context=_CONTEXT)  # copied, since the context is hashed when one is made
+
+
 def _digest(packed: bytes) -> bytes:
-    return blake3(packed, derive_key_context=_CONTEXT).digest()
+    hasher = _EMPTY.copy()
+    hasher.update(packed)
+    return hasher.digest()
 
 
 _SIZE: Final = [bytes([n]) for n in range(256)]

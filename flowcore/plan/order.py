@@ -36,20 +36,26 @@ def ways(graph: Graph, seconds: Mapping[int, float]) -> dict[int, int]:
     """
     times = [seconds[number] for number in graph.nodes if number in seconds]
     usual = max(_MOMENT, sum(times) / len(times)) if times else 1.0
-    consumers: dict[int, list[int]] = {number: [] for number in graph.nodes}
-    for number, planned in graph.nodes.items():
-        for edge in planned.edges:
-            if edge.source in consumers:
-                consumers[edge.source].append(number)
     before: dict[int, float] = {}
-    for number in reversed(graph.nodes):  # nodes come after what feeds them
-        own = max(_MOMENT, seconds.get(number, usual))
-        before[number] = own + max([before[n] for n in consumers[number]], default=0.0)
+    below: dict[int, float] = {}  # the longest way of those that a node feeds
+    for number, planned in reversed(graph.nodes.items()):  # nodes come after what feeds them
+        way = before[number] = max(_MOMENT, seconds.get(number, usual)) + below.get(number, 0.0)
+        for edge in planned.edges:
+            if way > below.get(edge.source, 0.0):
+                below[edge.source] = way
     inherited: dict[int, float] = {}
+    places: dict[int, int] = {}
+    known: dict[float, int] = {}
     for number, planned in graph.nodes.items():
-        above = [inherited[edge.source] for edge in planned.edges if edge.source in inherited]
-        inherited[number] = max([before[number], *above])
-    return {number: _place(way) for number, way in inherited.items()}
+        longest = before[number]
+        for edge in planned.edges:
+            longest = max(longest, inherited.get(edge.source, 0.0))
+        inherited[number] = longest
+        place = known.get(longest)
+        if place is None:
+            place = known[longest] = _place(longest)
+        places[number] = place
+    return places
 
 
 def _place(way: float) -> int:

@@ -9,6 +9,7 @@ limit nor on the place of an array. Works without numpy, and decodes no value.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import msgpack
@@ -274,14 +275,19 @@ def combine(tag: str, components: Sequence[bytes]) -> bytes:
     """
     if not all(components):
         return b""
-    hasher = blake3(derive_key_context=_GATHER)
-    hasher.update(pack([tag, len(components)]))
     # every component is b"\0" + at most 32 bytes, or b"\1" + 32 bytes; the lengths make the sequence unambiguous
     if max(map(len, components), default=0) > _LONGEST:  # a label, or the name of a class
         components = [c if len(c) <= _LONGEST else component_of_form(c) for c in components]
-    hasher.update(bytes(map(len, components)))
-    hasher.update(b"".join(components))
+    hasher = _begun(tag, len(components)).copy()
+    hasher.update(b"".join((bytes(map(len, components)), *components)))
     return b"\2" + hasher.digest()
+
+
+@lru_cache
+def _begun(tag: str, count: int) -> blake3:
+    hasher = blake3(derive_key_context=_GATHER)
+    hasher.update(pack([tag, count]))
+    return hasher
 
 
 def no_fetch(digest: bytes, header: bytes, nbytes: int, place: int) -> tuple[bytearray, int]:  # noqa: ARG001

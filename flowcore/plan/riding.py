@@ -19,7 +19,8 @@ from typing import TypeAlias
 
 from flowcore.plan.cells import Numbers
 from flowcore.plan.schedule import Schedule
-from flowcore.plan.stations import SETTLED, State, Station
+from flowcore.plan.states import SETTLED, STARTED, WAITING
+from flowcore.plan.stations import Station
 
 _CRUMB = 1e-9  # of a message: what adding parts of one may come to beside the truth
 Cell: TypeAlias = tuple[int, int]  # node, number
@@ -59,16 +60,20 @@ class RidingSchedule(Schedule):
         weights: dict[int, float] = {}
         while row and room > 0.0:
             below: list[Cell] = []
-            for consumer, m in self._fed(row, weights, weight):
-                if consumer.states[m] != State.WAITING:
-                    continue
-                cell = consumer.number, m
-                lacking[cell] = lacking.get(cell, consumer.pending[m]) - 1
-                if not lacking[cell] and m not in consumer.skips:
-                    room -= weights[consumer.number]
-                    if room < 0.0:
-                        break
-                    below.append(cell)
+            for consumer, numbers in self._fed(row, weights, weight):
+                states = consumer.states
+                for m in numbers:
+                    if states[m] != WAITING:
+                        continue
+                    cell = consumer.number, m
+                    left = lacking[cell] = lacking.get(cell, consumer.pending[m]) - 1
+                    if not left and m not in consumer.skips:
+                        room -= weights[consumer.number]
+                        if room < 0.0:
+                            break
+                        below.append(cell)
+                if room < 0.0:
+                    break
             if len(below) > broad:
                 break
             found += below
@@ -77,28 +82,29 @@ class RidingSchedule(Schedule):
 
     def _fed(
         self, cells: Sequence[Cell], weights: dict[int, float], weight: Callable[[int], float]
-    ) -> Iterator[tuple[Station, int]]:
+    ) -> Iterator[tuple[Station, Numbers]]:
         """Yield the cells that need one of these, once for each that they need, and may ride."""
+        stations = self._stations
         for node, number in cells:
-            for wire in self._stations[node].out:
+            one = (number,)
+            for wire in stations[node].out:
                 consumer = wire.consumer
                 taken = weights.get(consumer.number)
                 if taken is None:
                     taken = weights[consumer.number] = weight(consumer.number) if _is_plain(consumer) else math.inf
                 if taken <= 1.0:
-                    for m in wire.link.fed((number,)):
-                        yield consumer, m
+                    yield consumer, one if wire.link.same else wire.link.fed(one)
 
     def ride(self, cells: Sequence[Cell]) -> None:
         """These waiting cells are handed out with what makes their inputs."""
         for node, number in cells:
-            self._stations[node].states[number] = State.STARTED
+            self._stations[node].states[number] = STARTED
         self._open += len(cells)
 
     def unride(self, node: int, numbers: Numbers) -> None:
         """These cells, which rode, were not begun: they wait for their inputs again."""
         station = self._stations[node]
-        station.mark(numbers, State.WAITING)
+        station.mark(numbers, WAITING)
         self._open -= len(numbers)
         for m in numbers:
             station.pending[m] = 0

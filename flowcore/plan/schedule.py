@@ -27,14 +27,15 @@ Linear in cells and edges; nothing recurses. Only the engine's thread may touch 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TypeAlias
 
 from flowcore.plan.cells import Numbers, Selection, Space, Span
+from flowcore.plan.lanes import Lanes
 from flowcore.plan.order import NO_WAYS
-from flowcore.plan.stations import LOSSES, SETTLED, Edge, Lanes, Pull, Rank, Row, Rows, State, Station, Stations, Wire
+from flowcore.plan.states import DONE, LOSSES, READY, SETTLED, WAITING, State
+from flowcore.plan.stations import Edge, Pull, Rank, Row, Rows, Station, Stations, Wire
 
-Closing: TypeAlias = tuple[Station, Numbers, State]
-Stack: TypeAlias = list[Closing] | None  # None: see to the consequences at once
+Closing = tuple[Station, Numbers, State]
+Stack = list[Closing] | None  # None: see to the consequences at once
 
 
 class Schedule:
@@ -60,8 +61,6 @@ class Schedule:
         self._lanes = Lanes(self._stations)
         self._open = 0  # cells ready, taken, parked or started
         self._unused: list[tuple[Station, Numbers]] = []  # values that some use of, or hope for a use, has ended
-
-    # ---- drawing ---------------------------------------------------------------------
 
     def add(
         self,
@@ -111,9 +110,9 @@ class Schedule:
         """Tell which branch a choice fell on, or None while it is open."""
         return self._stations[node].sides.get(number)
 
-    def released(self) -> list[tuple[int, int]]:
-        """Give, once, the (node, number) of done cells whose value nobody will use any more."""
-        unused, self._unused = self._unused, []
+    def released(self, *, heeded: bool = True) -> list[tuple[int, int]]:
+        """Give, once, the (node, number) of done cells whose value nobody will use any more; nothing if not heeded."""
+        unused, self._unused = self._unused if heeded else [], []
         return [(station.number, n) for station, numbers in unused for n in station.let_go(numbers)]
 
     # ---- pulling ---------------------------------------------------------------------
@@ -127,30 +126,35 @@ class Schedule:
             station, asked = stack.pop()
             if asked is None and not station.whole:
                 station.whole = True
-                stack.extend(self._stations.ask(station, station.space.select({}).unknown))
-            fresh = station.wake(asked)
+                if not station.space.static:
+                    stack += self._stations.ask(station, station.space.select({}).unknown)
+            fresh = station.wake(asked) if station.sleeping else ()
             if not fresh:
                 continue
             for wire in station.into:
                 if wire.edge.mode != "branch":
-                    stack.extend(self._await(wire, fresh))
-            self._decide(station, fresh)
+                    self._await(wire, fresh, stack)
+            if not station.into or 0 in station.pending or station.broken:
+                self._decide(station, fresh)
 
-    def _await(self, wire: Wire, fresh: Numbers) -> list[Pull]:
-        """Count what these cells wait for along a wire; give the cells to want for it."""
+    def _await(self, wire: Wire, fresh: Numbers, stack: list[Pull]) -> None:
+        """Count what these cells wait for along a wire; add the cells to want for it."""
         producer, consumer, link = wire.producer, wire.consumer, wire.link
-        if link.static and isinstance(fresh, range) and max(producer.states, default=0) < State.DONE:
-            fan_in, fan_out = link.fan_in, link.fan_out  # a whole consumer, and nothing settled yet
-            consumer.pending = [p + fan_in for p in consumer.pending]
-            producer.uses = [u + fan_out for u in producer.uses]
-            return [(producer, None)]
+        if link.static and isinstance(fresh, range) and max(producer.states, default=0) < DONE:
+            fan_in, fan_out = (1, 1) if link.same else (link.fan_in, link.fan_out)  # a whole one, and nothing settled
+            for m in fresh:
+                consumer.pending[m] += fan_in
+            for n in range(len(producer.uses)):
+                producer.uses[n] += fan_out
+            if not producer.whole or producer.sleeping:
+                stack.append((producer, None))
+            return
         wanted: dict[int, None] = {}
-        pulls: list[Pull] = []
         for m in fresh:
             selection = link.inputs(m)
-            pulls.extend(self._count(wire, m, selection))
+            stack += self._count(wire, m, selection)
             wanted.update(dict.fromkeys(selection.numbers))
-        return [*pulls, (producer, list(wanted))]
+        stack.append((producer, list(wanted)))
 
     def _count(self, wire: Wire, m: int, selection: Selection) -> list[Pull]:
         """Let consumer cell `m` wait for a selection of producer cells; give what unknown rows ask for."""
@@ -195,14 +199,14 @@ class Schedule:
     def again(self, node: int, numbers: Numbers) -> None:
         """These cells, taken, parked or started before, are ready once more."""
         station = self._stations[node]
-        station.mark(numbers, State.READY)
+        station.mark(numbers, READY)
         self._lanes.put(station, numbers)
 
     # ---- settling --------------------------------------------------------------------
 
     def done(self, node: int, numbers: Numbers) -> None:
         """These cells have a value."""
-        self._close(node, numbers, State.DONE)
+        self._close(node, numbers, DONE)
 
     def skipped(self, node: int, numbers: Numbers) -> None:
         """These cells have no result, and that is no failure."""
@@ -224,15 +228,15 @@ class Schedule:
     def lost(self, node: int, numbers: Numbers, by: tuple[int, int] | None = None) -> None:
         """The values of these done cells vanished; make them again, and let cell `by`, taken or started, wait."""
         station = self._stations[node]
-        gone = [n for n in numbers if station.states[n] == State.DONE]
+        gone = [n for n in numbers if station.states[n] == DONE]
         station.mark(gone, State.LOST)
         for wire in station.out:  # those who had counted it as settled wait for it once more
             for m in wire.link.fed(gone):
-                if wire.consumer.states[m] == State.WAITING and wire.carries(m):
+                if wire.consumer.states[m] == WAITING and wire.carries(m):
                     wire.consumer.pending[m] += 1
         if by is not None:
             consumer = self._stations[by[0]]
-            consumer.mark([by[1]], State.WAITING)
+            consumer.mark([by[1]], WAITING)
             self._open -= 1
             consumer.pending[by[1]] = consumer.unsettled(by[1])
             self._decide(consumer, [by[1]])
@@ -241,26 +245,22 @@ class Schedule:
     def chose(self, node: int, number: int, side: int) -> None:
         """A choice, taken before, fell on a branch: it waits for that one now."""
         chooser = self._stations[node]
-        chooser.mark([number], State.WAITING)
-        chooser.sides[number] = side
+        chooser.mark([number], WAITING)
+        chooser.choose(number, side)
         self._open -= 1
-        pulls = [
-            pull
-            for wire in chooser.into
-            if wire.edge.mode == "branch" and wire.edge.side == side
-            for pull in self._await(wire, [number])
-        ]
+        pulls: list[Pull] = []
+        for wire in chooser.into:
+            if wire.edge.mode == "branch" and wire.edge.side == side:
+                self._await(wire, [number], pulls)
         self._decide(chooser, [number])
         self._pull(pulls)
 
     def grow(self, node: int, number: int, result: int) -> None:
         """A started cell turned out to be a graph: its value will be that of the one cell of `result`."""
         grower, source = self._stations[node], self._stations[result]
-        grower.mark([number], State.WAITING)
+        grower.mark([number], WAITING)
         grower.pending[number] = 1
-        grower.graphs[number] = source
-        source.held = True
-        source.grown.append((grower, number))
+        grower.grow(number, source)
         self._open -= 1
         if source.states[0] in SETTLED:
             self._tell_grown(source, [(grower, number)])
@@ -275,9 +275,7 @@ class Schedule:
         pulls: list[Pull] = []  # what wakes now counts the new rows by itself
         for wire, row in [(wire, row) for station, rows in changed for wire in station.out for row in rows]:
             cells, unknown = wire.link.row_consumers(*row)
-            waiting.extend(
-                (wire, row, m) for m in cells if wire.consumer.states[m] == State.WAITING and wire.carries(m)
-            )
+            waiting.extend((wire, row, m) for m in cells if wire.consumer.states[m] == WAITING and wire.carries(m))
             for other in unknown:
                 if other in wire.consumer.asked and wire.edge.mode != "branch":
                     pulls.extend(self._stations.want(wire.producer, wire.link.row_feeding(*other, row)))
@@ -304,10 +302,11 @@ class Schedule:
             station, numbers, state = stack.pop()
             station.mark(numbers, state)
             for wire in station.out:
-                self._tell(wire, wire.link.fed(numbers), state, stack)
+                if WAITING in wire.consumer.states:  # else all ride with what they need, or have ended
+                    self._tell(wire, wire.link.fed(numbers), state, stack)
             if station.grown:
                 self._tell_grown(station, station.grown, stack)
-            if state != State.DONE:
+            if state != DONE:
                 self._tell_rows(station, numbers, state, stack)
             self._release(station, numbers)
 
@@ -315,9 +314,9 @@ class Schedule:
         """Let waiting consumer cells count an input as settled."""
         consumer = wire.consumer
         states, pending, touched = consumer.states, consumer.pending, []
-        plain = state == State.DONE and wire.edge.mode != "branch" and not consumer.graphs and not consumer.sides
+        plain = state == DONE and wire.edge.mode != "branch" and not consumer.graphs and not consumer.sides
         for m in fed:
-            if states[m] != State.WAITING or not (plain or wire.carries(m)):
+            if states[m] != WAITING or not (plain or wire.carries(m)):
                 continue
             if plain:
                 pending[m] -= 1
@@ -340,7 +339,7 @@ class Schedule:
     def _tell_grown(self, station: Station, growers: Sequence[tuple[Station, int]], stack: Stack = None) -> None:
         """Let those that grew into this node count it as settled."""
         for grower, number in growers:
-            if grower.states[number] == State.WAITING and grower.graphs.get(number) is station:
+            if grower.states[number] == WAITING and grower.graphs.get(number) is station:
                 grower.heed(number, station.states[0], "need")
                 self._decide(grower, [number], stack)
 
@@ -349,13 +348,13 @@ class Schedule:
         if station.into or not isinstance(numbers, range):
             pending, states = station.pending, station.states
             gone, each = station.broken, numbers if isinstance(numbers, range) else dict.fromkeys(numbers)
-            due = [n for n in each if (not pending[n] or n in gone) and states[n] == State.WAITING]
+            due = [n for n in each if (not pending[n] or n in gone) and states[n] == WAITING]
             broken = [n for n in due if n in gone] if gone else []
             settled = [n for n in due if n not in gone] if gone else due
             skipped = [n for n in settled if n in station.skips] if station.skips else []
             numbers = [n for n in settled if n not in station.skips] if skipped else settled
             self._drop(station, broken, skipped, stack)
-        station.mark(numbers, State.READY)
+        station.mark(numbers, READY)
         self._open += len(numbers)
         self._lanes.put(station, numbers)
 
@@ -377,11 +376,11 @@ class Schedule:
         Whether that is so is seen when it is asked for: by then all that an event wakes is awake.
         """
         for wire in station.into:
-            producer = wire.producer
+            producer, link = wire.producer, wire.link
             if producer.held:
                 continue
             uses, unused = producer.uses, []
-            for n in wire.link.feeding(numbers):
+            for n in numbers if link.same else link.feeding(numbers):
                 uses[n] -= 1
                 if not uses[n]:
                     unused.append(n)

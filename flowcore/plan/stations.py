@@ -6,46 +6,31 @@ counts, on the engine's thread.
 
 from __future__ import annotations
 
-import heapq
 from bisect import insort
 from collections import deque
-from collections.abc import Iterable, Iterator
-from dataclasses import field
-from enum import IntEnum
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from types import MappingProxyType
+from typing import Literal, NamedTuple, TypeAlias, TypeVar
 
 from flowcore.dataclass import dataclass
 from flowcore.plan.cells import Link, Numbers, Selection, Space, Span
+from flowcore.plan.states import BROKEN, DONE, LOST, SETTLED, SKIPPED, UNWANTED, WAITING, State
 
 Mode: TypeAlias = Literal["need", "order", "drop", "drop-failed", "branch"]
 Rank: TypeAlias = tuple[float, int, int, int]  # all the lower, the sooner; the last is the node
 
 
-class State(IntEnum):
-    """Where a cell stands."""
-
-    UNWANTED = 0
-    WAITING = 1
-    READY = 2
-    PARKED = 3  # an equal cell is being computed
-    STARTED = 4
-    DONE = 5
-    SKIPPED = 6
-    FAILED = 7
-    INTERRUPTED = 8
-    LOST = 9  # was done; its value vanished
-    BLOCKED = 10  # something it needs failed
-
-
-SETTLED = frozenset({State.DONE, State.SKIPPED, State.FAILED, State.BLOCKED})
-BROKEN = frozenset({State.FAILED, State.BLOCKED})
-LOSSES = SETTLED - {State.DONE}
+_WAITING = bytes([WAITING])
+_NOBODY: AbstractSet[int] = frozenset()
+_NO_ROWS: AbstractSet[tuple[int, int]] = frozenset()
+_NO_SIDES: Mapping[int, int] = MappingProxyType({})
+_NO_GRAPHS: Mapping[int, Station] = MappingProxyType({})
 LET_GO = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One reason why cells of a node wait for cells of `source`.
+class Edge(NamedTuple):
+    """One reason why cells of a node wait for cells of `source`. A tuple, since there are so many.
 
     Modes: ``need`` (a skipped or failed source cell takes the consumer with it),
     ``order`` (wait, but a skipped one is fine), ``drop`` (skipped ones are left out),
@@ -87,41 +72,78 @@ class Wire:
         return sum(self.producer.states[n] not in SETTLED for n in self.link.inputs(m).numbers)
 
 
-@dataclass(slots=True, eq=False)
 class Station:
-    """A node as the schedule keeps it: its cells' states and counts, in columns."""
+    """A node as the schedule keeps it: its cells' states and counts, in columns.
 
-    number: int
-    space: Space
-    lane: str
-    rank: Rank = (0, 0, 0, 0)
-    held: bool = False  # its values are never released
-    optional: bool = False  # a branch of a choice, or above one
-    whole: bool = False  # every cell is wanted, also those not known yet
-    asked: set[tuple[int, int]] = field(default_factory=set)  # rows without a length that are wanted
-    states: bytearray = field(default_factory=bytearray)
-    pending: list[int] = field(default_factory=list)  # unsettled cells and unknown rows that feed a cell
-    uses: list[int] = field(default_factory=list)  # wanted cells that have yet to use a value; LET_GO: reported
-    skips: set[int] = field(default_factory=set)  # waiting cells that a skipped input will take along
-    broken: set[int] = field(default_factory=set)  # waiting cells that a failed input has broken
-    sides: dict[int, int] = field(default_factory=dict)  # choices made
-    into: list[Wire] = field(default_factory=list)
-    out: list[Wire] = field(default_factory=list)
-    grown: list[tuple[Station, int]] = field(default_factory=list)  # cells whose value this node will be
-    graphs: dict[int, Station] = field(default_factory=dict)  # the other way round
-    ready: deque[Numbers] = field(default_factory=deque)
-    n_ready: int = 0
-    n_begun: int = 0  # of the first in `ready`, how many are taken
-    queued: bool = False  # whether its lane knows of it
-    paused: bool = False  # whether its lane passes it over
+    There is one a node, so what few nodes have is made when it is had.
+
+    Attributes
+    ----------
+    held : bool
+        Its values are never released.
+    optional : bool
+        A branch of a choice, or above one.
+    whole : bool
+        Every cell is wanted, also those not known yet.
+    asked : set of (int, int)
+        Rows without a length that are wanted.
+    pending : list of int
+        Unsettled cells and unknown rows that feed a cell.
+    uses : list of int
+        Wanted cells that have yet to use a value; LET_GO: it was reported.
+    skips, broken : set of int
+        Waiting cells that a skipped input will take along; those that a failed one has broken.
+    sides : dict of int to int
+        Choices made.
+    grown : sequence of (Station, int)
+        Cells whose value this node will be.
+    graphs : dict of int to Station
+        The other way round.
+    ready : deque of Numbers, or None
+        What may be taken, if ever anything might.
+    n_ready, n_begun : int
+        How many cells of it may be, and of the first part of it are.
+    queued, paused : bool
+        Whether its lane knows of it, and whether it passes it over.
+    """
+
+    __slots__ = (
+        "asked", "broken", "graphs", "grown", "held", "into", "lane", "n_begun", "n_ready", "number", "optional",
+        "out", "paused", "pending", "queued", "rank", "ready", "sides", "skips", "space", "states", "uses", "whole",
+    )  # fmt: skip
+
+    def __init__(self, number: int, space: Space, lane: str) -> None:
+        self.number = number
+        self.space = space
+        self.lane = lane
+        self.rank: Rank = (0, 0, 0, 0)
+        self.held = self.optional = self.whole = self.queued = self.paused = False
+        self.asked: AbstractSet[tuple[int, int]] = _NO_ROWS
+        self.states = bytearray(space.count)
+        self.pending = [0] * space.count
+        self.uses = [0] * space.count
+        self.skips: AbstractSet[int] = _NOBODY
+        self.broken: AbstractSet[int] = _NOBODY
+        self.sides: Mapping[int, int] = _NO_SIDES
+        self.into: list[Wire] = []
+        self.out: list[Wire] = []
+        self.grown: Sequence[tuple[Station, int]] = ()
+        self.graphs: Mapping[int, Station] = _NO_GRAPHS
+        self.ready: deque[Numbers] | None = None
+        self.n_ready = self.n_begun = 0
+
+    @property
+    def sleeping(self) -> bool:
+        """Whether there are cells that could be woken."""
+        return UNWANTED in self.states or LOST in self.states
 
     def heed(self, m: int, state: int, mode: Mode) -> None:
         """Let one settled input of waiting cell `m` count."""
         self.pending[m] -= 1
         if state in BROKEN and mode != "drop-failed":
-            self.broken.add(m)
-        elif state == State.SKIPPED and mode in ("need", "branch"):
-            self.skips.add(m)
+            self.broken = _with(self.broken, m)
+        elif state == SKIPPED and mode in ("need", "branch"):
+            self.skips = _with(self.skips, m)
 
     def unsettled(self, m: int) -> int:
         """Count the cells that feed cell `m` and are not settled."""
@@ -140,15 +162,15 @@ class Station:
         """Turn sleeping cells to waiting; give them, as a range only if they are all there are."""
         states = self.states
         if asked is None and not any(states):
-            states[:] = bytes([State.WAITING]) * len(states)
+            states[:] = _WAITING * len(states)
             return range(len(states))
         fresh = []
         for n in range(len(states)) if asked is None else asked:
-            if states[n] == State.LOST:
+            if states[n] == LOST:
                 self._forget(n)
-            elif states[n] != State.UNWANTED:
+            elif states[n] != UNWANTED:
                 continue
-            states[n] = State.WAITING
+            states[n] = WAITING
             fresh.append(n)
         return fresh
 
@@ -156,8 +178,22 @@ class Station:
         """Let a cell start over: what it chose, or grew into, belongs to the value that vanished."""
         self.pending[n] = 0
         self.uses[n] = max(0, self.uses[n])
-        self.sides.pop(n, None)
-        self.graphs.pop(n, None)
+        if isinstance(self.sides, dict):
+            self.sides.pop(n, None)
+        if isinstance(self.graphs, dict):
+            self.graphs.pop(n, None)
+
+    def choose(self, n: int, side: int) -> None:
+        """Note what a cell chose."""
+        self.sides = self.sides if isinstance(self.sides, dict) else {}
+        self.sides[n] = side
+
+    def grow(self, n: int, source: Station) -> None:
+        """Note that a cell's value will be that of another node, which is held."""
+        self.graphs = self.graphs if isinstance(self.graphs, dict) else {}
+        self.graphs[n] = source
+        source.held = True
+        source.grown = [*source.grown, (self, n)]
 
     def mark(self, numbers: Numbers, state: State) -> None:
         """Set the state of these cells."""
@@ -184,7 +220,7 @@ class Station:
         if self.held or not self.out:
             return []
         uses, states = self.uses, self.states
-        unused = [n for n in numbers if not uses[n] and states[n] == State.DONE]
+        unused = [n for n in numbers if not uses[n] and states[n] == DONE]
         if not unused:
             return []
         open_links = [wire.link for wire in self.out if not wire.consumer.space.complete]
@@ -225,16 +261,16 @@ class Stations:
     ) -> Station:
         """Wire a new station to those that feed it, which must be there already; it lies below `above`."""
         station = Station(number, self.space(spans), lane)
+        highest = above[2]
         for edge in dict.fromkeys(edges):
             producer = self._stations[edge.source]
             wire = Wire(producer, station, edge, self._link(producer.space, station.space, edge.over))
             station.into.append(wire)
             producer.out.append(wire)
+            highest = min(highest, producer.rank[2])
             if edge.mode == "branch":
                 _hold(producer)
-        depth = 1 + max((-wire.producer.rank[2] for wire in station.into), default=-above[2])
-        station.rank = (-priority, above[1], -depth, number)
-        station.lengthen()
+        station.rank = (-priority, above[1], highest - 1, number)
         self._stations[number] = station
         if not station.space.static:
             self._owners.setdefault(id(station.space), []).append(station)
@@ -242,18 +278,20 @@ class Stations:
 
     def space(self, spans: tuple[Span, ...]) -> Space:
         """Give the space of these spans; nodes with equal spans share it."""
-        if spans not in self._spaces:
+        found = self._spaces.get(spans)
+        if found is None:
             sources = {s.source: self._stations[s.source].space for s in spans if s.length is None}
-            self._spaces[spans] = Space(spans, sources)
+            found = self._spaces[spans] = Space(spans, sources)
             for source in sources:
-                insort(self._growing.setdefault(source, []), self._spaces[spans], key=lambda s: len(s.spans))
-        return self._spaces[spans]
+                insort(self._growing.setdefault(source, []), found, key=lambda s: len(s.spans))
+        return found
 
     def _link(self, producer: Space, consumer: Space, over: tuple[str, ...]) -> Link:
         about = id(producer), id(consumer), over
-        if about not in self._links:
-            self._links[about] = Link(producer, consumer, over)
-        return self._links[about]
+        found = self._links.get(about)
+        if found is None:
+            found = self._links[about] = Link(producer, consumer, over)
+        return found
 
     def expand(self, source: int, cell: int, length: int) -> list[Rows]:
         """Let a cell give its axes this many labels; give what was waiting for them, station by station."""
@@ -303,7 +341,7 @@ class Stations:
             station, row = waiting.pop()
             if row in station.asked:
                 continue
-            station.asked.add(row)
+            station.asked = _with(station.asked, row)
             source, cell = self.source(station.space, row)
             pulls.append((source, (cell,)))
             for wire in station.into:
@@ -314,54 +352,15 @@ class Stations:
         return pulls
 
 
-class Lanes:
-    """For each lane, the stations with ready cells, in the order in which they go."""
+T = TypeVar("T")
 
-    def __init__(self, stations: Stations) -> None:
-        self._stations = stations
-        self._heaps: dict[str, list[Rank]] = {}
 
-    def __iter__(self) -> Iterator[str]:
-        return (lane for lane, heap in self._heaps.items() if heap)
-
-    def put(self, station: Station, numbers: Numbers) -> None:
-        """Line cells of a station up."""
-        if not numbers:
-            return
-        station.ready.append(numbers)
-        station.n_ready += len(numbers)
-        self._queue(station)
-
-    def first(self, lane: str) -> Station | None:
-        """Give the station whose cells should go next."""
-        heap = self._heaps.get(lane)
-        while heap:
-            station = self._stations[heap[0][-1]]
-            if station.n_ready and not station.paused:
-                return station
-            heapq.heappop(heap)
-            station.queued = False
-        return None
-
-    def take(self, lane: str, limit: int) -> list[tuple[int, list[int]]]:
-        """Take up to `limit` ready cells, by node, in the order in which nodes go."""
-        taken: list[tuple[int, list[int]]] = []
-        while limit > 0 and (station := self.first(lane)) is not None:
-            numbers = station.take(limit)
-            taken.append((station.number, numbers))
-            limit -= len(numbers)
-        return taken
-
-    def pause(self, station: Station, paused: bool) -> None:
-        """Pass a station over, or no longer."""
-        station.paused = paused
-        if station.n_ready:
-            self._queue(station)
-
-    def _queue(self, station: Station) -> None:
-        if not station.queued and not station.paused:
-            heapq.heappush(self._heaps.setdefault(station.lane, []), station.rank)
-            station.queued = True
+def _with(some: AbstractSet[T], one: T) -> set[T]:
+    """Give a set with one more in it: the same, but for the first."""
+    if isinstance(some, set):
+        some.add(one)
+        return some
+    return {one}
 
 
 def _hold(station: Station) -> None:

@@ -11,7 +11,7 @@ from flowcore.errors import FlowcoreError
 from flowcore.plan.graph import Graph
 from flowcore.plan.order import NO_WAYS, ways
 from flowcore.plan.riding import RidingSchedule
-from flowcore.run.flight import Flight, stretches
+from flowcore.run.flight import Flight
 from flowcore.run.gate import Gate
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Component, Failure, Record
@@ -134,6 +134,7 @@ class Books:
     vanished: set[int] = field(default_factory=set)  # nodes with cells whose recorded value is gone
     remade: bool = False  # whether a value has vanished, so that what was keyed by it may have to be keyed anew
     delayed: int = 0  # cells that wait for a retry
+    fleeting: bool = False  # whether there are nodes whose values live nowhere else
     changed: set[int] = field(default_factory=set)  # nodes whose counts changed since they were last told
 
     def count(self, node: int) -> Counts:
@@ -143,6 +144,28 @@ class Books:
             counts = self.counts[node] = Counts()
         self.changed.add(node)
         return counts
+
+    def take_up(self, work: Work) -> None:
+        """Note that a node is ready to run."""
+        self.works[work.number] = work
+        self.fleeting = self.fleeting or work.keys is None
+
+    def started(self, nodes: Sequence[int], cells: int = 1) -> None:
+        """Note that a cell of each of these nodes was begun; with -1 `cells`, that it is not on its way any more."""
+        counts = self.counts
+        for node in nodes:
+            known = counts.get(node)
+            if known is None:
+                known = counts[node] = Counts()
+            known.started += cells
+        self.changed.update(nodes)
+
+    def done(self, nodes: Sequence[int]) -> None:
+        """Note that a cell of each of these nodes has a value."""
+        counts = self.counts
+        for node in nodes:
+            counts[node].done += 1
+        self.changed.update(nodes)
 
     def put(self, node: int, number: int, record: Record, component: bytes, classes: object = ()) -> None:
         """Take up a value, and count what it refers to in the spool."""
@@ -209,8 +232,7 @@ class Books:
             for i, number in enumerate(numbers):
                 self.put(nodes[i], number, records[i], components[i], classes[i] if classes else ())
             return
-        for node, first, last in stretches(nodes):
-            self.values.put_plain(node, numbers[first:last], records[first:last], components[first:last])
+        self.values.put_plain(nodes, numbers, records, components)
 
     def put_hits(self, nodes: Sequence[int], numbers: Sequence[int], hits: Sequence[Hit]) -> None:
         """Take up values that the store gave."""
@@ -254,7 +276,7 @@ class Books:
     def release(self) -> None:
         """Let go of values that nobody will use any more and that no store keeps."""
         with at_rest:
-            for node, number in self.schedule.released():
+            for node, number in self.schedule.released(heeded=bool(self.transit) or self.fleeting):
                 lives = node not in self.works or self.works[node].keys is not None  # in the journal and the store
                 if self.transit or not lives:
                     self.let_go(node, number, lives=lives)

@@ -25,7 +25,7 @@ from flowcore.errors import FlowcoreError, FlowcoreWarning, NotPicklable
 from flowcore.notices import notice
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.order import later
-from flowcore.plan.stations import BROKEN
+from flowcore.plan.states import BROKEN
 from flowcore.run.books import Books
 from flowcore.run.cell.failure import describe
 from flowcore.run.columns import joined
@@ -273,7 +273,7 @@ class Engine:
             self._landing.fail_all(node, numbers, describe(error))
             return None
         self._books.hold((*work.held, *work.task.buffers))
-        self._books.works[node] = work
+        self._books.take_up(work)
         self._ready.append(work)
         return work
 
@@ -381,8 +381,8 @@ class Engine:
         books.gate.enter(flight)
         books.attempts.update(dict.fromkeys(attempts, flight))
         cells = [(books.works[node], slice(begin, end)) for node, begin, end in batch.stretches]
+        books.started(batch.nodes)
         for work, at in cells:
-            books.count(work.number).started += at.stop - at.start
             books.schedule.started(work.number, numbers[at])
         supplies = supplied(cells, batch, books.values)
         only = cells[0][0]  # where the recipe is not shared

@@ -89,24 +89,31 @@ class Flight:
             return attempt - self.first
         return attempt - boarding.begins + boarding.riders.first
 
-    def note(self, done: Done, places: Sequence[int]) -> None:
-        """Take up what was made for riders."""
+    def cells(self, attempts: Sequence[int]) -> list[int]:
+        """Give the places of attempts' cells."""
+        first, boarding = self.first, self.boarding
+        if boarding is None:
+            return [attempt - first for attempt in attempts]
+        begins, riders = boarding.begins, boarding.riders.first - boarding.begins
+        return [attempt - first if attempt < begins else attempt + riders for attempt in attempts]
+
+    def note(self, offsets: Sequence[int], components: Sequence[Component]) -> None:
+        """Take up what cells at these places have made for riders."""
         if self.boarding is not None:
-            place, made = self.boarding.riders.place, self.boarding.made
-            for i in places:
-                made[place(self.place(done.attempts[i]))] = done.components[i]
+            places = self.boarding.riders.places
+            self.boarding.made.update(zip([places[i] for i in offsets] if places else offsets, components, strict=True))
 
-    def identify(self, done: Done, places: Sequence[int]) -> None:
-        """Give riders that have landed their keys; what was made for them is known, whatever flight it was of."""
-        for i in places if self.boarding is not None else ():
-            if self.rides(done.attempts[i]):
-                self._identify(self.place(done.attempts[i]))
-
-    def _identify(self, place: int) -> None:
-        assert self.boarding is not None, "a rider's"
-        self.batch.keys[place], own = self.boarding.identified(place)
-        for column, component in zip(self.batch.own, own, strict=True):
-            column[place] = component
+    def identify(self, offsets: Sequence[int]) -> None:
+        """Give riders at these places their keys; what was made for them is known, whatever flight it was of."""
+        boarding = self.boarding
+        if boarding is None:
+            return
+        first, keys, columns = boarding.riders.first, self.batch.keys, self.batch.own
+        for place in offsets:
+            if place >= first:
+                keys[place], own = boarding.identified(place)
+                for column, component in zip(columns, own, strict=True):
+                    column[place] = component
 
     def cell(self, attempt: int) -> tuple[int, int]:
         """Give node and number of an attempt's cell."""
@@ -116,8 +123,7 @@ class Flight:
     def key(self, attempt: int) -> bytes:
         """Give the key of an attempt's cell."""
         place = self.place(attempt)
-        if self.rides(attempt):
-            self._identify(place)
+        self.identify([place])
         return self.batch.keys[place]
 
 
@@ -259,9 +265,8 @@ def alike(nodes: Sequence[int]) -> bool:
     return nodes[0] == nodes[-1] and nodes.count(nodes[0]) == len(nodes)
 
 
-def landed(flight: Flight, places: Sequence[int], done: Done) -> Batch:
-    """Give the cells of a flight whose values are at these places of a Done, in their order."""
-    offsets = [flight.place(done.attempts[i]) for i in places]
+def landed(flight: Flight, offsets: list[int]) -> Batch:
+    """Give the cells at these places of a flight, in their order."""
     whole = len(offsets) == len(flight.batch.numbers) and offsets == list(range(len(offsets)))
     return flight.batch if whole else flight.batch.at(offsets)
 

@@ -23,7 +23,7 @@ from flowcore.plan.code import forget
 from flowcore.plan.encode import NoEncoding
 from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.records import combine
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.resuming import ResumeMismatch
 from flowcore.run.books import CellFailure, open_books
 from flowcore.run.cell.nesting import nesting
@@ -230,15 +230,17 @@ class Session:
         )  # fmt: skip
 
     def _plan(self, asked: Asked) -> None:
-        for planned in self.graph.nodes.values():
-            supplied = planned.number in asked.given
+        lanes: dict[tuple[str, int, int], str] = {}
+        for number, planned in self.graph.nodes.items():
+            node, supplied = planned.node, number in asked.given
+            about = node.kind, id(node.task), id(node.options)
+            lane = lanes.get(about) or lanes.setdefault(about, self._lane(planned))
             self.schedule.add(
-                planned.number, planned.spans, () if supplied else planned.edges,
-                priority=planned.node.options.priority, held=supplied or planned.number in asked.held,
-                lane=self._lane(planned),
+                number, planned.spans, () if supplied else planned.edges, priority=node.options.priority,
+                held=supplied or number in asked.held, lane=lane,
             )  # fmt: skip
-        for node in self.graph.targets:
-            self.schedule.want(node, asked.wants.get(node))
+        for target in self.graph.targets:
+            self.schedule.want(target, asked.wants.get(target))
 
     def _grow(self, planned: Planned, below: int) -> None:
         """Take up a node that a cell of another one has drawn."""

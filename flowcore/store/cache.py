@@ -195,7 +195,7 @@ class Cache:
 
     def node(self, number: int, facts: Mapping[str, object]) -> None:
         """Write down what a node is, before its first cell."""
-        self._note(["node", number, dict(facts)])
+        self._note(["node", number, facts])
 
     def recipe(self, number: int, facts: Mapping[str, object]) -> None:
         """Write down what nodes have in common once they are made ready, before the first of them."""

@@ -13,7 +13,7 @@ under `refresh=` comes before all older ones (J10, K26).
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from flowcore.store.indexfile import IndexFile
 
+_FEW: Final = 4  # keys that are looked for one by one
 _MERGE_FROM: Final = 1 << 16  # entries added one by one before they are sorted in
 _OFFSETS: Final = 1 << 40  # bytes of the longest journal whose records have an order
 
@@ -53,6 +54,7 @@ class Index:
     def __init__(self, on_bad: Callable[[], None] = lambda: None) -> None:
         self._sorted = 0  # how many entries there are in the three arrays, which are made for the first
         self._prefixes: NDArray[np.uint64]
+        self._stand: Sequence[int]  # the prefixes once more, for whoever looks for one key and not for many
         self._keys: NDArray[np.uint8]
         self._places: NDArray[np.int64]  # rank, journal, offset, row
         self._joined = bytearray()  # keys added since the last sorting
@@ -127,6 +129,7 @@ class Index:
         order = np.lexsort((places[:, 0], prefixes))
         self._prefixes, self._keys, self._places = prefixes[order], keys[order], places[order]
         self._sorted = len(order)
+        self._stand = memoryview(self._prefixes)  # type: ignore[arg-type]
 
     def _unsorted(self) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         import numpy as np
@@ -141,6 +144,8 @@ class Index:
 
     def find(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """Give the first entry of each key, or None; one search for the whole batch."""
+        if len(keys) <= _FEW and self._file is None:
+            return [next(self.entries(key), None) if key else None for key in keys]
         found: list[Entry | None] = [None] * len(keys)
         if keys and (self._sorted or self._file is not None):
             import numpy as np
@@ -176,18 +181,20 @@ class Index:
 
     def _ranked(self, key: bytes) -> Iterator[tuple[int, Entry]]:
         """Yield what the file and the arrays have of a key, and where each stands among all of it."""
-        import numpy as np
+        if self._file is not None:
+            import numpy as np
 
-        asked = np.frombuffer(key or NO_KEY, np.uint8).reshape(1, KEY_SIZE)
-        prefix = prefixes_of(asked)
-        yield from self._ranked_in_file(asked, prefix)
+            asked = np.frombuffer(key or NO_KEY, np.uint8).reshape(1, KEY_SIZE)
+            yield from self._ranked_in_file(asked, prefixes_of(asked))
         if not self._sorted:
             return
-        start, end = np.searchsorted(self._prefixes, prefix, "left"), np.searchsorted(self._prefixes, prefix, "right")
-        for place in range(int(start[0]), int(end[0])):
+        prefix = int.from_bytes(key[:8], "big")
+        place = bisect_left(self._stand, prefix)
+        while place < self._sorted and self._stand[place] == prefix:
             if self._keys[place].tobytes() == key:
                 rank, journal, offset, row = self._places[place].tolist()
                 yield rank, Entry(journal, offset, row)
+            place += 1
 
     def batches(self, order: Sequence[int]) -> Iterator[Entries]:
         """Yield all entries in the order of their keys, those of a key as they answer: what an index file holds.
@@ -267,10 +274,9 @@ class Index:
         return numbers
 
     def _ranked_in_file(self, asked: NDArray[np.uint8], prefix: NDArray[np.uint64]) -> list[tuple[int, Entry]]:
-        if self._file is None:
-            return []
         import numpy as np
 
+        assert self._file is not None, "asked for where there is one"
         try:
             found = self._file.at(np.array(list(self._file.all_of(asked, prefix)), np.int64))
         except BadIndex:

@@ -6,7 +6,8 @@ from collections import Counter, defaultdict
 from random import Random
 
 from flowcore.plan.schedule import Schedule
-from flowcore.plan.stations import Edge, State
+from flowcore.plan.states import State
+from flowcore.plan.stations import Edge
 from tests.plan.world import Cell, Row, World
 
 SETTLED = {State.DONE, State.SKIPPED, State.FAILED, State.BLOCKED}

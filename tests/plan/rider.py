@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flowcore.plan.riding import RidingSchedule
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from tests.plan.player import Player
 from tests.plan.world import Cell, World
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from flowcore.plan.cells import Numbers, Span
 from flowcore.plan.riding import Cell, RidingSchedule
-from flowcore.plan.stations import Edge, State
+from flowcore.plan.states import State
+from flowcore.plan.stations import Edge
 from tests.plan.rider import Rider
 from tests.plan.test_schedule import CHARACTERS
 from tests.plan.world import Character, World
@@ -45,7 +46,7 @@ class ForgetsFailures(RidingSchedule):
         decide, self._decide = self._decide, lambda *_: None  # type: ignore[method-assign, assignment]
         super().unride(node, numbers)
         self._decide = decide  # type: ignore[method-assign]
-        self._stations[node].broken.difference_update(numbers)
+        self._stations[node].broken = set(self._stations[node].broken).difference(numbers)
         self._decide(self._stations[node], numbers)
 
 

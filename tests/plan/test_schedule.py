@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from flowcore.plan.cells import Numbers, Selection, Span
 from flowcore.plan.schedule import Schedule
-from flowcore.plan.stations import Edge, Rows, State, Station, Stations, Wire
+from flowcore.plan.states import State
+from flowcore.plan.stations import Edge, Rows, Station, Stations, Wire
 from tests.plan.player import Player
 from tests.plan.world import Character, World
 

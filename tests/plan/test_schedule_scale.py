@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tracemalloc
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -17,7 +18,8 @@ import pytest
 from flowcore.plan import cells, schedule, stations
 from flowcore.plan.cells import Span
 from flowcore.plan.schedule import Schedule
-from flowcore.plan.stations import Edge, State
+from flowcore.plan.states import State
+from flowcore.plan.stations import Edge
 
 MANY = 100_000
 ROOMS = {room.__file__ for room in (cells, schedule, stations)}
@@ -322,7 +324,7 @@ def test_taking_copies_each_cell_once() -> None:
     """What became ready at once is not copied again for each take of a part of it."""
     station = stations.Station(0, cells.Space((Span("x", 1000),)), "")
     ready = Counted(range(1000))
-    station.ready.append(ready)
+    station.ready = deque([ready])  # type: ignore[list-item]
     station.n_ready = 1000
     taken = [n for _ in range(100) for n in station.take(10)]
 

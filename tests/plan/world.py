@@ -12,7 +12,8 @@ from random import Random
 from typing import TypeAlias
 
 from flowcore.plan.cells import Span
-from flowcore.plan.stations import Edge, Mode, State
+from flowcore.plan.states import State
+from flowcore.plan.stations import Edge, Mode
 
 Places: TypeAlias = tuple[int, ...]
 Cell: TypeAlias = tuple[int, Places]

@@ -295,7 +295,7 @@ class Explainer:
     ) -> list[Reason]:
         """Give what differs between components of an older run and those of now."""
         work = self.rehearsal.works[node]
-        sketches = old[0].ledgers[old[1]].sketches | work.sketches
+        sketches = old[0].ledgers[old[1]].sketches | dict(work.sketches)
         functions = work.recipe.functions()
 
         def diff(before: bytes, after: bytes) -> str:

@@ -24,7 +24,7 @@ from flowcore.inspect.recordings.cell_facts import cell_facts, node_facts
 from flowcore.inspect.recordings.nodeinfo import NodeInfo
 from flowcore.inspect.recordings.recorded import Recorded
 from flowcore.plan.schedule import Schedule
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.run.books import Counts
 from flowcore.run.session import Session
 

@@ -113,7 +113,7 @@ class Growths:
         refreshed = books.fresh([growing.cell[0]], [growing.cell[1]]) == [True]
         for drawn, one in nodes:
             work = self._planting.work(flow, drawn, one, live[one.number - growing.first] if live else None)
-            books.works[one.number] = work
+            books.take_up(work)
             books.drawn[one.number] = growing
             books.hold(work.held)
             growing.held.extend(work.held)

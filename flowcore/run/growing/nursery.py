@@ -148,7 +148,7 @@ class _Leaving:
             classes=list(work.classes if work is not None else encoder.classes),
             met=[] if called else [[name, identity] for name, identity in encoder.classes.items()],
             held=list(work.held if work is not None else encoder.held),
-            sketches=work.sketches if work is not None else {},
+            sketches=dict(work.sketches) if work is not None else {},
             supplied=list(work.supplies) if work is not None else [],
         ).pack()  # fmt: skip
 

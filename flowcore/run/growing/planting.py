@@ -100,7 +100,7 @@ class Planting:
             planned=planned, recipe=recipe, keys=keys, feeders=feeders, classes=tuple(one.classes),
             met=tuple(current_classes([(name, identity) for name, identity in one.met])),
             supplies=self._supplies(one, planned, recipe, feeders), sketches=one.sketches, held=tuple(one.held),
-            varying=one.varying,
+            told=one.varying,
         )  # fmt: skip
 
     def recipe(self, packed: bytes) -> Recipe:

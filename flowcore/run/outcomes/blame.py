@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from flowcore.errors import FlowcoreError, NotPicklable
-from flowcore.plan.stations import BROKEN, State
+from flowcore.plan.states import BROKEN, State
 from flowcore.run.books import Books, Cell
 from flowcore.run.flight import Batch
 from flowcore.run.job import Failed

@@ -48,6 +48,10 @@ class Doubles:
 
     def look(self, batch: Batch, keys: Sequence[bytes], components: Sequence[bytes]) -> None:
         """Look at values of cells of several nodes that are about to be recorded."""
+        books = self._books
+        recorded = books.neighbours is not None and books.neighbours.recorded
+        if not (recorded or books.remade or books.refresh or books.vanished):
+            return
         for node, first, last in batch.stretches:
             if self.expected(node):
                 work = self._books.works[node]

@@ -129,23 +129,28 @@ class Landing:
 
     def _done(self, done: Done) -> None:
         """Values, in columns; usually all of one flight."""
-        table = self.books.attempts
+        table, attempts, components = self.books.attempts, done.attempts, done.components
         groups: dict[int, tuple[Flight, list[int]]] = {}
-        for i, attempt in enumerate(done.attempts):
+        for i, attempt in enumerate(attempts):
             flight = table.pop(attempt, None)
-            if flight is not None:
-                groups.setdefault(flight.first, (flight, []))[1].append(i)
-        for flight, places in groups.values():
-            flight.note(done, places)
-        kin: dict[int, list[tuple[Flight, list[int]]]] = {}
-        for flight, places in groups.values():
-            flight.identify(done, places)
-            kin.setdefault(flight.batch.recipe.task.id, []).append((flight, places))
+            if flight is None:
+                continue
+            group = groups.get(flight.first)
+            if group is None:
+                group = groups[flight.first] = flight, []
+            group[1].append(i)
+        ended = [(flight, places, flight.cells([attempts[i] for i in places])) for flight, places in groups.values()]
+        for flight, places, offsets in ended:
+            flight.note(offsets, [components[i] for i in places])
+        kin: dict[int, list[tuple[Flight, list[int], list[int]]]] = {}
+        for flight, places, offsets in ended:
+            flight.identify(offsets)
+            kin.setdefault(flight.batch.recipe.task.id, []).append((flight, places, offsets))
         for parts in kin.values():
-            pieces, places = [landed(*part, done) for part in parts], [i for _, at in parts for i in at]
-            for (flight, _), piece in zip(parts, pieces, strict=True):
+            pieces, places = [landed(flight, at) for flight, _, at in parts], [i for _, at, _ in parts for i in at]
+            for (flight, _, _), piece in zip(parts, pieces, strict=True):
                 self._leave(flight, piece)
-            batch, handed = merged(pieces), min(flight.began for flight, _ in parts)
+            batch, handed = merged(pieces), min(flight.began for flight, _, _ in parts)
             for some, at in apart(batch, places, self.books.refresh):
                 self._land(some, done, at, handed)
             nodes = {done.attempts[i]: node for i, node in zip(places, batch.nodes, strict=True)}
@@ -197,8 +202,8 @@ class Landing:
         books = self.books
         books.keep(*(trace for _, trace in fresh))
         for batch, _ in fresh:
+            books.done(batch.nodes)
             for node, first, last in batch.stretches:
-                books.count(node).done += last - first
                 books.schedule.done(node, batch.numbers[first:last])
             claims = None if batch.recipe.shared else books.works[batch.nodes[0]].claims
             if claims is not None:
@@ -391,6 +396,5 @@ class Landing:
 
     def _leave(self, flight: Flight, batch: Batch) -> None:
         """Attempts at these cells of a flight have ended."""
-        for node, first, last in batch.stretches:
-            self.books.count(node).started -= last - first
+        self.books.started(batch.nodes, -1)
         self.books.gate.leave(flight, batch.nodes)

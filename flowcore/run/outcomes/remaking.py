@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from flowcore.plan.extension import KEPT
 from flowcore.plan.records import references
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.run.books import Books, Cell
 from flowcore.run.job import Keep
 from flowcore.run.ready.work import Work

@@ -69,23 +69,23 @@ class FromAxis:
 class FromCall:
     """A small constant, as it was written into the call: the same for all cells of a node."""
 
-    __slots__ = ("_component", "_record")
+    __slots__ = ("component", "record")
 
     def __init__(self, record: Record, component: Component) -> None:
-        self._record = record
-        self._component = component
+        self.record = record
+        self.component = component
 
     def encoded(self) -> tuple[Record, Component]:
         """Give the value and its identity."""
-        return self._record, self._component
+        return self.record, self.component
 
     def records(self, numbers: Sequence[int], values: Values) -> list[Record]:  # noqa: ARG002
         """See Feeder."""
-        return [self._record]
+        return [self.record]
 
     def components(self, numbers: Sequence[int], values: Values) -> list[Component]:  # noqa: ARG002
         """See Feeder."""
-        return [self._component]
+        return [self.component]
 
     def origins(self, number: int) -> list[tuple[int, int]]:  # noqa: ARG002
         """See Feeder."""
@@ -95,26 +95,26 @@ class FromCall:
 class FromOne:
     """The value of the only cell of another node."""
 
-    __slots__ = ("_source",)
+    __slots__ = ("cell",)
 
     def __init__(self, source: int) -> None:
-        self._source = source
+        self.cell = source, 0
 
     def records(self, numbers: Sequence[int], values: Values) -> list[Record]:  # noqa: ARG002
         """See Feeder."""
-        return [values.record(self._source, 0)]
+        return [values.record(*self.cell)]
 
     def components(self, numbers: Sequence[int], values: Values) -> list[Component]:  # noqa: ARG002
         """See Feeder."""
-        return [values.component(self._source, 0)]
+        return [values.component(*self.cell)]
 
     def origin(self, number: int) -> tuple[int, int]:  # noqa: ARG002
         """Give the one cell that feeds a cell."""
-        return self._source, 0
+        return self.cell
 
     def origins(self, number: int) -> list[tuple[int, int]]:  # noqa: ARG002
         """See Feeder."""
-        return [(self._source, 0)]
+        return [self.cell]
 
 
 class FromNode:

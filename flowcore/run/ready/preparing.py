@@ -81,7 +81,7 @@ def prepare(planned: Planned, surround: Surround) -> Work:
     work = Work(
         planned=planned, recipe=recipe, keys=keys, feeders=feeders, classes=tuple(encoder.classes),
         supplies=_supplies(planned, surround, recipe, feeders, varying), held=tuple(encoder.held),
-        sketches=encoder.sketches() if keys is not None else {}, varying=varying,
+        sketches=encoder.sketches() if keys is not None else {}, told=varying,
     )  # fmt: skip
     surround.kin.learn(planned, work)
     return work

@@ -7,22 +7,25 @@ may read cells that they know to be done.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import field
 
-from flowcore.dataclass import dataclass
 from flowcore.plan.records import combine
 from flowcore.run.job import Component, Record
 
 Classes = Sequence[tuple[str, bytes]]
+Elements = list[tuple[bool, Record, Component]]
 
 
-@dataclass(slots=True)
 class _Column:
-    records: list[Record | None] = field(default_factory=list)  # None: no value (yet, or any more)
-    components: list[Component] = field(default_factory=list)
-    classes: dict[int, Classes] = field(default_factory=dict)
-    elements: dict[int, list[tuple[bool, Record, Component]]] = field(default_factory=dict)
-    labels: dict[int, list[Record]] = field(default_factory=dict)  # of elements that label themselves
+    """The values of a node's cells; there is one a node, so what few have is made when it is had."""
+
+    __slots__ = ("classes", "components", "elements", "labels", "records")
+
+    def __init__(self) -> None:
+        self.records: list[Record | None] = []  # None: no value (yet, or any more)
+        self.components: list[Component] = []
+        self.classes: dict[int, Classes] | None = None
+        self.elements: dict[int, Elements] | None = None
+        self.labels: dict[int, list[Record]] | None = None  # of elements that label themselves
 
     def reach(self, number: int) -> None:
         more = number + 1 - len(self.records)
@@ -55,6 +58,7 @@ class Values:
         column.records[number] = record
         column.components[number] = component if not classes else _with_classes(component, classes)
         if classes:
+            column.classes = column.classes or {}
             column.classes[number] = classes
             self.class_names.update(name for name, _ in classes)
 
@@ -67,27 +71,35 @@ class Values:
         column.components[number] = source.components[of]  # as it is: the classes met have entered it
         if origin in self.nameless:
             self.nameless.add((node, number))
-        if of in source.classes:
+        if source.classes and of in source.classes:
+            column.classes = column.classes or {}
             column.classes[number] = source.classes[of]
 
     def put_plain(
-        self, node: int, numbers: Sequence[int], records: Sequence[Record], components: Sequence[Component]
+        self, nodes: Sequence[int], numbers: Sequence[int], records: Sequence[Record], components: Sequence[Component]
     ) -> None:
         """Take up values in which no user class was met."""
-        column = self._column(node)
-        column.reach(max(numbers, default=-1))
-        to_records, to_components = column.records, column.components
-        for number, record, component in zip(numbers, records, components, strict=True):
-            to_records[number] = record
-            to_components[number] = component
+        last, column = -1, _Column()
+        for node, number, record, component in zip(nodes, numbers, records, components, strict=True):
+            if node != last:
+                last, column = node, self._column(node)
+            if number == len(column.records):
+                column.records.append(record)
+                column.components.append(component)
+                continue
+            column.reach(number)
+            column.records[number] = record
+            column.components[number] = component
 
     def put_elements(self, node: int, number: int, elements: list[tuple[bool, Record, Component]]) -> None:
         """Take up the elements that a dynamic axis runs over."""
         column = self._column(node)
         column.reach(number)
         column.records[number] = b""
+        column.elements = column.elements or {}
         column.elements[number] = elements
         if all(itself for itself, _, _ in elements):
+            column.labels = column.labels or {}
             column.labels[number] = [record for _, record, _ in elements]
 
     def has(self, node: int, number: int) -> bool:
@@ -129,20 +141,20 @@ class Values:
 
     def classes(self, node: int, number: int) -> Classes:
         """Give the user classes met in a value."""
-        return self._columns[node].classes.get(number, ())
+        return (self._columns[node].classes or {}).get(number, ())
 
     def elements(self, node: int, number: int) -> list[tuple[bool, Record, Component]]:
         """Give the elements a dynamic axis runs over."""
-        return self._columns[node].elements[number]
+        return (self._columns[node].elements or {})[number]
 
     def label(self, node: int, number: int, place: int) -> Record | None:
         """Give the record of an element that labels itself, also after its release; None: its place is its label."""
-        labels = self._columns[node].labels.get(number)
+        labels = self.labels(node, number)
         return None if labels is None else labels[place]
 
     def labels(self, node: int, number: int) -> list[Record] | None:
         """Give the records of elements that label themselves; None if they are called by their places."""
-        return self._columns[node].labels.get(number)
+        return (self._columns[node].labels or {}).get(number)
 
     def drop(self, node: int, number: int) -> Record | None:
         """Forget a value, keeping its identity; give its record."""
@@ -150,7 +162,8 @@ class Values:
         if column is None or number >= len(column.records):
             return None
         record, column.records[number] = column.records[number], None
-        column.elements.pop(number, None)
+        if column.elements:
+            column.elements.pop(number, None)
         return record
 
     def _column(self, node: int) -> _Column:

@@ -6,8 +6,10 @@ cell of the node is ready.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
+from types import MappingProxyType
+from typing import Any
 
 from flowcore.dataclass import dataclass
 from flowcore.declare.checkpoint import CHECKPOINT
@@ -23,6 +25,12 @@ from flowcore.run.ready.recipe import Recipe
 from flowcore.run.ready.requests import Source
 from flowcore.run.ready.values import Values
 
+_NOTHING: Mapping[Any, Any] = MappingProxyType({})
+
+
+def _nothing() -> Mapping[Any, Any]:
+    return _NOTHING
+
 
 @dataclass(slots=True, kw_only=True)
 class Work:
@@ -34,10 +42,20 @@ class Work:
     feeders: list[Feeder]  # one a slot of its task's call: those of the drawing, then small constants
     met: tuple[tuple[str, bytes], ...] = ()  # user classes in constants of which only the records are here
     classes: tuple[str, ...] = ()  # names of user classes in the call's constants
-    supplies: dict[str, Source] = field(default_factory=dict)  # by kind: what cells are supplied from
-    sketches: dict[Component, str] = field(default_factory=dict)  # of constants whose identity does not tell them
-    varying: dict[str, Component] = field(default_factory=dict)  # identities of small constants, by parameter
+    supplies: Mapping[str, Source] = field(default_factory=_nothing)  # by kind: what cells are supplied from
+    sketches: Mapping[Component, str] = field(
+        default_factory=_nothing
+    )  # of constants whose identity does not tell them
+    told: Mapping[str, Component] | None = None  # `varying`, where the keys do not tell
     held: tuple[Record, ...] = ()  # of constants, axis values and functions' buffers: they live as long as the run
+
+    @property
+    def varying(self) -> Mapping[str, Component]:
+        """The identities of small constants, by parameter."""
+        shared = self.recipe.keys
+        if self.told is not None or self.keys is None or shared is None:
+            return self.told or _NOTHING
+        return {name.removeprefix("argument "): c for name, c in zip(shared.varying, self.keys.varying, strict=True)}
 
     @property
     def number(self) -> int:

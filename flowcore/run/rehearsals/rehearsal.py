@@ -28,7 +28,7 @@ from flowcore.plan.encode import BadRecord, NoEncoding, ValueGone
 from flowcore.plan.graph import Graph
 from flowcore.plan.records import combine
 from flowcore.plan.schedule import Schedule
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.run.cell.call import Call
 from flowcore.run.cell.failure import describe
 from flowcore.run.job import Component, Failure, Job, Record
@@ -286,7 +286,7 @@ class Rehearsal:
         if hits or skips:
             self.seconds[node] = seconds
         if plain:
-            self.values.put_plain(node, *zip(*plain, strict=True))
+            self.values.put_plain([node] * len(plain), *zip(*plain, strict=True))
         self._answered(node, hits, Verdict.CACHED)
         if skips:
             self.skips.setdefault(node, {}).update(skips)

@@ -28,17 +28,18 @@ class Boarding:
     def identified(self, place: int) -> tuple[bytes, list[Component]]:
         """Give the key of the rider at a place of the flight, and its own components; empty if it has none."""
         riders, rider, made = self.riders, place - self.riders.first, self.made
-        own = []
+        makers, own = riders.makers, list[Component]()
         for slots, skeleton in riders.own:
-            parts = []
+            parts = [] if skeleton is None else [skeleton]
             for slot in slots:
-                makers = riders.makers[slot]
-                if makers and makers[rider] >= 0:
-                    parts.append(made.get(makers[rider], b""))
+                column = makers[slot]
+                if column and column[rider] >= 0:
+                    parts.append(made.get(column[rider], b""))
                 else:
-                    column = riders.components[slot]
-                    parts.append(column[rider if len(column) > 1 else 0])
-            if b"" in parts:
+                    known = riders.components[slot]
+                    parts.append(known[rider if len(known) > 1 else 0])
+            component = parts[0] if skeleton is None else combine("tree", parts)
+            if not component:
                 return b"", [b""] * len(riders.own)
-            own.append(parts[0] if skeleton is None else combine("tree", [skeleton, *parts]))
+            own.append(component)
         return cell_key(riders.prefixes[rider], own) if self.keyed else b"", own

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import islice
-from typing import Final, cast
+from typing import Any, Final, TypeAlias, cast
 
 from flowcore.collector import at_rest
 from flowcore.plan.riding import Cell
@@ -33,24 +33,24 @@ from flowcore.run.rides.boarding import Boarding
 from flowcore.run.rides.riders import Riders
 from flowcore.run.told.chronicle import tell_ready
 
+Fed: TypeAlias = tuple[list[int], list[Record], list[Component]]  # of a cell in each slot: maker, record, identity
 _BY_CELL: Final = (FromOne, FromNode)
 _ONE: Final = frozenset({FromOne, FromCall, FromNode, FromAxis})  # give the value of one cell, or of none
 
 
 def stays(work: Work, books: Books, trust: Trust) -> str:
-    """Say why the cells of a node do not ride; nothing if they may.
+    """Say why the cells of a node do not ride, among others with its recipe; nothing if they may.
 
     States that are saved, tolerances, tracked files and user classes among the arguments
     make a recipe of its own, with which nobody else travels.
     """
-    for feed in work.feeders:
-        if type(feed) not in _ONE:
-            return "what they are called with is put together by the engine"
+    if not _ONE.issuperset(map(type, work.feeders)):
+        return "what they are called with is put together by the engine"
     if work.draws:
         return "their random streams are compared with others'"
     if work.number in books.refresh or work.number in trust:
         return "what counts as their record is the user's choice"
-    return single(work)
+    return ""
 
 
 def single(work: Work) -> str:
@@ -77,24 +77,24 @@ class _Coach:
         self.cells: list[Cell] = []
         self.works: list[Work] = []
         self.places: list[int] = []
-        self.makers: list[list[int]] = [[] for _ in range(slots)]
-        self.records: list[list[Record]] = [[] for _ in range(slots)]
-        self.components: list[list[Component]] = [[] for _ in range(slots)]
+        self.fed: list[Fed] = []
+        self._none: list[list[Any]] = [[] for _ in range(slots)]
 
     @property
     def nodes(self) -> list[int]:
         """The node of each cell."""
         return [node for node, _ in self.cells]
 
-    def seat(self, cell: Cell, place: int, work: Work, fed: list[tuple[int, Record, Component]]) -> None:
+    def seat(self, cell: Cell, place: int, work: Work, fed: Fed) -> None:
         """Give a cell a seat, and its turn in the message."""
         self.cells.append(cell)
         self.places.append(place)
         self.works.append(work)
-        for slot, (maker, record, component) in enumerate(fed):
-            self.makers[slot].append(maker)
-            self.records[slot].append(record)
-            self.components[slot].append(component)
+        self.fed.append(fed)
+
+    def columns(self, kind: int) -> list[list[Any]]:
+        """Give what the riders are fed in each slot: the makers (0), the records (1) or the identities (2)."""
+        return [list(column) for column in zip(*[fed[kind] for fed in self.fed], strict=True)] or self._none
 
     def riders(self, begun: range, known: str) -> Riders:
         """Say of them what the message does, behind cells of the same recipe at the places in `begun`."""
@@ -102,10 +102,10 @@ class _Coach:
         places = [*begun, *self.places]
         return Riders(
             first=first, places=[] if places == list(range(len(places))) else places,
-            makers=[makers if max(makers, default=-1) >= 0 else [] for makers in self.makers],
+            makers=[makers if max(makers, default=-1) >= 0 else [] for makers in self.columns(0)],
             known=known if keyed else "",
             prefixes=[work.keys.prefix for work in self.works if work.keys is not None],
-            own=[(own.slots, own.skeleton) for own in self.recipe.own] if keyed else [], components=self.components,
+            own=[(own.slots, own.skeleton) for own in self.recipe.own] if keyed else [], components=self.columns(2),
         )  # fmt: skip
 
 
@@ -125,6 +125,7 @@ class Riding:
         self._asked: Executor | None = None  # the last one, and whether it takes riders
         self._carries = False
         self._found: dict[int, Recipe | None] = {}  # of each node that was asked about; None: its cells do not ride
+        self._shares: dict[int, Recipe | None] = {}  # by its task: each recipe met; None: it shares with no other
 
     def beside(self, queue: Queue, queues: Sequence[Queue], executor: Executor) -> list[tuple[Queue, float]]:
         """Give the queues of whose cells some may come along with those of the first one, and what one weighs in these.
@@ -225,32 +226,39 @@ class Riding:
 
     def _recipe(self, node: int) -> Recipe | None:
         """Give the recipe of a node whose cells may ride; None if they may not."""
-        if node not in self._found:
-            work = self._books.works.get(node) or self._prepared(node, [])
-            if work is None:  # it cannot be made ready, and will say so when its turn comes
-                return None
-            rides = not stays(work, self._books, self._trust) and (work.keys is None or self._known is not None)
-            self._found[node] = work.recipe if rides else None
-        return self._found[node]
-
-    def _fed(self, cell: Cell, places: dict[Cell, int]) -> list[tuple[int, Record, Component]] | None:
-        """Give maker, record and identity of what a rider gets in each slot; None if something is not to be had."""
-        (node, number), values = cell, self._books.values
-        found: list[tuple[int, Record, Component]] = []
-        for feed in self._books.works[node].feeders:
-            if isinstance(feed, FromCall):
-                found.append((-1, *feed.encoded()))
-                continue
-            if isinstance(feed, _BY_CELL):
-                source = feed.origin(number)
-                maker = places.get(source)
-                if maker is not None:
-                    found.append((maker, b"", b""))
-                    continue
-                if not values.has(*source):  # it was let go of, or its cell could not be seated
-                    return None
-            found.append((-1, feed.records([number], values)[0], feed.components([number], values)[0]))
+        if node in self._found:
+            return self._found[node]
+        work = self._books.works.get(node) or self._prepared(node, [])
+        if work is None or stays(work, self._books, self._trust):
+            self._found[node] = None  # one that cannot be made ready will say so when its turn comes
+            return None
+        task = work.recipe.task.id
+        if task not in self._shares:
+            keyed_there = work.keys is None or self._known is not None
+            self._shares[task] = work.recipe if keyed_there and not single(work) else None
+        found = self._found[node] = self._shares[task]
         return found
+
+    def _fed(self, cell: Cell, places: dict[Cell, int]) -> Fed | None:
+        """Give maker, record and identity of what a rider gets in each slot; None if something is not to be had."""
+        (node, number), values, seated = cell, self._books.values, places.get
+        feeders = self._books.works[node].feeders
+        makers = [
+            seated(feed.cell if type(feed) is FromOne else feed.origin(number), -1)
+            if isinstance(feed, _BY_CELL)
+            else -1
+            for feed in feeders
+        ]
+        records, components = [b""] * len(makers), [b""] * len(makers)
+        for slot, feed in enumerate(feeders):
+            if isinstance(feed, FromCall):
+                records[slot], components[slot] = feed.record, feed.component
+            elif makers[slot] < 0:
+                if isinstance(feed, _BY_CELL) and not values.has(*feed.origin(number)):
+                    return None  # it was let go of, or its cell could not be seated
+                records[slot] = feed.records([number], values)[0]
+                components[slot] = feed.components([number], values)[0]
+        return makers, records, components
 
     def _coupled(self, jobs: list[Job], coaches: list[_Coach]) -> Job:
         """Give jobs as one, each with its own riders, and wagons for all others."""
@@ -277,7 +285,7 @@ class Riding:
         names = [*(job.names * first if len(job.names) == 1 else job.names), *(w.planned.name for w in coach.works)]
         return replace(
             job, attempts=[*job.attempts, *attempts], numbers=batch.numbers, names=names, riders=_told(riders),
-            columns=[_column(*pair, first) for pair in zip(job.columns, coach.records, strict=True)],
+            columns=[_column(*pair, first) for pair in zip(job.columns, coach.columns(1), strict=True)],
         )  # fmt: skip
 
     def _wagon(self, coach: _Coach, job: Job, made: dict[int, Component]) -> Job:
@@ -292,7 +300,7 @@ class Riding:
         return Job(
             task=recipe.task, attempts=self._begun(flight, coach, riders, made), numbers=batch.numbers,
             names=[work.planned.name for work in coach.works], modules=job.modules, riders=_told(riders),
-            columns=[_column([], records, 0) for records in coach.records],
+            columns=[_column([], records, 0) for records in coach.columns(1)],
             seconds=self._books.seconds.get(recipe.task.id, 0.0),
         )  # fmt: skip
 
@@ -306,8 +314,7 @@ class Riding:
         books.attempts.update(dict.fromkeys(attempts, flight))
         books.schedule.ride(coach.cells)
         books.gate.join(flight, coach.nodes)
-        for node, _ in coach.cells:
-            books.count(node).started += 1
+        books.started(coach.nodes)
         return attempts
 
 

@@ -16,13 +16,16 @@ from flowcore.machine import default_memory
 from flowcore.plan.graph import Graph, Planned
 from flowcore.plan.keys import numpy_version
 from flowcore.plan.libraries import distribution
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.run.books import Books, CellFailure, Counts
 from flowcore.run.job import Failure
 from flowcore.run.ready.work import Work
 from flowcore.settings import Settings
 from flowcore.store.cache import Cache
 from flowcore.store.codecs import Codec
+from flowcore.store.durations import task_identity
+
+Known = dict[tuple[int, int], dict[str, object]]  # facts of nodes that call one task with the same options, by ids
 
 _PLAIN = frozenset({str, bool, float})
 _WIDE = 1 << 63
@@ -59,8 +62,9 @@ def tell_beginning(
     })  # fmt: skip
     cache.axes([_axis(axis, codec) for axis in axes.values()])
     places = {about: place for place, about in enumerate(axes)}
+    known: Known = {}
     for number, planned in graph.nodes.items():
-        cache.node(number, _node(planned, [places[id(axis)] for axis in planned.node.axes]))
+        cache.node(number, _node(planned, [places[id(axis)] for axis in planned.node.axes], known))
     return len(axes)
 
 
@@ -70,8 +74,9 @@ def tell_drawn(cache: Cache, drawn: Sequence[Planned], first_axis: int, *, by: t
     if axes:
         cache.axes([_axis(axis, codec) for axis in axes.values()], first_axis)
     places = {about: place for place, about in enumerate(axes, first_axis)}
+    known: Known = {}
     for planned in drawn:
-        facts = _node(planned, [places[id(axis)] for axis in planned.node.axes])
+        facts = _node(planned, [places[id(axis)] for axis in planned.node.axes], known)
         cache.node(planned.number, facts | {"drawn": list(by)})
     return len(axes)
 
@@ -93,7 +98,7 @@ def tell_ready(cache: Cache, works: Iterable[Work], told: set[int]) -> None:
             told.add(task)
             cache.recipe(task, recipe.facts())
         names = recipe.keys.varying if recipe.keys is not None else ()
-        columns = list(zip(*(work.keys.varying.values() for work in alike if work.keys is not None), strict=True))
+        columns = list(zip(*(work.keys.varying for work in alike if work.keys is not None), strict=True))
         cache.cast(task, [work.number for work in alike], names, columns)
 
 
@@ -120,15 +125,17 @@ def tell_end(cache: Cache, books: Books) -> dict[str, int]:
     return whole
 
 
-def _node(planned: Planned, axes: Sequence[int]) -> dict[str, object]:
+def _node(planned: Planned, axes: Sequence[int], known: Known) -> dict[str, object]:
     node = planned.node
+    about = id(node.task), id(node.options)
+    shared = known.get(about)
+    if shared is None:
+        shared = known[about] = {"task": task_identity(node) or None, "runner": node.runner, **_needs(node)}
     over = [[edge.source, list(edge.over)] for edge in planned.edges if edge.over]
-    function = getattr(node.task, "function", None)
     return {
-        "name": node.name, "kind": node.kind, "group": list(node.group), "site": node.site, "axes": axes,
-        "task": f"{getattr(function, '__module__', None)}.{node.task.name}" if node.task is not None else None,
-        "runner": node.runner, "from": [[name, source.number] for name, source in node.sources()],
-        "after": [before.number for before in node.after], **({"over": over} if over else {}), **_needs(node),
+        "name": node.name, "kind": node.kind, "group": node.group, "site": node.site, "axes": axes,
+        "from": [[name, source.number] for name, source in node.sources()],
+        "after": [before.number for before in node.after], **({"over": over} if over else {}), **shared,
     }  # fmt: skip
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 import textwrap
+import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -195,6 +197,21 @@ def test_slurm_says_which_pilots_are_gone(stand_ins: StandIns, store: Path) -> N
         assert ["", ""] == unwell
         assert "" == found.gone(cards[1])
         assert "" == found.gone(Card(pilot="b" * 32, label="somebody else's"))
+
+
+def test_old_logs_are_removed(stand_ins: StandIns, store: Path) -> None:
+    """What pilots have said a month ago goes, and nothing else does."""
+    logs = Path(box_of(str(store)), "slurm")
+    logs.mkdir(parents=True)
+    names = ("1_0.log", "2_0.log", "notes.txt")
+    for name, days in zip(names, (31, 29, 31), strict=True):
+        (logs / name).touch()
+        os.utime(logs / name, (time.time() - days * 86400,) * 2)
+    Path(box_of(str(store))).chmod(0o700)
+    with fleet(store, "20260101T120000-0123456789abcdef", gpus=9):
+        stand_ins.called(1)
+
+        assert [False, True, True] == [(logs / name).exists() for name in names]
 
 
 def test_a_new_driver_finds_the_pilots_there_are(stand_ins: StandIns, store: Path) -> None:

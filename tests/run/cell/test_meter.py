@@ -8,7 +8,7 @@ import pytest
 
 import flowcore as fc
 from flowcore import machine
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.run.cell.meter import Meter
 from flowcore.store.history import read_run, run_paths
 from flowcore.store.trace import Trace

@@ -14,7 +14,7 @@ import pytest
 import flowcore as fc
 from flowcore.errors import FlowcoreError
 from flowcore.events import CellsParked, Event
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.store.directory import StoreRun, open_store
 from flowcore.store.history import QUIET, Beat, read_run, run_paths
 from flowcore.store.neighbours import PAUSE

@@ -182,8 +182,8 @@ def test_a_node_made_ready_the_short_way_is_the_one_of_the_long_way(
 
 def test_a_shape_that_is_left_out_is_seen(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The sabotage of the test above: nodes that read one and three cells must not be taken for kin."""
-    real = kin._form
-    monkeypatch.setattr(kin, "_form", lambda shape: real(shape) and "something")
+    real: Any = kin._named
+    monkeypatch.setattr(kin, "_named", lambda planned: (name := real(planned)) and name[:-1])
 
     with pytest.raises(ValueError, match="longer"):
         test_a_row_of_nodes_is_what_a_loop_gives(store, "inline")

@@ -13,7 +13,7 @@ from flowcore.declare.node import Node
 from flowcore.declare.task import Task
 from flowcore.plan.encode import encode
 from flowcore.plan.extension import array_digest
-from flowcore.plan.stations import State
+from flowcore.plan.states import State
 from flowcore.run.rehearsals.lasttime import LastTime
 from flowcore.run.rehearsals.rehearsal import Rehearsal
 from flowcore.run.rehearsals.verdict import Verdict

@@ -131,7 +131,7 @@ def test_a_rider_that_may_have_a_record_is_not_begun(place: Workplace, tmp_path:
     """Nor is what needs it; those before it are."""
     component = encode_plain(place_of_hit + 1)
     assert component is not None
-    key = NodeKeys.varied(PREFIX, {}, {}, ("argument x",)).keys([[component.component]])[0]
+    key = NodeKeys.varied(PREFIX, {}, ("argument x",), (), ()).keys([[component.component]])[0]
     write_known(str(tmp_path / "known"), listed(key), disk=DISK)
 
     results = performed(chain(lambda x: x + 1, 4, known=str(tmp_path / "known")), place)
@@ -152,7 +152,7 @@ def test_nobody_rides_where_keys_cannot_be_asked_for(place: Workplace, tmp_path:
 def test_a_rider_has_the_key_that_it_would_have_alone(prefix: bytes, components: list[bytes]) -> None:
     """Whoever composes it."""
     names = tuple(str(i) for i in range(len(components)))
-    alone = NodeKeys.varied(prefix, {}, {}, names).keys([[component] for component in components])
+    alone = NodeKeys.varied(prefix, {}, names, (), ()).keys([[component] for component in components])
 
     assert alone == [cell_key(prefix, components)]
 

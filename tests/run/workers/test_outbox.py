@@ -45,10 +45,12 @@ class Post:
 
 
 def said(results: Sequence[Result]) -> list[tuple[object, ...]]:
-    """Give what results say, cell by cell."""
+    """Give what results say, cell by cell; prints that follow each other, which may come as one, count as one."""
     told: list[tuple[object, ...]] = []
     for result in results:
         match result:
+            case Printed() if told[-1:] == [("Printed", result.attempt)]:
+                continue
             case Failed() | Printed():
                 told.append((type(result).__name__, result.attempt))
             case _:

@@ -30,6 +30,7 @@ _ABSENT = 127  # status of a command that is not there
 _MISLEADING = re.compile("SQUEUE_|SCANCEL_|SLURM_JOB_END_TIME$")  # variables
 _REFUSALS = 30  # in a row, for a reason that passes
 _LAST = 8  # lines of a log
+_OLD = 30 * 86400.0  # seconds after which one is removed
 
 
 class Fleet:
@@ -74,8 +75,12 @@ class Fleet:
     def _see_to_it(self) -> None:
         try:
             self._logs.mkdir(mode=0o700, exist_ok=True)
+            now = self._box.now()
+            for log in self._logs.glob("*.log"):
+                if self._box.age(f"{self._logs.name}/{log.name}", now) > _OLD:
+                    log.unlink(missing_ok=True)
         except OSError as error:
-            self._sink(f"There is no room for the logs of pilots: {error}")
+            self._sink(f"The logs of pilots cannot be kept: {error}")
         while not self._closing.is_set() and not self.sunk:
             self._look()
             self._closing.wait(self._pilots.every)
@@ -107,7 +112,7 @@ class Fleet:
             self._ask(wanted)
 
     def _ask(self, count: int) -> None:
-        log = str(self._logs / "%A_%a.log")
+        log = f"{str(self._logs).replace('%', '%%')}/%A_%a.log"
         command = [*sbatch(self._pilots, name=self._name, log=log, folder=self._box.path), f"--array=0-{count - 1}"]
         done = _answer(command, script(self._pilots, self._box.path))
         if done.returncode == 0:
