@@ -57,6 +57,25 @@ def test_graph_is_not_gone_through_while_it_is_made(tmp_path: Path) -> None:
     assert gc.isenabled()
 
 
+@pytest.mark.usefixtures("nothing_set_aside")
+def test_graph_is_not_gone_through_while_it_is_drawn() -> None:
+    """Though the user's code runs in between, and the collector may look at what that has made."""
+    passes: list[int] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and info["generation"] > 0:
+            passes.append(info["generation"])
+
+    gc.callbacks.append(note)
+    try:
+        flow = _chain()
+    finally:
+        gc.callbacks.remove(note)
+
+    assert NODES == len(list(flow.nodes))
+    assert [] == passes
+
+
 def test_collector_rests_until_the_last_one_is_done() -> None:
     """Who rests within another's rest does not end it."""
     with at_rest:

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, TypeVar, cast
 
+from flowcore.collector import at_rest
 from flowcore.declare import fit
 from flowcore.declare.call import SCALARS, Call
 from flowcore.declare.cycles import shortest_cycles
@@ -24,6 +25,8 @@ from flowcore.declare.site import site_of, user_site
 from flowcore.declare.task import CANVAS, Task, task_of
 from flowcore.errors import DuplicateName, FlowcoreError, ForeignReference, UnknownNode, WiringMismatch, nearest
 from flowcore.settings import raise_all
+
+_STRETCH = 256  # nodes; fewer than it takes for the collector to look at its middle generation
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -136,6 +139,9 @@ class Drawing:
     def _put(self, node: Node) -> Ref:
         self.nodes.append(node)
         self._named[node.name] = node
+        if not len(self.nodes) % _STRETCH:
+            with at_rest:
+                pass  # what was drawn stays: it counts as old now, and is not gone through again and again
         return Ref(node)
 
     def _task(self, function: Callable[..., Any], kind: Kind | None) -> Task[..., Any]:
