@@ -44,7 +44,21 @@ def loky(workers: int) -> Iterator[Executor]:
 
 @contextmanager
 def dask(workers: int) -> Iterator[Executor]:
-    """Give those of a Dask cluster on this machine, through its futures; its scheduler is a process of its own."""
+    """Give those of a Dask cluster, through its futures."""
+    with dask_client(workers) as client:
+        yield client.get_executor(pure=False)  # else it looks for equal messages
+
+
+def on_dask(client: Any, *, batches: bool) -> Any:
+    """Give those of a Dask cluster, through the plugin."""
+    from flowcore_dask import on
+
+    return on(client, batches=batches)
+
+
+@contextmanager
+def dask_client(workers: int) -> Iterator[Any]:
+    """Give a client of a Dask cluster on this machine, whose scheduler is a process of its own."""
     from distributed import Client
 
     context = get_context("spawn")
@@ -54,7 +68,7 @@ def dask(workers: int) -> Iterator[Executor]:
     try:
         with Client(ours.recv()) as client:
             client.wait_for_workers(workers)
-            yield client.get_executor(pure=False)  # else it looks for equal messages
+            yield client
     finally:
         ours.send("end")
         cluster.join()

@@ -18,7 +18,7 @@ from flowcore.plan.cells import Span
 from flowcore.plan.cluster import forecast_cluster
 from flowcore.plan.forecast import Load
 from tests.bench.scaling.calibration import calibrated, known, makespan, own_costs
-from tests.bench.scaling.engines import ENGINES, SINGLY, TRAITS, counting, pilots
+from tests.bench.scaling.engines import ENGINES, SINGLY, TRAITS, counting, dask_client, on_dask, pilots
 from tests.bench.scaling.tasks import arrays, chain, fan_out, nothings, tree
 
 Row = dict[str, Any]
@@ -43,6 +43,12 @@ def overheads(rounds: int) -> Iterator[Row]:
                 counted: list[int] = []
                 make = counting(executor, workers=2, counted=counted, traits=traits)
                 yield _overhead(told, make, 2, cells, rounds, counted)
+    with dask_client(2) as client:
+        for told, batches, cells in (
+            ("flowcore-dask", True, (1000, 6000)),
+            ("flowcore-dask, batches off", False, (100, 600)),
+        ):
+            yield _overhead(told, on_dask(client, batches=batches), 2, cells, rounds)
     with pilots(2) as store:
         yield _overhead("pilots", "pilots", 2, (1000, 6000), rounds, store=store)
 
