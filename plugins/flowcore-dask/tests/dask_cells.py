@@ -27,3 +27,8 @@ def killing(log: str, x: int) -> int:
     if x == 0:
         os.kill(os.getpid(), signal.SIGKILL)
     return x
+
+
+def tiny(x: int) -> int:
+    """Do nothing."""
+    return x

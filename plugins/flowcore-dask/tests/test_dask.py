@@ -73,6 +73,16 @@ def test_a_consumer_runs_where_its_array_was_made(cluster: LocalCluster, store: 
     assert 2 == len(set(pairs))
 
 
+def test_messages_hold_many_cells(cluster: LocalCluster, store: Path) -> None:
+    """Dask hears of no more tasks than there is work worth one."""
+    flow = fc.Flow()
+    flow.add(dask_cells.tiny, fc.each(x=range(2000)))
+    flow.run(executor=flowcore_dask.on(cluster), store=store, progress=False)
+    messages = cluster.scheduler.task_prefixes["tiny"].state_counts["memory"]
+
+    assert 0 < messages < 100
+
+
 def test_a_worker_that_joins_gets_cells(cluster: LocalCluster, store: Path) -> None:
     """The third of many cells that wait begins when there is a third worker; and all of them can be called back."""
     flow = fc.Flow()
