@@ -11,6 +11,7 @@ parser where there is none.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from dataclasses import field
 
@@ -19,6 +20,9 @@ from flowcore.errors import BadOption
 
 EXECUTORS = "executors"  # the table of tables of plugins
 _DEEPEST = 64  # tables in tables
+# A dotted key of more than _DEEPEST parts, outside of strings: a parser remembers each of its beginnings.
+_ENDLESS = re.compile(rb"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){%d}" % _DEEPEST)
+_STRING = re.compile(rb'"[^"\n]*+"|\'[^\'\n]*+\'')
 _FILES = (("flowcore.toml", ()), ("pyproject.toml", ("tool", "flowcore")))
 
 
@@ -123,6 +127,8 @@ def _parsed(text: bytes, path: str) -> object:
     import tomllib  # 5 ms that only a file with options is worth
 
     try:
+        if text.count(b".") >= _DEEPEST and _ENDLESS.search(_STRING.sub(b"a", text)):
+            raise RecursionError
         values = tomllib.loads(text.decode("utf-8"))
         if _nested(values):
             raise RecursionError
