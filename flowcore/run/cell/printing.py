@@ -75,14 +75,27 @@ def stand_in() -> None:
         _users += 1
         if _users > 1:
             return
-        for name in _NAMES:
-            behind = getattr(sys, name)
-            if behind is None or isinstance(behind, StandIn):
-                continue
+        _standing.extend(_put())
+
+
+def stand_for_good() -> None:
+    """Put the stand-ins in place where there are none, and leave them: in a process that is no run's. Any thread."""
+    if not all(isinstance(getattr(sys, name), StandIn) for name in _NAMES):
+        with _lock:
+            _put()
+
+
+def _put() -> list[StandIn]:
+    """Put stand-ins in place where there are none, and give these; the lock is held."""
+    put = []
+    for name in _NAMES:
+        behind = getattr(sys, name)
+        if behind is not None and not isinstance(behind, StandIn):
             standing = StandIn(name, behind)
             setattr(sys, name, standing)
-            _standing.append(standing)
+            put.append(standing)
             _follow(behind, standing)
+    return put
 
 
 def step_back() -> None:

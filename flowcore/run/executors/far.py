@@ -27,7 +27,7 @@ from flowcore.plan.code import forget
 from flowcore.run import proc
 from flowcore.run.cell.comparing import UNLOADABLE, changed, differing_module
 from flowcore.run.cell.pages import Pages
-from flowcore.run.cell.printing import stand_in, step_back
+from flowcore.run.cell.printing import stand_for_good, stand_in, step_back
 from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.columns import joined
 from flowcore.run.executors.greeting import here, refused, unfit
@@ -90,12 +90,15 @@ def perform_far(payload: bytes) -> bytes:
     specs = [side.task(packed) for packed in tasks]  # type: ignore[attr-defined]
     job = Job.unpack(fields, {spec.id: spec for spec in specs})  # type: ignore[arg-type]
     results = side.refusals(job)
-    if not results:
+    if not results and side.here:
         stand_in()
         try:
             results = side.perform(job)
         finally:
             step_back()
+    elif not results:
+        stand_for_good()  # each time they are put in place all loggers are looked for: longer than a small message
+        results = side.perform(job)
     return pack_answer(clock.monotonic() - began, joined(results))
 
 
@@ -159,7 +162,7 @@ class _Side:
     def __init__(self, head: bytes) -> None:
         around, engine, versions = loads(head)
         self.around = Surroundings.unpack(around)  # type: ignore[arg-type]
-        self._engine = engine
+        self.here = engine == _me()  # whether this is the engine's own process, whose streams are put back
         self._unfit = unfit(
             self.around.store, self.around.run_id, self.around.spool, versions,  # type: ignore[arg-type]
             writable=self.around.writable,
@@ -179,10 +182,8 @@ class _Side:
         )
         kept = attached.blobs if around.writable else None
         self._codec = Codec(kept=kept, passed=attached.spool, files=attached.files, pickles=around.pickles)
-        if self._engine != _me():
-            stand_in()  # for good: to look for all loggers takes longer than a small message
-            if around.classes:
-                self._codec.load_classes(around.classes)
+        if around.classes and not self.here:
+            self._codec.load_classes(around.classes)
         self._checkpoints = attached.checkpoints if around.writable else None
 
     def task(self, packed: bytes) -> TaskSpec:
@@ -210,7 +211,7 @@ class _Side:
 
     def _differing(self, task: TaskSpec) -> str:
         """Name a module of the task's that is not the engine's here (F32); looked for once a task and process."""
-        if self._engine == _me() or not (task.code or task.modules):
+        if self.here or not (task.code or task.modules):
             return ""
         known = self._verdicts.get(task.id)
         if known is None:

@@ -35,10 +35,18 @@ flow.run(executor=flowcore_dask.on(), workers=2, store={store!r}, progress=False
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[LocalCluster]:
-    """Give a cluster of two processes."""
+def shared() -> Iterator[LocalCluster]:
+    """Give a cluster of two processes, of which one may be on its way."""
     with config.set(CALM), LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as cluster:
         yield cluster
+
+
+@pytest.fixture
+def cluster(shared: LocalCluster) -> LocalCluster:
+    """Give a cluster of two processes that are there, whatever an earlier test has killed."""
+    with Client(shared, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)
+    return shared
 
 
 @pytest.mark.contract("F4", "F5", "F6", "F40", "P5")
