@@ -3,11 +3,12 @@
 
 PYTHON ?= python3
 VENV := .venv
+PYTHONS ?= python3.11 python3.12 python3.13
 MINUTES ?= 10
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: help demo test browser slurm check format bench fuzz long reliability lowest soak docs clean
+.PHONY: help demo test browser slurm check format bench fuzz long reliability lowest soak release docs clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
@@ -61,6 +62,16 @@ lowest: $(LOWEST)/installed  ## a telling part of the tests on the lowest versio
 fuzz: $(VENV)/installed-test  ## a million inputs a reader, two readers at a time; begun again, it goes on; INPUTS=20000 is a quick look
 	$(BIN)/python -m tests.fuzz --inputs $(or $(INPUTS),1000000) --figures docs/fuzz.json
 	$(BIN)/python -m tests.reliability
+
+release: $(VENV)/installed-release  ## build all distributions, look at them, and test what was built on each of PYTHONS
+	rm -rf dist build
+	for project in . plugins/*/; do $(BIN)/python -m build --outdir dist $$project >/dev/null || exit 1; done
+	$(BIN)/twine check --strict dist/*
+	$(BIN)/check-wheel-contents dist/*.whl
+	$(BIN)/cffconvert --validate
+	$(BIN)/repo-review .
+	for python in $(PYTHONS); do for which in newest lowest; do \
+		echo "$$python, $$which"; $$python tests/release.py dist $$python $$which || exit 1; done; done
 
 docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html

@@ -84,6 +84,8 @@ if TYPE_CHECKING:
     from flowcore.store.codecs import register_codec as register_codec
     from flowcore.store.directory import open_store as open_store
 
+    __version__: str
+
 _ROOMS = {
     "flowcore.comparison": ("diff",),
     "flowcore.declare.axes": ("Axis", "each", "gather"),
@@ -141,6 +143,8 @@ def __getattr__(name: str) -> object:
         import importlib
 
         return importlib.import_module("flowcore.testing")
+    if name == "__version__":
+        return _version()
     if room is None:
         raise AttributeError(f"module 'flowcore' has no attribute {name!r}")
     import importlib  # the first name asked for pays for it
@@ -148,6 +152,16 @@ def __getattr__(name: str) -> object:
     value: object = getattr(importlib.import_module(room), name)
     globals()[name] = value
     return value
+
+
+def _version() -> str:
+    """Give the version that is installed: pyproject.toml is the one place where it stands."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("flowcore")
+    except PackageNotFoundError:
+        raise AttributeError("flowcore runs from its files, and is not installed: it has no version") from None
 
 
 def __dir__() -> list[str]:

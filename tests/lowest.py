@@ -11,7 +11,7 @@ import importlib.metadata
 import re
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -39,6 +39,8 @@ TELLING = (
     "tests/test_small_job.py",
     "tests/test_first_hour.py",
 )
+# Where a floor has no wheel for a Python that came after it: the first version that has one.
+LATER = {("numpy", (3, 13)): "2.1"}
 _NEED = re.compile(r"([A-Za-z0-9._-]+)>=([0-9]+(?:\.[0-9]+)*)")
 
 
@@ -53,6 +55,11 @@ def floors(project: Mapping[str, object]) -> dict[str, str]:
     return found
 
 
+def here(floors: Mapping[str, str], python: tuple[int, int]) -> dict[str, str]:
+    """Give the lowest versions that can be had on a Python."""
+    return {name: LATER.get((name, python), floor) for name, floor in floors.items()}
+
+
 def pinned(name: str, floor: str) -> str:
     """Give the requirement of a floor itself: 2.0 is 2.0 and 2.0.0, and not 2.0.1."""
     return f"{name}=={floor}"
@@ -62,7 +69,8 @@ def requirements(project: Mapping[str, object]) -> list[str]:
     """Give what to install: dependencies at their floors, tools as the extra `test` has them."""
     extra = project["optional-dependencies"]["test"]  # type: ignore[index]
     tools = [need for need in extra if re.split("[>=]", need)[0] in TOOLS]
-    return [*(pinned(name, floor) for name, floor in floors(project).items()), *tools]
+    lowest = here(floors(project), sys.version_info[:2])
+    return [*(pinned(name, floor) for name, floor in lowest.items()), *tools]
 
 
 def project() -> dict[str, object]:
@@ -84,9 +92,11 @@ def _release(version: str) -> list[str]:
     return re.sub(r"(\.0)+$", "", version).split(".")
 
 
-def main() -> int:
-    """See that the versions are the lowest, and run the part."""
-    wanted = floors(project())
+def main(arguments: Sequence[str]) -> int:
+    """See that the versions are the lowest, and run the part; with "newest", on whatever versions there are."""
+    wanted = here(floors(project()), sys.version_info[:2])
+    if list(arguments) == ["newest"]:
+        wanted = {name: importlib.metadata.version(name) for name in wanted}
     if wrong := others(wanted, {name: importlib.metadata.version(name) for name in wanted}):
         print(f"These are not the lowest versions: {'; '.join(wrong)}.")
         return 2
@@ -98,5 +108,5 @@ def main() -> int:
 
 if __name__ == "__main__":
     if __package__:
-        sys.exit(main())
+        sys.exit(main(sys.argv[1:]))
     print("\n".join(requirements(project())))

@@ -158,6 +158,22 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         _ = fc.computes
 
 
+@pytest.mark.parametrize(("installed", "expected"), [("9.8", "9.8"), (None, "none")])
+def test_the_version_is_that_of_the_distribution(tmp_path: Path, installed: str | None, expected: str) -> None:
+    """Where there is one. Run from bare files, flowcore has no such attribute, rather than a wrong one."""
+    tmp_path.joinpath("flowcore").symlink_to(ROOT)
+    if installed is not None:
+        metadata = tmp_path / f"flowcore-{installed}.dist-info" / "METADATA"
+        metadata.parent.mkdir()
+        metadata.write_text(f"Metadata-Version: 2.1\nName: flowcore\nVersion: {installed}\n")
+    told = subprocess.run(
+        [sys.executable, "-S", "-c", "import flowcore; print(getattr(flowcore, '__version__', 'none'))"],
+        capture_output=True, text=True, check=True, env={"PYTHONPATH": str(tmp_path)},
+    )  # fmt: skip
+
+    assert expected == told.stdout.strip()
+
+
 def test_the_decorator_stands_before_its_room() -> None:
     """`fc.flow` is the decorator, whoever imported the room `flowcore.flow` first."""
     code = "import flowcore.flow; from flowcore import flow; assert flowcore.flow is flow and callable(flow), flow"

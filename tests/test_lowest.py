@@ -35,7 +35,9 @@ def test_what_is_installed_is_the_floors() -> None:
         [sys.executable, "-I", "-S", "tests/lowest.py"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.splitlines()
 
-    assert {f"{name}=={floor}" for name, floor in lowest.floors(PROJECT).items()} <= set(printed)
+    floors = lowest.here(lowest.floors(PROJECT), sys.version_info[:2])
+
+    assert {f"{name}=={floor}" for name, floor in floors.items()} <= set(printed)
     assert len(CORE) + len(lowest.TOOLS) == len(printed)
 
 
@@ -43,6 +45,12 @@ def test_what_is_installed_is_the_floors() -> None:
 def test_other_versions_do_not_pass_for_the_lowest() -> None:
     """A newer one is named; 13.7 and 13.7.0 are one version."""
     assert ["numpy 2.0.1, not 2.0"] == lowest.others({"numpy": "2.0", "rich": "13.7.0"}, NEWER)
+
+
+@pytest.mark.parametrize(("python", "numpy"), [((3, 12), "2.0"), ((3, 13), "2.1")])
+def test_a_later_python_has_a_later_floor(python: tuple[int, int], numpy: str) -> None:
+    """The first version with a wheel for it; what needs no wheel of its own keeps its floor."""
+    assert {"numpy": numpy, "rich": "13.7"} == lowest.here({"numpy": "2.0", "rich": "13.7"}, python)
 
 
 @pytest.mark.contract("S13")
