@@ -14,14 +14,30 @@ author = "flowcore developers"
 copyright = f"2026, {author}"
 version = release = "0.1.0"
 
-extensions = ["myst_parser"]
-exclude_patterns = ["_build"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "gallery"]  # the gallery's pages are made of its scripts
+suppress_warnings = ["config.cache", "toc.empty_glob"]  # sphinx_gallery_conf names functions; a folder may be new
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
 html_title = "flowcore"
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
 html_show_sourcelink = False
+sphinx_gallery_conf = {
+    "examples_dirs": ["gallery"],
+    "gallery_dirs": ["auto_gallery"],
+    "filename_pattern": r"/plot_",
+    "download_all_examples": False,
+    "show_signature": False,
+    "within_subsection_order": "FileNameSortKey",
+    "reset_modules": (),  # workers are told which modules there are
+}
 nitpicky = True
 html_extra_path = ["_build/made"]  # what make_report.py writes
 

@@ -14,10 +14,12 @@ from pathlib import Path
 from record_terminal import HERE, Terminal, tidy
 
 PROGRAM = HERE / "recorded" / "erosion.py"
+RECORDED = "<!-- not run: a recorded screen; tests/test_simulation_page.py checks the order of its events -->"
 TITLE = "# Long simulations"
 ABOVE = """
 A task that asks for `fc.Checkpoint()` can be killed at any step, and loses nothing that matters:
 
+<!-- not run: it is part of docs/recorded/erosion.py, which the tests run -->
 ```python
 {task}
 ```
@@ -54,7 +56,7 @@ def record(where: Path) -> str:
     parts = [TITLE, ABOVE.format(task=task()).rstrip()]
 
     def take(title: str, command: str, screen: str) -> None:
-        parts.append(f"\n{title}\n\n```text\n$ {command}\n{tidy(screen, where)}\n```")
+        parts.append(f"\n{title}\n\n{RECORDED}\n```text\n$ {command}\n{tidy(screen, where)}\n```")
 
     first = Terminal([sys.executable, "erosion.py"], cwd=where)
     before = first.until(r"step [89]\d\d of 1000")

@@ -134,7 +134,7 @@ def record(where: Path) -> str:
     parts = ["# A session in a terminal", "", *INTRODUCTION]
 
     def take(title: str, screen: str) -> None:
-        parts.extend(["", title, "", "```text", f"$ python stations.py\n{tidy(screen, where)}", "```"])
+        parts.extend(["", title, "", RECORDED, "```text", f"$ python stations.py\n{tidy(screen, where)}", "```"])
 
     first = Terminal(command, cwd=where)
     take("While it runs: a row a task, I/O apart.", first.until(r"simulate .* 16 {3,5}[4-9] .*/s"))
@@ -151,6 +151,7 @@ def record(where: Path) -> str:
     return "\n".join(parts) + "\n"
 
 
+RECORDED = "<!-- not run: a recorded screen; tests/test_terminal.py plays the session again -->"
 INTRODUCTION = (
     "What one sees when a flow runs, is interrupted, goes on, and fails. The page is made by",
     "`docs/record_terminal.py`, which runs `docs/recorded/terminal.py` in a pseudo-terminal and reads the screen.",

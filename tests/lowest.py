@@ -37,7 +37,7 @@ TELLING = (
     "tests/cli/test_verbs.py",
     "tests/cli/test_doctor.py",
     "tests/test_small_job.py",
-    "tests/test_first_hour.py",
+    "tests/site/test_session.py",
 )
 # Where a floor has no wheel for a Python that came after it: the first version that has one.
 LATER = {("numpy", (3, 13)): "2.1"}
