@@ -63,8 +63,9 @@ def commands(block: Block) -> list[str]:
 
 def _environment(folder: Path) -> Mapping[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("FLOWCORE_")}
+    paths = (str(commands_in(folder)), str(Path(sys.executable).parent), os.environ["PATH"])
     return inherited | {
-        "PATH": f"{commands_in(folder)}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(PATHS), "COLUMNS": "100",
+        "PATH": os.pathsep.join(paths), "PYTHONPATH": os.pathsep.join(PATHS), "COLUMNS": "100",
         "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHON_COLORS": "0", "NO_COLOR": "1",
         "FLOWCORE_PROGRESS": "no", "MPLBACKEND": "agg",
     }  # fmt: skip
