@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from flowcore.declare.files import File as File
     from flowcore.declare.node import Node as Node
     from flowcore.declare.task import Task as Task
-    from flowcore.declare.task import compute as compute
-    from flowcore.declare.task import io as io
     from flowcore.declare.tolerance import allclose as allclose
+    from flowcore.decorators import compute as compute
+    from flowcore.decorators import io as io
     from flowcore.doubts import NothingToAccept as NothingToAccept
     from flowcore.doubts import NotReproducible as NotReproducible
     from flowcore.doubts import RepeatedStream as RepeatedStream

@@ -132,7 +132,7 @@ class RunDifference:
 
     def to_dict(self) -> dict[str, object]:
         """Give it as plain data."""
-        return asdict(self) | {"same": self.same}
+        return {**asdict(self), "same": self.same}
 
     def _repr_html_(self) -> str:
         head, *rest = str(self).splitlines()

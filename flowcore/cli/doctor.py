@@ -20,7 +20,7 @@ from flowcore.cli import ground, means
 from flowcore.cli.checked import FAIL, NOTE, OK, Check, judged
 from flowcore.cli.parser import Parser, add_json, add_store
 from flowcore.cli.printing import document, duration, name
-from flowcore.declare.task import compute
+from flowcore.decorators import compute
 from flowcore.errors import FlowcoreError
 from flowcore.flow import Flow
 from flowcore.run.workers import blas

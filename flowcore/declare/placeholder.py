@@ -61,7 +61,8 @@ class Placeholder:
             return self is not other
         raise no_value(self, "{} != ...")
 
-    __hash__ = object.__hash__
+    def __hash__(self) -> int:
+        return object.__hash__(self)
 
 
 def about(placeholder: Placeholder) -> tuple[str, str]:

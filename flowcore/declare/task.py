@@ -5,7 +5,8 @@ that says which drawing calls of tasks go to.
 Promises: outside a drawing a task is the function it decorates; while drawing, a call
 of it becomes a node.
 Never: reads a signature before the first call is drawn (but for `ignore`, and for
-parameters that ask to be supplied).
+parameters that ask to be supplied); says how a checker sees the decorators, which
+`flowcore/decorators.py` does.
 """
 
 from __future__ import annotations
@@ -13,17 +14,16 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from types import FrameType, MethodType
-from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypeVar, Unpack, cast
 
 from flowcore.declare.checkpoint import CHECKPOINT
 from flowcore.declare.form import Form
 from flowcore.declare.injected import kind_of, note_asked, requests, supplied
 from flowcore.declare.options import GivenOptions, Kind, TaskOptions, read_options
 from flowcore.declare.placeholder import refuse
-from flowcore.declare.sapling import Sapling
 from flowcore.declare.site import at_users_line, defined_at, user_site
 from flowcore.declare.unsaved import unsaved_state
 from flowcore.errors import BadOption, GraphError, nearest
@@ -267,19 +267,6 @@ def _check_place(task: Task[..., Any], at: str) -> None:
         raise BadOption(option="gpus", found=f"{declared.gpus} for runner={task.runner!r}", expected=expected, at=at)
 
 
-class Decorator(Protocol):
-    """What ``@compute(...)`` and ``@io(...)`` give: turns a function into a task."""
-
-    @overload
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R | Sapling]], /) -> Task[P, R]: ...
-    @overload
-    def __call__(self, function: Callable[P, R | Sapling], /) -> Task[P, R]: ...
-
-
-@overload
-def compute(function: Callable[P, R | Sapling], /) -> Task[P, R]: ...
-@overload
-def compute(**options: Unpack[GivenOptions]) -> Decorator: ...
 @at_users_line
 def compute(function: Callable[..., Any] | None = None, /, **options: Unpack[GivenOptions]) -> Any:
     """Declare a function that computes: it runs in a process, and its result is kept.
@@ -308,12 +295,6 @@ def compute(function: Callable[..., Any] | None = None, /, **options: Unpack[Giv
     return _decorated(function, "compute", dict(options))
 
 
-@overload
-def io(function: Callable[P, Coroutine[Any, Any, R | Sapling]], /) -> Task[P, R]: ...
-@overload
-def io(function: Callable[P, R | Sapling], /) -> Task[P, R]: ...
-@overload
-def io(**options: Unpack[GivenOptions]) -> Decorator: ...
 @at_users_line
 def io(function: Callable[..., Any] | None = None, /, **options: Unpack[GivenOptions]) -> Any:
     """Declare a function that meets the world: it runs in a thread, or on the event loop.

@@ -43,7 +43,7 @@ _BUFFERED: Final = 256  # small records that wait for a trace, or for this many
 class Has(Protocol):
     """What the cache asks of the kept arrays."""
 
-    def has(self, digest: bytes, size: int) -> bool:
+    def has(self, name: bytes, size: int) -> bool:
         """Tell whether an array of that digest and size is there."""
         ...
 

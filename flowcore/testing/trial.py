@@ -16,7 +16,8 @@ from typing import Any, Literal, TypeAlias
 from flowcore import clock, plugins
 from flowcore.dataclass import dataclass
 from flowcore.declare.options import Kind
-from flowcore.declare.task import Task, compute, io
+from flowcore.declare.task import Task
+from flowcore.decorators import compute, io
 from flowcore.errors import RunFailed
 from flowcore.flow import Flow
 from flowcore.result import Run

@@ -40,6 +40,7 @@ FLOORS = (
         "flowcore.overrule",
         "flowcore.outlook",
         "flowcore.executor",
+        "flowcore.decorators",
     }
     | {"flowcore.flow", "flowcore.flowfunction"},
     {"flowcore.ui"},
