@@ -167,12 +167,16 @@ def test_any_drawing_gives_with_riders_what_plain_calls_give(counter: Path, step
         assert model.always == lines(counter)
 
 
-def test_a_chain_is_a_handful_of_messages(store: Path, messages: list[tuple[int, int]]) -> None:
-    """Not one a link: as many links as 20 ms hold, once it is known what they take."""
+def test_a_chain_is_a_handful_of_messages(
+    store: Path, messages: list[tuple[int, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one a link: as many links as 20 ms hold, each of which is made to take 0.1 ms."""
+    learn = Pace.learn
+    monkeypatch.setattr(Pace, "learn", lambda self, task, seconds, cells: learn(self, task, 1e-4 * cells, cells))
     flow = chain(fc.compute(more), 0, 2000)
 
     assert 2000 == go(flow, store)[flow.result]
-    assert 2000 == sum(cells for cells, _ in messages)
+    assert 2000 <= sum(cells for cells, _ in messages), "less only if some ran that no message told of"
     assert len(messages) < 60
 
 
@@ -303,7 +307,7 @@ def test_tasks_in_turn_are_one_message(store: Path, log: Path, messages: list[tu
     warm = go(chain(less, 300, 12, half), store)
     other = go(chain(half, 598, 8, less), store)  # and then less than 299, half of 298, and what is known
 
-    assert [(12, 11)] == sent
+    assert (12, 11) == sent[0], "whoever gets it may have to give it back, and then some of it goes out again"
     assert [3, 3, 35] == [cold["n11"], warm["n11"], other["n7"]]
     assert 12 == sum(ran.values())
     assert 12 == sum(warm.counts(f"n{i}").hit for i in range(12))
@@ -449,7 +453,7 @@ def test_a_stencil_whose_row_is_not_worth_sharing_is_one_message(
         expected = [sum(expected[max(0, column - 1) : column + 2]) for column in range(4)]
 
     assert sum(expected) == go(flow, store)[flow.result]
-    assert [(53, 49)] == messages
+    assert (53, 49) == messages[0]
 
 
 @fc.compute
@@ -464,10 +468,14 @@ def test_what_is_not_kept_rides_as_well(
 ) -> None:
     """It has no key to be judged by; it runs each time. Unless some task of this process draws: it might call that."""
     monkeypatch.setattr("flowcore.run.ready.requests.is_asked_for", lambda kind: False)
-    found = [go(chain(passing, 10, 10), store)["n9"] for _ in range(2)]
+    found, first = [], []
+    for _ in range(2):
+        messages.clear()
+        found.append(go(chain(passing, 10, 10), store)["n9"])
+        first.append(messages[0])
 
     assert [0, 0] == found
-    assert [9, 9] == [riders for _, riders in messages if riders]
+    assert [(10, 9)] * 2 == first
 
 
 @pytest.mark.usefixtures("forced")

@@ -57,6 +57,7 @@ def held(path: Path) -> bytes:
 def main(name: str, folder: str, inputs: str, seed: str) -> None:
     """Fuzz a reader until so many inputs have been read."""
     faulthandler.enable()
+    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # its own pool takes a gibibyte of addresses at its first byte
     warnings.simplefilter("ignore")
     place = Path(folder)
     reader = readers.READERS[name]

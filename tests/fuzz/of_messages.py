@@ -178,7 +178,7 @@ def _messages() -> list[list[object]]:
     ]
     return [
         ["hello", 1, 5],
-        ["unfit", "no module"],
+        ["unfit", 1, "no module"],
         ["stale", 3, 1, "m"],
         *(["results", 0.5, 1, [pack_result(one)]] for one in found),
     ]

@@ -329,6 +329,19 @@ def test_worker_with_older_code_is_replaced() -> None:
         assert driving.ended_once()
 
 
+@pytest.mark.contract("W8")
+def test_a_worker_that_came_too_late_for_a_run_takes_part_in_the_next() -> None:
+    """It says that it cannot enter the one that is over, and is heard by one that it can enter."""
+    with drive(workers=1) as driving:
+        (before,) = driving.values(driving.run(task("pid"), [()]))
+    with drive(workers=1, workshop="refuse_workshop"):
+        pass  # over before anybody has entered it
+    with drive(workers=1) as driving:
+        attempts = driving.run(task("pid"), [()] * 5)
+
+        assert {before} == set(driving.values(attempts))
+
+
 @pytest.mark.contract("F32", "E9")
 def test_code_that_a_fresh_worker_does_not_have_fails_its_cells() -> None:
     """CodeChanged, naming node and module; other tasks go on."""

@@ -230,8 +230,8 @@ class ProcessExecutor:
                     self._take_results(worker, spent, cells, [sound(unpack_result(fields, seat)) for fields in packed])
                 case ["stale", int() as serial, int() as task, str() as module]:
                     self._take_stale(worker, serial, task, module)
-                case ["unfit", str() as reason]:
-                    self._take_unfit(worker, reason)
+                case ["unfit", int() as runs, str() as reason]:
+                    self._take_unfit(worker, runs, reason)
                 case _:
                     raise ValueError(f"no such message: {message[0]!r}")
         except UNREADABLE as error:
@@ -288,9 +288,10 @@ class ProcessExecutor:
             self._again(parcel.job, parcel.open.difference(a for _, a in cells))
         self._dispatch()
 
-    def _take_unfit(self, worker: WorkerProcess, reason: str) -> None:
-        self._dismiss(worker, "unfit for this run")
-        self._hiring.failed(f"a worker could not enter the run: {reason}", worker.token)
+    def _take_unfit(self, worker: WorkerProcess, runs: int, reason: str) -> None:
+        if runs == worker.runs:  # else it came too late for an earlier one, whose folders were gone
+            self._dismiss(worker, "unfit for this run")
+            self._hiring.failed(f"a worker could not enter the run: {reason}", worker.token)
 
     # Deaths
 
@@ -358,8 +359,7 @@ class ProcessExecutor:
             self._set_deadline(worker, min(started + limit, now + min(limits)))
         else:
             parcel.open.discard(attempt)
-            seat = self._desk(worker).seat
-            self._inbox.post([TimedOut(attempt=attempt, seconds=now - started, did="killed", worker=seat)])
+            self._inbox.post([TimedOut(attempt=attempt, seconds=now - started, did="killed", worker=desk.seat)])
             self._dismiss(worker, "killed: over its timeout")
 
     # Staff

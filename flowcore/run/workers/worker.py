@@ -18,7 +18,7 @@ and from it::
     ["hello", protocol, pid, python, numpy, edition]
     ["results", spent, cells, [result, ...]]
     ["stale", serial, task, module]     a task's code here is not the engine's: nothing was begun (F32)
-    ["unfit", reason]                   this process cannot take part in the run
+    ["unfit", runs, reason]             this process cannot enter the run; `runs`: how many it was told of so far
 """
 
 from __future__ import annotations
@@ -189,7 +189,7 @@ class Worker:
             opened: Open = getattr(importlib.import_module(module), name)
             self._workshop = opened(surroundings, self._slot)
         except Exception:  # noqa: BLE001 - whatever it is, the pool hears of it and goes on with fewer
-            self._channel.send(["unfit", traceback.format_exc(limit=-3)])
+            self._channel.send(["unfit", self._runs, traceback.format_exc(limit=-3)])
         else:
             self._slot.batch = 0
         footprints.note()
