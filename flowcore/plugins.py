@@ -1,6 +1,8 @@
 """Names to objects, through the entry points of installed distributions, registered by hand, or by where they are.
 
-Owns: the groups ``flowcore.executors`` and ``flowcore.codecs``.
+Owns: the groups ``flowcore.executors``, ``flowcore.codecs`` and ``flowcore.observers``. What an executor's name
+stands for is described in `flowcore.run.executors.protocol`; a codec's is a function without arguments that calls
+`flowcore.register_codec`; an observer's, what makes one for a run.
 Promises: nothing is looked up, and nothing imported, before someone names a plugin
 (contract S8); a plugin that cannot be used is refused by the name of its distribution.
 Never: looks into the working directory or a store.
@@ -8,14 +10,16 @@ Never: looks into the working directory or a store.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 from flowcore.errors import BadOption, nearest
+from flowcore.events import Observer
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-Group = Literal["flowcore.executors", "flowcore.codecs"]
+Group = Literal["flowcore.executors", "flowcore.codecs", "flowcore.observers"]
 API = 1  # the version of the seams that plugins are written against
 
 _SHIPPED = {  # found without being installed
@@ -23,6 +27,7 @@ _SHIPPED = {  # found without being installed
     ("flowcore.executors", "refuse"): "flowcore.testing:RefusingExecutor",
 }
 _registered: dict[tuple[str, str], object] = {}
+_invited: set[str] = set()  # names of codecs that were registered already
 
 
 def register(group: Group, name: str, plugin: object) -> None:
@@ -39,8 +44,9 @@ def register(group: Group, name: str, plugin: object) -> None:
 
 
 def unregister(group: Group, name: str) -> None:
-    """Forget a name that was registered; harmless if it was not."""
+    """Forget a name that was registered; harmless if it was not. What a codec's name has registered stays."""
     _registered.pop((group, name), None)
+    _invited.discard(name)
 
 
 def names(group: Group) -> tuple[str, ...]:
@@ -92,6 +98,73 @@ def load(group: Group, name: str) -> object:
         found_there = f"{name!r}, which cannot be imported ({cause})"
         raise BadOption(option=group, found=found_there, expected="usable", at=_distribution(point)) from cause
     return _checked(plugin, group, name, _distribution(point))
+
+
+def invite(codecs: Sequence[str]) -> None:
+    """Have the codecs of these names registered, each once in a process.
+
+    Raises
+    ------
+    BadOption
+        If one cannot be had, or does not register what it should.
+
+    Examples
+    --------
+    >>> register("flowcore.codecs", "units", lambda: print("registered"))
+    >>> invite(["units"])
+    registered
+    >>> invite(["units"])
+    >>> unregister("flowcore.codecs", "units")
+    """
+    for name in codecs:
+        if name not in _invited:
+            _made("flowcore.codecs", name, expected="a function that registers codecs")
+            _invited.add(name)
+
+
+def observer(name: str) -> Observer:
+    """Make the observer of that name for a run.
+
+    Raises
+    ------
+    BadOption
+        If it cannot be had, or is no observer.
+
+    Examples
+    --------
+    >>> class Quiet:
+    ...     def on_event(self, event):
+    ...         pass
+    >>> register("flowcore.observers", "quiet", Quiet)
+    >>> type(observer("quiet")).__name__
+    'Quiet'
+    >>> unregister("flowcore.observers", "quiet")
+    """
+    if ":" not in name and name not in (offered := names("flowcore.observers")):
+        expected = (
+            f"True, False, an Observer, or the name of an installed one ({', '.join(offered) or 'there is none'})"
+        )
+        raise BadOption(option="progress", found=repr(name), expected=expected, near=nearest(name, offered))
+    expected = "a class, or function, that gives an object with on_event(event)"
+    made = _made("flowcore.observers", name, expected=expected)
+    if not isinstance(made, Observer):
+        raise BadOption(option="flowcore.observers", found=f"{name!r}, a {type(made).__name__}", expected=expected)
+    return made
+
+
+def _made(group: Group, name: str, *, expected: str) -> object:
+    """Call what a name stands for, without arguments."""
+    plugin = load(group, name)
+    if not callable(plugin):
+        raise BadOption(option=group, found=f"{name!r}, a {type(plugin).__name__}", expected=expected)
+    try:
+        made: object = plugin()
+    except BadOption:
+        raise
+    except Exception as cause:  # whatever somebody else's code says
+        found = f"{name!r}, which raised {type(cause).__name__}: {cause}"
+        raise BadOption(option=group, found=found, expected=expected) from cause
+    return made
 
 
 def _checked(plugin: object, group: Group, name: str, at: str) -> object:

@@ -1,11 +1,12 @@
-"""Every option of a run, once, and how durations and sizes are read.
+"""Every option of a run, once.
 
 Owns: :class:`Settings`, the one record of a run's options; where each of them came
-from; :func:`seconds` and :func:`size`.
+from.
 Promises: an option is the argument given, else the variable ``FLOWCORE_<NAME>``, else
 what the nearest options file says (`optionfiles.py`), else the default as of now; what
 cannot be read, and a name that is no option, is :class:`~flowcore.errors.BadOption`,
 all of it at once.
+Codecs that an option names are known in this process from then on.
 Never: reads the environment but for variables of that prefix, and the end of a batch job.
 """
 
@@ -13,14 +14,13 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 import os
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Literal, TypedDict, cast, get_args
 
-from flowcore import clock
+from flowcore import clock, plugins
+from flowcore.amounts import seconds, size
 from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption, FlowcoreError, nearest
 from flowcore.events import Observer
@@ -32,84 +32,6 @@ Resume = Literal["own", "adopt", "discard"]
 
 _PREFIX = "FLOWCORE_"
 _BATCH_END = "SLURM_JOB_END_TIME"  # seconds since 1970
-
-_PART = re.compile(r"\s*([0-9]+(?:\.[0-9]*)?(?:e[+-]?[0-9]+)?|\.[0-9]+)\s*([a-zµ]*)\s*", re.IGNORECASE)
-_SECONDS = {
-    1e-6: ("us", "µs", "microsecond", "microseconds"), 1e-3: ("ms", "millisecond", "milliseconds"),
-    1.0: ("s", "sec", "secs", "second", "seconds"), 60.0: ("m", "min", "mins", "minute", "minutes"),
-    3600.0: ("h", "hr", "hour", "hours"), 86400.0: ("d", "day", "days"), 604800.0: ("w", "week", "weeks"),
-}  # fmt: skip
-_DURATIONS = {name: factor for factor, names in _SECONDS.items() for name in names}
-_SIZES = {"b": 1, "byte": 1, "bytes": 1} | {
-    letter + ending: base**power
-    for power, letter in enumerate("kmgtp", start=1)
-    for ending, base in (("b", 1000), ("ib", 1024))
-}
-
-
-def seconds(value: object, *, option: str = "duration") -> float:
-    """Read a duration: a number of seconds, or text with units.
-
-    Raises
-    ------
-    BadOption
-        If it cannot be read, or is negative or not finite.
-
-    Examples
-    --------
-    >>> seconds("90s"), seconds("2 min"), seconds("1 day"), seconds("1h 30min"), seconds(0.5)
-    (90.0, 120.0, 86400.0, 5400.0, 0.5)
-    """
-    expected = 'seconds as a number, or text such as "90s", "2 min", "1 day"'
-    return _amount(value, _DURATIONS, option=option, expected=expected)
-
-
-def size(value: object, *, option: str = "size") -> int:
-    """Read a size: a number of bytes, or text with a unit.
-
-    ``kB, MB, GB`` count in thousands, ``KiB, MiB, GiB`` in 1024.
-
-    Raises
-    ------
-    BadOption
-        If it cannot be read, or is negative or not finite.
-
-    Examples
-    --------
-    >>> size("4 GiB"), size("1.5 kB"), size(512)
-    (4294967296, 1500, 512)
-    """
-    expected = 'bytes as a number, or text such as "500 MB", "4 GiB"'
-    return round(_amount(value, _SIZES, option=option, expected=expected))
-
-
-def _amount(value: object, units: Mapping[str, float], *, option: str, expected: str) -> float:
-    if isinstance(value, str):
-        amount = _parsed(value, units)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        amount = float(value)
-    else:
-        amount = math.nan
-    if not math.isfinite(amount) or amount < 0:
-        raise BadOption(option=option, found=repr(value), expected=expected)
-    return amount
-
-
-def _parsed(text: str, units: Mapping[str, float]) -> float:
-    """Sum up the parts of `text`, such as ``1h 30min``; nan if it cannot be read."""
-    total, position, parts = 0.0, 0, 0
-    while position < len(text):
-        match = _PART.match(text, position)
-        if match is None:
-            return math.nan
-        number, unit = match.groups()
-        factor = units.get(unit.lower())
-        if unit == "":  # a bare number, if it is all there is
-            factor = 1.0 if parts == 0 and match.end() == len(text) else None
-        if factor is None:
-            return math.nan
-        total, position, parts = total + float(number) * factor, match.end(), parts + 1
-    return total if parts else math.nan
 
 
 class RunOptions(TypedDict, total=False):
@@ -126,7 +48,8 @@ class RunOptions(TypedDict, total=False):
     resume: Resume | None
     walltime: float | str | None
     memory: int | str | None
-    progress: bool | Observer | None
+    progress: bool | str | Observer | None
+    codecs: Sequence[str] | str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,8 +89,11 @@ class Settings:
     memory : int or str, optional
         Bytes that cells may have together; what does not fit beside the others waits. By default
         80 % of what the machine, or the control group, gives.
-    progress : bool or Observer, optional
-        Whether to show progress, or who is told of it; None: as the terminal permits.
+    progress : bool, Observer or str, optional
+        Whether to show progress, or who is told of it: an observer, or the name of one that is
+        installed; None: as the terminal permits.
+    codecs : sequence of str
+        Names of installed codecs that values are kept and read with, or one text with commas.
     origins : mapping
         Option to where it came from: ``"argument"``, the variable's name, the options
         file, or ``"default"``.
@@ -191,6 +117,7 @@ class Settings:
     walltime: float | None = None
     memory: int = 0  # 0: as much as there is by default
     progress: bool | Observer | None = None
+    codecs: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -230,6 +157,7 @@ class Settings:
                 trouble.at = "" if origins[name] == "argument" else origins[name]
                 troubles.append(trouble)
         raise_all(troubles, "options of a run that cannot be read")
+        plugins.invite(cast("tuple[str, ...]", values.get("codecs", ())))
         if origins["walltime"] == "default" and (left := _left_in_batch(variables)) is not None:
             values["walltime"], origins["walltime"] = left, _BATCH_END
         for name, default in (("workers", default_workers), ("memory", default_memory)):
@@ -368,17 +296,28 @@ def _left_in_batch(variables: Mapping[str, str]) -> float | None:
 
 def _progress(name: str, value: object) -> object:
     if isinstance(value, str):
-        value = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(value.lower())
-    if not isinstance(value, bool | Observer):
-        raise BadOption(option=name, found=repr(value), expected="True, False or an Observer")
+        yes_or_no = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}.get(value.lower())
+        value = plugins.observer(value) if yes_or_no is None else yes_or_no
+    if isinstance(value, type) or not isinstance(value, bool | Observer):
+        raise BadOption(option=name, found=repr(value), expected="True, False, an Observer, or an installed one's name")
     return value
+
+
+def _codecs(name: str, value: object) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) and part.strip() for part in parts):
+        raise BadOption(option=name, found=repr(value), expected='names of installed codecs, such as ["units"]')
+    return tuple(part.strip() for part in parts)
 
 
 _READERS: dict[str, Callable[[str, object], object]] = {
     "workers": _workers, "store": _store, "executor": _as_is, "on_error": _on_error, "seed": whole,
     "given": _given, "refresh": _as_is, "trust": _as_is, "resume": _resume,
     "walltime": _walltime, "memory": _memory, "progress": _progress,
+    "codecs": _codecs,
 }  # fmt: skip
-_FROM_OUTSIDE = frozenset({"workers", "store", "executor", "on_error", "seed", "walltime", "memory", "progress"})
+_FROM_OUTSIDE = frozenset(
+    {"workers", "store", "executor", "on_error", "seed", "walltime", "memory", "progress", "codecs"}
+)
 
 OPTION_NAMES = tuple(f.name for f in dataclasses.fields(Settings) if f.name != "origins")

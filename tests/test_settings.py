@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 import flowcore as fc
 from flowcore import plugins
+from flowcore.amounts import seconds, size
 from flowcore.events import Cells, CellsParked, Event, NodeDrawn, Observer, Printed, RunEnded, RunStarted
 from flowcore.optionfiles import executor_options, nearest_options
 from flowcore.settings import (
@@ -23,8 +25,6 @@ from flowcore.settings import (
     RunOptions,
     Settings,
     default_workers,
-    seconds,
-    size,
     unknown_variables,
 )
 
@@ -399,3 +399,82 @@ def test_no_plugin_runs_uninvited(tmp_path: Path) -> None:
 
     assert "hostile" in ran.stdout
     assert not marker.exists()
+
+
+class Noting:
+    """An observer."""
+
+    def on_event(self, event: Event) -> None:
+        """Ignore it."""
+
+
+@pytest.fixture
+def known() -> Iterator[list[str]]:
+    """Know plugins by name for one test; give what the codec has done."""
+    done: list[str] = []
+    plugins.register("flowcore.codecs", "noted", lambda: done.append("registered"))
+    plugins.register("flowcore.codecs", "broken", lambda: 1 / 0)
+    plugins.register("flowcore.codecs", "odd", 7)
+    plugins.register("flowcore.observers", "noting", Noting)
+    plugins.register("flowcore.observers", "deaf", dict)
+    yield done
+    for name in ("noted", "broken", "odd"):
+        plugins.unregister("flowcore.codecs", name)
+    for name in ("noting", "deaf"):
+        plugins.unregister("flowcore.observers", name)
+
+
+@pytest.mark.contract("S8")
+def test_a_codec_is_registered_when_its_name_is_given(known: list[str], tmp_path: Path) -> None:
+    """Not before, once in a process, and from wherever options come."""
+    nobody = list(known)
+    (tmp_path / "flowcore.toml").write_text('codecs = ["noted"]')
+    settings = [
+        Settings.of(codecs="noted", environment={}),
+        Settings.of(environment={"FLOWCORE_CODECS": " noted , noted"}),
+        Settings.of(environment={}, directory=str(tmp_path)),
+    ]
+
+    assert ([], ["registered"]) == (nobody, known)
+    assert [("noted",), ("noted", "noted"), ("noted",)] == [one.codecs for one in settings]
+
+
+@pytest.mark.contract("E2")
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("broken", "which raised ZeroDivisionError"), (["odd"], "a int"), (["nosuch"], "'nosuch'"),
+        ([7], "names of installed codecs"), ("", "names of installed codecs"), (["no:thing"], "cannot be imported"),
+    ],
+    ids=repr,
+)  # fmt: skip
+@pytest.mark.usefixtures("known")
+def test_a_codec_that_cannot_be_had_is_refused(value: Any, said: str) -> None:
+    """By its name, before anything runs."""
+    with pytest.raises(fc.BadOption, match=said):
+        Settings.of(codecs=value, environment={})
+
+
+@pytest.mark.usefixtures("known")
+def test_an_observer_may_be_given_by_its_name() -> None:
+    """Each run has one of its own."""
+    one, other = (Settings.of(environment={"FLOWCORE_PROGRESS": "noting"}).progress for _ in range(2))
+
+    assert (Noting, Noting) == (type(one), type(other))
+    assert one is not other
+
+
+@pytest.mark.contract("E2")
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("notin", "Did you mean 'noting'"), ("deaf", "a dict"), (Noting, "an Observer"), (3, "True, False"),
+        ("nothing:here", "cannot be imported"),
+    ],
+    ids=repr,
+)  # fmt: skip
+@pytest.mark.usefixtures("known")
+def test_an_observer_that_cannot_be_had_is_refused(value: Any, said: str) -> None:
+    """A class where an object is wanted, too: its method would be called without an object."""
+    with pytest.raises(fc.BadOption, match=said):
+        Settings.of(progress=value, environment={})

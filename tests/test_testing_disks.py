@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import os
+import threading
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -103,6 +104,36 @@ class Moody(Lossy):
     """Its codec never says the same twice."""
 
 
+class Rooted(Lossy):
+    """Its codec holds what cannot leave the process."""
+
+
+class Trap(Lossy):
+    """Its codec ends the process, for what others may have written."""
+
+
+class Loose(Lossy):
+    """Its codec makes something of everything."""
+
+
+def sprung(parts: Any) -> Trap:
+    """Leave, unless it is one of ours."""
+    if not isinstance(parts, list) or not parts:
+        raise SystemExit(3)
+    return Trap(parts[0])
+
+
+def rooted() -> Any:
+    """Give a function that holds a lock."""
+    lock = threading.Lock()
+    return lambda it: [it.name] if lock else None
+
+
+fc.register_codec(Rooted, name="tests.rooted", version="1", to=rooted(), back=lambda it: Rooted(it[0]))
+fc.register_codec(Trap, name="tests.trap", version="1", to=lambda it: [it.name], back=sprung)
+fc.register_codec(
+    Loose, name="tests.loose", version="1", to=lambda it: [it.name], back=lambda it: Loose(it[0]) if it else it
+)
 fc.register_codec(Lossy, name="tests.lossy", version="1", to=lambda _: 1, back=lambda _: Lossy("one"))
 fc.register_codec(
     Moody, name="tests.moody", version="1", to=lambda it: [it.name, os.urandom(8)], back=lambda it: Moody(it[0])
@@ -121,6 +152,9 @@ def test_codecs_conform() -> None:
         ((Plain(),), "cannot be kept"),
         ((Lossy("one"), Lossy("two")), "came back as"),
         ((Moody("one"),), "another way"),
+        ((Rooted("one"),), "cannot reach other processes"),
+        ((Trap("one"),), "ends the process"),
+        ((Loose("one"),), "should refuse it"),
         ((1.0, float("1")), "encoding of another value"),
     ],
 )

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
+from flowcore.amounts import size
 from flowcore.cli.parser import Parser, Usage, add_json, add_store
 from flowcore.cli.printing import document, duration, name, table
 from flowcore.errors import did_you_mean, nearest
-from flowcore.settings import Settings, size, whole
+from flowcore.settings import Settings, whole
 from flowcore.store.directory import Store, open_store
 from flowcore.store.gc import KEPT_RUNS, Busy, Collected, clear, collect
 from flowcore.store.inventory import OneResult, list_results, list_tasks

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from flowcore.amounts import seconds
 from flowcore.cli.parser import Parser, add_store
 from flowcore.cli.printing import name, plain, tell
 from flowcore.run import proc
 from flowcore.run.pilots.box import Box
 from flowcore.run.pilots.executor import box_of
 from flowcore.run.pilots.pilot import Pilot, Terms
-from flowcore.settings import Settings, seconds
+from flowcore.settings import Settings
 from flowcore.store.directory import open_store
 from flowcore.store.fs import DISK
 from flowcore.store.layout import Layout, exists

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import index
 from typing import Any, ClassVar, Final
 
+from flowcore.amounts import seconds
 from flowcore.clock import monotonic
 from flowcore.declare.alone import Alone
 from flowcore.declare.leaving import at_exception
@@ -21,7 +22,6 @@ from flowcore.declare.seat import NEVER, Saved, Seat, State, values_of
 from flowcore.declare.shared import shared
 from flowcore.errors import BadOption
 from flowcore.resuming import SharedState
-from flowcore.settings import seconds
 
 CHECKPOINT: Final = "checkpoint"  # the kind of request, see injected.py
 

@@ -13,10 +13,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Literal, TypeAlias, TypedDict, get_args
 
+from flowcore.amounts import seconds, size
 from flowcore.dataclass import dataclass
 from flowcore.declare.tolerance import AllClose
 from flowcore.errors import BadOption, FlowcoreError, nearest
-from flowcore.settings import raise_all, seconds, size, whole
+from flowcore.settings import raise_all, whole
 
 Kind: TypeAlias = Literal["compute", "io"]
 Place: TypeAlias = Literal["driver", "worker"]

@@ -261,11 +261,15 @@ class Codec:
 
         A codec that cannot travel is left out; its values are then refused over there.
         """
+        return _dump((classes, self.travelling(codecs)), "classes")[0]
+
+    def travelling(self, codecs: Sequence[ValueCodec]) -> list[bytes]:
+        """Give the codecs that can reach another process, pickled."""
         packed: list[bytes] = []
         for codec in codecs:
             with contextlib.suppress(NotPicklable):
                 packed.append(_dump(codec, "codec")[0])
-        return _dump((classes, packed), "classes")[0]
+        return packed
 
     def load_classes(self, packed: bytes) -> None:
         """Make classes and codecs known in this process, so that records with their values are read as such."""

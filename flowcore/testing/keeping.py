@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from flowcore.errors import FlowcoreWarning
+from flowcore.plan.classes import ValueCodec, codecs_by_kind
 from flowcore.plan.encode import ValueGone
 from flowcore.plan.extension import INLINE_LIMIT, NoEncoding
 from flowcore.store.cache import Hit, Trace
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 _ARRAY: Final = 5000  # items: an array that is a file of its own
 _LARGE: Final = 300_000  # items: one that is mapped
+_STRANGE: Final[tuple[Any, ...]] = (None, True, 0, -1, 1.5, "", "text", b"", [], [None], {}, {"": None}, (), [[[]]])
 _STRIDE: Final = 7  # of so many calls, one is tried
 
 
@@ -65,6 +67,10 @@ def check_store(folder: str | Path, *, disk: Disk = DISK) -> None:
 def check_codec(*values: Any, equal: Callable[[Any, Any], bool] | None = None) -> None:
     """Hold the codec of a type to its promise: equal values are kept alike, come back equal, and others differ.
 
+    Of a registered codec it is asked, too, that it reaches other processes, and that `back` is no
+    trap: given parts that no value of the type has, it raises an Exception, or gives a value of
+    the type. Whoever can write to a store chooses the parts.
+
     Parameters
     ----------
     *values
@@ -76,7 +82,7 @@ def check_codec(*values: Any, equal: Callable[[Any, Any], bool] | None = None) -
     ------
     AssertionError
         If a value has no encoding, comes back as another, has two encodings, or one that
-        another value has too.
+        another value has too; if the codec cannot travel, or its `back` takes what it should not.
 
     Examples
     --------
@@ -92,6 +98,32 @@ def check_codec(*values: Any, equal: Callable[[Any, Any], bool] | None = None) -
             run.release()
     alike = [value for value in values if not any(kept is value for kept in components.values())]
     assert not alike, f"{alike[0]!r} has the encoding of another value, so either would answer for the other"
+    for kind in {type(value) for value in values} & codecs_by_kind.keys():
+        _travels(codecs_by_kind[kind])
+        _no_trap(codecs_by_kind[kind])
+
+
+def _travels(codec: ValueCodec) -> None:
+    """A codec that cannot be pickled is unknown to workers, and values of its kind are refused there."""
+    with tempfile.TemporaryDirectory() as place:
+        run = open_store(f"{place}/store").begin(tell=_nothing)
+        try:
+            there = Codec(kept=run.blobs, passed=run.blobs).travelling([codec])
+        finally:
+            run.release()
+    assert there, f"codec {codec.name!r} cannot reach other processes: its functions cannot be pickled"
+
+
+def _no_trap(codec: ValueCodec) -> None:
+    for parts in _STRANGE:
+        try:
+            found = codec.back(copy.deepcopy(parts))
+        except Exception:  # noqa: BLE001 - a refusal, in whatever words
+            continue
+        except BaseException as ended:
+            raise AssertionError(f"codec {codec.name!r}, given {parts!r}, ends the process: {ended!r}") from ended
+        told = f"codec {codec.name!r} makes a {type(found).__qualname__} of {parts!r}: it should refuse it"
+        assert type(found) is codec.kind, told
 
 
 def _identity(run: StoreRun, value: Any, same: Callable[[Any, Any], bool]) -> bytes:

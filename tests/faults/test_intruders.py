@@ -144,7 +144,7 @@ def wheel(folder: Path, body: str) -> Path:
     """Build a hostile distribution: it offers itself under all names there are, and claims files of others."""
     names = ("process", "thread", "async", "inline", "refuse", "pilots", "hostile", "\x1b]0;owned\x07", "slurm")
     points = "".join(f"{name} = hostile:Executor\n" for name in names)
-    groups = ("flowcore.executors", "flowcore.codecs", "flowcore.plugins", "flowcore")
+    groups = ("flowcore.executors", "flowcore.codecs", "flowcore.observers", "flowcore.plugins", "flowcore")
     info = "hostile-1.0.dist-info"
     files = {
         "hostile.py": body,

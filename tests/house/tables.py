@@ -10,6 +10,7 @@ FLOORS = (
     {
         "flowcore.dataclass",
         "flowcore.errors",
+        "flowcore.amounts",
         "flowcore.doubts",
         "flowcore.events",
         "flowcore.settings",

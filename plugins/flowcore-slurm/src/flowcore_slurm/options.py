@@ -14,10 +14,11 @@ import shlex
 import sys
 from collections.abc import Callable, Mapping
 
+from flowcore.amounts import seconds
 from flowcore.dataclass import dataclass
 from flowcore.errors import BadOption, FlowcoreError, nearest
 from flowcore.optionfiles import executor_options
-from flowcore.settings import raise_all, seconds, whole
+from flowcore.settings import raise_all, whole
 
 # 1. A job of an older Slurm is not told when it ends, so it asks. 2. Slurm's notice goes to the shell alone: the
 # pilot takes its place.
