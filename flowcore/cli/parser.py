@@ -101,6 +101,12 @@ def add_store(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--store", metavar="DIR", help="where results are kept (default: as configured, .flowcore)")
 
 
+def add_size(parser: argparse._ActionsContainer) -> None:
+    """Add ``--workers`` and ``--memory``: how much of the machine a run may have."""
+    parser.add_argument("-w", "--workers", metavar="N", help="cells that may run at once in processes")
+    parser.add_argument("--memory", metavar="SIZE", help="what cells may have together, such as 8GiB; others wait")
+
+
 def add_selection(parser: argparse._ActionsContainer) -> None:
     """Add ``--only`` and ``--refresh``."""
     parser.add_argument(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from flowcore.cli.loading import read_with_file
-from flowcore.cli.parser import Parser, add_json, add_selection, add_store, refreshed
+from flowcore.cli.parser import Parser, add_json, add_selection, add_size, add_store, refreshed
 from flowcore.cli.printing import document, plain, table
 
 
@@ -15,7 +15,12 @@ def main(arguments: Sequence[str]) -> int:
     asked = read_with_file(_parser(), arguments)
     given = asked.given
     plan = asked.drawer.draw(given).plan(
-        *given.only, workers=given.workers, store=given.store, seed=given.seed, refresh=refreshed(given)
+        *given.only,
+        workers=given.workers,
+        memory=given.memory,
+        store=given.store,
+        seed=given.seed,
+        refresh=refreshed(given),
     )
     if given.cells is not None:
         cells = plan.cells(given.cells)
@@ -36,7 +41,7 @@ def _parser() -> Parser:
     )  # fmt: skip
     parser.add_argument("source", metavar="FILE.py[:flow]", help="the file, and which of its flows if it has several")
     group = parser.add_argument_group("options of the run")
-    group.add_argument("-w", "--workers", metavar="N", help="cells that may run at once in processes")
+    add_size(group)
     add_store(group)
     group.add_argument("--seed", metavar="N", help="of all random streams")
     add_selection(group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flowcore.cli.loading import read_with_file
-from flowcore.cli.parser import Parser, Usage, add_json, add_store
+from flowcore.cli.parser import Parser, Usage, add_json, add_size, add_store
 from flowcore.cli.printing import document, plain
 from flowcore.recompute import recompute
 from flowcore.settings import Settings
@@ -15,7 +15,9 @@ def main(arguments: Sequence[str]) -> int:
     """Draw a flow, compute a part of what the store keeps for it again, and tell what differs; nothing is changed."""
     asked = read_with_file(_parser(), arguments)
     given = asked.given
-    settings = Settings.of(workers=given.workers, store=given.store, seed=given.seed, progress=False)
+    settings = Settings.of(
+        workers=given.workers, memory=given.memory, store=given.store, seed=given.seed, progress=False
+    )
     if not given.sample.isdecimal():
         raise Usage(f"--sample takes a whole number, not {given.sample!r}.")
     found = recompute(asked.drawer.draw(given), part(given.recompute), settings, sample=int(given.sample))
@@ -47,7 +49,7 @@ def _parser() -> Parser:
     parser.add_argument("--recompute", metavar="PART", required=True, help="how much of it, as 5%% or 0.05")
     parser.add_argument("--sample", metavar="N", default="0", help="another number takes other cells")
     group = parser.add_argument_group("options of the run")
-    group.add_argument("-w", "--workers", metavar="N", help="cells that may run at once in processes")
+    add_size(group)
     add_store(group)
     group.add_argument("--seed", metavar="N", help="of all random streams")
     add_json(parser)

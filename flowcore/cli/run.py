@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import get_args
 
 from flowcore.cli.loading import read_with_file
-from flowcore.cli.parser import Parser, add_selection, add_store, choice, refreshed
+from flowcore.cli.parser import Parser, add_selection, add_size, add_store, choice, refreshed
 from flowcore.cli.printing import plain, tell
 from flowcore.errors import RunFailed
 from flowcore.run.told.origin import comes_from
@@ -24,9 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     comes_from(given.source, arguments)
     flow = asked.drawer.draw(given)
     run = flow.start(
-        *given.only, workers=given.workers, store=given.store, on_error=given.on_error, seed=given.seed,
-        executor=given.executor, refresh=refreshed(given), resume=given.resume, walltime=given.walltime,
-        progress=False if given.quiet else None,
+        *given.only, workers=given.workers, memory=given.memory, store=given.store, on_error=given.on_error,
+        seed=given.seed, executor=given.executor, refresh=refreshed(given), resume=given.resume,
+        walltime=given.walltime, progress=False if given.quiet else None,
     )  # fmt: skip
     try:
         run.wait()
@@ -55,7 +55,7 @@ def run_parser() -> Parser:
     )  # fmt: skip
     parser.add_argument("source", metavar="FILE.py[:flow]", help="the file, and which of its flows if it has several")
     group = parser.add_argument_group("options of the run")
-    group.add_argument("-w", "--workers", metavar="N", help="cells that may run at once in processes")
+    add_size(group)
     add_store(group)
     kinds = get_args(OnError)
     group.add_argument(

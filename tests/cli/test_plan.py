@@ -69,3 +69,11 @@ def test_a_cell_that_is_not_there_is_used_wrongly(swept: Terminal) -> None:
     assert "Did you mean 'erode[rate=0.1]'?" in why.err
     assert "Did you mean 'erode'?" in plan.err
     assert "CELL" in nothing.err
+
+
+def test_memory_is_an_option(swept: Terminal) -> None:
+    """Of a run and of its plan, read as everywhere."""
+    ran = [swept(verb, "sweep.py", "--rates", "0.1", "--memory", "much") for verb in ("plan", "run")]
+
+    assert [2, 2] == [one.code for one in ran]
+    assert all("Option 'memory' is 'much'" in one.err for one in ran)
