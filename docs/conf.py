@@ -21,7 +21,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "gallery"]  # the gallery's pages are made of its scripts
+exclude_patterns = ["_build", "examples", "gallery"]  # shown in pages; made of scripts
 suppress_warnings = ["config.cache", "toc.empty_glob"]  # sphinx_gallery_conf names functions; a folder may be new
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3

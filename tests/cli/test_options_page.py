@@ -6,7 +6,6 @@ import re
 
 from flowcore.cli.run import run_parser
 from flowcore.settings import OPTION_NAMES, Settings, unknown_variables
-from tests.cli.conftest import Terminal
 from tests.house.rooms import ROOT
 
 PAGE = (ROOT / "docs" / "options.md").read_text()
@@ -48,13 +47,3 @@ def test_defaults_are_as_told() -> None:
     defaults = {name: repr(getattr(Settings(), name)).replace("'", '"') for name in told}
 
     assert told == {name: f"`{value}`" for name, value in defaults.items()}
-
-
-def test_an_unknown_name_is_told_as_shown(flowcore: Terminal) -> None:
-    """With the nearest name there is, and the file."""
-    flowcore.write("flowcore.toml", "wrokers = 3\n")
-    ran = flowcore("config")
-    shown = re.search(r"```console\n\$ flowcore config\n(.*?)```", PAGE, re.DOTALL)
-    assert shown is not None
-
-    assert (2, shown[1]) == (ran.code, ran.err.replace(str(flowcore.folder), "/home/ada/lands"))

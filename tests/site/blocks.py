@@ -24,11 +24,11 @@ from typing import Literal
 
 Use = Literal["piece", "hidden", "output", "file", "edit", "typed", "directive", "excused", "stray"]
 
-# Directives without code in them.
+# Directives without code in them; `literalinclude` shows a file, which has tests of its own.
 CODELESS = frozenset({
     "toctree", "note", "tip", "important", "warning", "admonition", "image", "figure", "raw", "autosummary",
     "autoclass", "autofunction", "automodule", "autoexception", "autodata", "currentmodule", "eval-rst", "grid",
-    "grid-item-card", "table", "list-table", "glossary", "math",
+    "grid-item-card", "table", "list-table", "glossary", "math", "literalinclude",
 })  # fmt: skip
 OPENING = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
 DIRECTIVE = re.compile(r"\{([\w-]+)\}")
