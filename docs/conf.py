@@ -39,6 +39,9 @@ sphinx_gallery_conf = {
     "reset_modules": (),  # workers are told which modules there are
 }
 nitpicky = True
+autodoc_typehints = "none"  # a parameter's section says what it is
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False  # autodoc lists them
 html_extra_path = ["_build/made"]  # what make_report.py writes
 
 

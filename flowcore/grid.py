@@ -104,7 +104,7 @@ class Grid(Mapping[Any, Any]):
 
         Returns
         -------
-        ndarray, shape (*grid.shape, *value.shape)
+        ndarray, shape ``(*grid.shape, *value.shape)``
             Masked where a cell has no value.
 
         Raises

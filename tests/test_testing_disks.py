@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import doctest
 import os
 import threading
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,15 +14,8 @@ import pytest
 
 import flowcore as fc
 from flowcore.store.fs import CREATE, DISK, Disk
-from flowcore.testing import FaultyDisk, RecordingDisk, check_codec, check_store, disks, keeping, power
+from flowcore.testing import FaultyDisk, RecordingDisk, check_codec, check_store
 from tests.faults.operations import in_memory
-
-
-@pytest.mark.parametrize("room", [disks, keeping, power])
-def test_examples_run(room: ModuleType) -> None:
-    """What the docstrings show is what happens."""
-    assert 0 == doctest.testmod(room).failed
-    assert 0 < doctest.testmod(room).attempted
 
 
 def test_the_disk_conforms() -> None:

@@ -276,7 +276,7 @@ def compute(function: Callable[..., Any] | None = None, /, **options: Unpack[Giv
     function : callable
         What a cell calls. Outside a flow, calling the task calls it.
     **options
-        See :class:`~flowcore.declare.options.TaskOptions`.
+        As the table of options in the reference has them: `cache`, `retries`, `cores` and more.
 
     Raises
     ------
@@ -307,7 +307,7 @@ def io(function: Callable[..., Any] | None = None, /, **options: Unpack[GivenOpt
         A plain function or an ``async def``. In a flow, an async task stands for what
         it returns in the end; outside one, its call gives the coroutine, as ever.
     **options
-        See :class:`~flowcore.declare.options.TaskOptions`.
+        As the table of options in the reference has them: `cache`, `retries`, `cores` and more.
 
     Raises
     ------

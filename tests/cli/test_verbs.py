@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import re
 import subprocess
 import sys
 import timeit
@@ -14,7 +13,7 @@ import pytest
 from flowcore.cli import VERBS, overview
 from flowcore.cli.graph import node_link, tree
 from flowcore.settings import OPTION_NAMES
-from tests.cli.conftest import ENVIRON, ROOT, Terminal
+from tests.cli.conftest import ENVIRON, Terminal
 
 CHAIN = 5_000  # nodes; more than Python's stack is deep
 
@@ -219,10 +218,3 @@ def test_trees_of_any_depth_and_shape() -> None:
         "   └─ c  compute, cells known in the run",
         "      └─ d  compute, cells known in the run  (also from b)",
     ] == list(tree(diamond))
-
-
-def test_each_verb_is_shown_on_the_page() -> None:
-    """As it is typed; tests/site holds that it prints what stands there."""
-    shown = re.findall(r"^\$ flowcore (\w+)", (ROOT / "docs" / "command_line.md").read_text(), re.MULTILINE)
-
-    assert set() == set(VERBS) - set(shown)
