@@ -38,7 +38,7 @@ class Used:
 def check_idle(folder: Path, *, sabotage: str = "") -> None:
     """Look at the processes of a run before and after a span in which its cells wait."""
     with driver.start("idle", "store", folder=folder, sabotage=sabotage) as script:
-        others = [script.meet("thread"), script.meet("coroutine")]
+        others = [script.meet(name) for name in ("thread", "coroutine", "beside")]
         begin = script.meet("begin")
         before = Used.by(script)
         begin.answer()
@@ -56,5 +56,5 @@ def check_idle(folder: Path, *, sabotage: str = "") -> None:
 
 
 def test_an_idle_run_uses_less_than_a_hundredth_of_a_core(tmp_path: Path) -> None:
-    """With a cell in a process, on a thread and on the loop: engine, launcher, worker and all threads together."""
+    """With a cell in each process, on a thread and on the loop: engine, launcher, worker and all threads together."""
     check_idle(tmp_path)

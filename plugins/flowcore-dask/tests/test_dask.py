@@ -17,6 +17,7 @@ from distributed.chaos import KillWorker
 import dask_cells
 import flowcore as fc
 import flowcore_dask
+from flowcore.run.workers.parcels import Pace
 from flowcore.testing import cells, check_executor
 from flowcore.testing.trial import gate
 
@@ -81,8 +82,10 @@ def test_a_consumer_runs_where_its_array_was_made(cluster: LocalCluster, store: 
     assert 2 == len(set(pairs))
 
 
-def test_messages_hold_many_cells(cluster: LocalCluster, store: Path) -> None:
-    """Dask hears of no more tasks than there is work worth one."""
+def test_messages_hold_many_cells(cluster: LocalCluster, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dask hears of no more tasks than there is work worth one; here each cell is made to take 0.1 ms."""
+    learn = Pace.learn
+    monkeypatch.setattr(Pace, "learn", lambda self, task, seconds, cells: learn(self, task, 1e-4 * cells, cells))
     flow = fc.Flow()
     flow.add(dask_cells.tiny, fc.each(x=range(2000)))
     flow.run(executor=flowcore_dask.on(cluster), store=store, progress=False)

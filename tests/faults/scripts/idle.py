@@ -1,4 +1,4 @@
-"""One long cell in each lane: in a process, on a thread, on the event loop. Usage: idle.py STORE."""
+"""Long cells in each lane: in both processes, on a thread, on the event loop. Usage: idle.py STORE."""
 
 from __future__ import annotations
 
@@ -21,6 +21,12 @@ def process() -> None:
     inside.mark("end")
 
 
+@fc.compute
+def beside() -> None:
+    """Stay until the driver answers: no other worker is starting by then."""
+    inside.mark("beside")
+
+
 @fc.io
 def thread() -> None:
     """Stay until the driver answers."""
@@ -36,7 +42,7 @@ async def coroutine() -> None:
 @fc.flow
 def waiting() -> list[Any]:
     """Draw one of each."""
-    return [process(), thread(), coroutine()]
+    return [process(), beside(), thread(), coroutine()]
 
 
 if __name__ == "__main__":
