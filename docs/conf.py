@@ -9,6 +9,9 @@ sys.path.insert(0, str(HERE))
 import inspecting  # noqa: E402 - what stands beside this file
 import make_report  # noqa: E402 - likewise
 
+sys.path.insert(0, str(HERE.parent))
+from tests.site import made  # noqa: E402 - what runs the pages
+
 project = "flowcore"
 author = "flowcore developers"
 copyright = f"2026, {author}"
@@ -46,8 +49,9 @@ html_extra_path = ["_build/made"]  # what make_report.py writes
 
 
 def setup(app: object) -> None:
-    """Have the pictures made that pages show."""
+    """Have made what pages show."""
     pictures = HERE / "_build" / "pictures"
     shutil.rmtree(pictures, ignore_errors=True)
     inspecting.make(pictures)
+    made.make(HERE / "_build" / "made")
     make_report.make(HERE / "_build" / "made")

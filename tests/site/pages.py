@@ -5,7 +5,6 @@ Owns: the list of pages, and what is wrong with one. A page of decisions or chan
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from tests.site.session import ROOT, carried_out
 
 DOCS = ROOT / "docs"
 HISTORY = frozenset({"decisions", "changes", "_build", "gallery"})  # what builds the site runs the gallery
-MADE = re.compile(r"_build/made/([\w./-]+)")  # a picture that a page's own program draws
 
 
 def pages() -> list[Path]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.site.blocks import blocks
-from tests.site.pages import MADE, ROOT, faults, pages, played, sessions, strays
+from tests.site.made import shown
+from tests.site.pages import ROOT, faults, pages, played, sessions, strays
 
 PAGES = pages()
 SESSIONS = sessions(PAGES)
@@ -31,10 +32,9 @@ def test_a_page_is_true(session: list[Path], tmp_path: Path) -> None:
     """What its blocks print stands below them, and the pictures that it shows are those that it draws."""
     folder = tmp_path / "you"
     came = played(session, folder)
-    shown = {folder / name.rpartition("/")[2] for path in session for name in MADE.findall(path.read_text())}
 
     assert [] == [f"{path.name}: {fault}" for path in session for fault in faults(path.read_text(), came[path])]
-    assert set() == {path for path in shown if not path.is_file()}
+    assert [] == [name for path in session for name in shown(path) if not (folder / name).is_file()]
 
 
 def test_each_page_is_in_one_session() -> None:
