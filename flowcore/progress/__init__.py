@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from flowcore.events import Observer
+from flowcore.progress import logs
 from flowcore.progress.lines import Lines
 from flowcore.progress.notebook import Notebook, in_notebook
 from flowcore.progress.prints import Echo
@@ -26,11 +27,12 @@ def observers(progress: bool | Observer | None) -> list[Observer]:
         observer is told of everything in place of what is shown. What cells print
         reaches the standard streams in each case.
     """
+    logged: list[Observer] = [logs.Log()] if logs.wanted() else []
     if progress is False:
-        return [Echo()]
+        return [Echo(), *logged]
     if isinstance(progress, Observer):
-        return [Echo(), progress]
-    return [Watch(view_here(asked=progress is True))]
+        return [Echo(), progress, *logged]
+    return [Watch(view_here(asked=progress is True)), *logged]
 
 
 def view_here(*, asked: bool) -> View:

@@ -144,6 +144,8 @@ WAITING: dict[str, tuple[set[str], str]] = {
         {"flowcore.run.executors.event_loop", "flowcore.run.executors.brought"},
         "asyncio takes 40 ms, and concurrent.futures 10 ms, of what a warm run takes, and few flows have use for them",
     ),
+    "flowcore.run.workers.worker": ({"flowcore.run.workers.logs"}, "5 ms, and few scripts set logging up"),
+    "flowcore.run.workers.surroundings": ({"flowcore.run.workers.logs"}, "a worker reads it, see there"),
     "flowcore.run.cell.breakpoints": (
         {"pdb", "termios"},
         "20 ms, and few runs are debugged; and not every system has terminals",

@@ -33,6 +33,7 @@ from flowcore.run.columns import joined
 from flowcore.run.executors.greeting import here, refused, unfit
 from flowcore.run.job import Failed, Interrupted, Job, Result, TaskSpec, TimedOut, dumps, loads, pack_result
 from flowcore.run.perform import Workplace, perform
+from flowcore.run.workers.logs import take_on
 from flowcore.run.workers.parcels import attempts_of
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
@@ -184,6 +185,8 @@ class _Side:
         self._codec = Codec(kept=kept, passed=attached.spool, files=attached.files, pickles=around.pickles)
         if around.classes and not self.here:
             self._codec.load_classes(around.classes)
+        if not self.here:
+            take_on(around.logs)
         self._checkpoints = attached.checkpoints if around.writable else None
 
     def task(self, packed: bytes) -> TaskSpec:

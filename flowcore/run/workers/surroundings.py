@@ -30,6 +30,7 @@ class Surroundings:
     sys_path: tuple[str, ...] = ()
     environ: tuple[tuple[str, str], ...] = ()
     classes: bytes = b""  # cloudpickle of {name: class} for the classes of __main__; empty: none
+    logs: bytes = b""  # how `logging` is set up, see `logs.py`; empty: as Python has it
     opening: bytes = b""  # what a workshop is told besides, in words of its own
 
     @classmethod
@@ -37,14 +38,16 @@ class Surroundings:
         cls, *, run_id: str, store: str, spool: str, durable: bool = False, writable: bool = True,
         pickles: bool = False, classes: bytes = b"",
     ) -> Surroundings:  # fmt: skip
-        """Take working directory, import path and environment as they are here and now."""
+        """Take working directory, import path, environment and logging as they are here and now."""
+        from flowcore.run.workers.logs import noted  # a worker reads this room, and few have a use for `logging`
+
         try:
             cwd = os.getcwd()
         except FileNotFoundError:
             cwd = ""
         return cls(
             run_id=run_id, store=store, spool=spool, durable=durable, writable=writable, pickles=pickles, cwd=cwd,
-            sys_path=import_path(), environ=tuple(os.environ.items()), classes=classes,
+            sys_path=import_path(), environ=tuple(os.environ.items()), classes=classes, logs=noted(),
         )  # fmt: skip
 
     def abroad(self) -> Surroundings:
@@ -68,18 +71,18 @@ class Surroundings:
         environ = [[os.fsencode(name), os.fsencode(value)] for name, value in self.environ]
         return [
             self.run_id, os.fsencode(self.store), os.fsencode(self.spool), self.durable, self.writable,
-            self.pickles, os.fsencode(self.cwd), path, environ, self.classes, self.opening,
+            self.pickles, os.fsencode(self.cwd), path, environ, self.classes, self.logs, self.opening,
         ]  # fmt: skip
 
     @classmethod
     def unpack(cls, fields: Sequence[object]) -> Surroundings:
         """Read what :meth:`pack` gave."""
-        run_id, store, spool, durable, writable, pickles, cwd, path, environ, classes, opening = fields
+        run_id, store, spool, durable, writable, pickles, cwd, path, environ, classes, logs, opening = fields
         return cls(
             run_id=run_id, store=os.fsdecode(store), spool=os.fsdecode(spool), durable=durable, writable=writable,  # type: ignore[arg-type]
             pickles=pickles, cwd=os.fsdecode(cwd), sys_path=tuple(os.fsdecode(p) for p in path), classes=classes,  # type: ignore[arg-type,attr-defined]
             environ=tuple((os.fsdecode(name), os.fsdecode(value)) for name, value in environ),  # type: ignore[attr-defined]
-            opening=opening,  # type: ignore[arg-type]
+            logs=logs, opening=opening,  # type: ignore[arg-type]
         )  # fmt: skip
 
 

@@ -99,6 +99,7 @@ class Worker:
         self._runs = 0
         self._environ: dict[str, str] = {}  # the run's
         self._workshop: Workshop | None = None
+        self._logging = False  # whether it was ever set up as some script's
         self._first = 0  # attempt of the batch
         self._alone = False  # whether there is no other
         self._short = False  # whether all its cells are
@@ -184,6 +185,11 @@ class Worker:
         blas.cap_variables(self._cores, self._environ)
         if surroundings.cwd:
             proc.change_directory(surroundings.cwd)
+        if surroundings.logs or self._logging:
+            from flowcore.run.workers.logs import take_on  # 5 ms, and few scripts set logging up
+
+            take_on(surroundings.logs)
+            self._logging = True
         try:
             module, _, name = workshop.partition(":")
             opened: Open = getattr(importlib.import_module(module), name)
