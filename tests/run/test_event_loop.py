@@ -15,6 +15,7 @@ import flowcore as fc
 from flowcore.run.executors.event_loop import MOST
 from flowcore.run.executors.watchdog import Watchdog
 from flowcore.testing.cells import plus
+from tests.ahead import Ahead
 
 MANY = 2000
 
@@ -40,13 +41,14 @@ def test_two_thousand_coroutines_at_once(store: Path) -> None:
 
 def test_a_coroutine_over_its_time_is_cancelled(store: Path) -> None:
     """And told by its cell; others are not touched."""
-    ended: list[str] = []
+    begun, ended = threading.Event(), threading.Event()
 
     async def wait(x: int) -> int:
         try:
+            begun.set()
             await asyncio.Event().wait()
         except asyncio.CancelledError:
-            ended.append("cancelled")
+            ended.set()
             raise
         return x
 
@@ -54,13 +56,17 @@ def test_a_coroutine_over_its_time_is_cancelled(store: Path) -> None:
         return x / 2
 
     flow = fc.Flow()
-    flow.add(fc.io(timeout=0.01)(wait), 1)
+    flow.add(fc.io(timeout=100.0)(wait), 1)
     beside = flow.add(half, fc.each(x=[1.0, 3.0]), kind="io")
-    run = flow.start(store=store, on_error="continue", progress=False)
-    with pytest.raises(fc.RunFailed, match="cancelled"):
-        run.wait(60.0)
+    with Ahead() as ahead:
+        run = flow.start(store=store, on_error="continue", progress=False)
+        assert begun.wait(60.0)
+        ahead.put_forward(100.0, run)
+        with pytest.raises(fc.RunFailed, match="cancelled"):
+            run.wait(60.0)
 
-    assert ({1.0: 0.5, 3.0: 1.5}, ["cancelled"]) == (dict(run[beside]), ended)
+    assert {1.0: 0.5, 3.0: 1.5} == dict(run[beside])
+    assert ended.wait(60.0)
     assert [("wait", "CellTimeout")] == [(failure.node, type(failure.error).__name__) for failure in run.failures]
 
 
@@ -132,8 +138,7 @@ def test_cancelled_coroutines_may_clean_up(store: Path) -> None:
             begun.set()
             await asyncio.Event().wait()
         finally:
-            for _ in range(10):
-                await asyncio.sleep(0)
+            await asyncio.sleep(0.05)  # the run has said by then that the loop is to end
             cleaned.set()
 
     flow = fc.Flow()
@@ -144,7 +149,7 @@ def test_cancelled_coroutines_may_clean_up(store: Path) -> None:
     run.cancel()
     run.wait(60.0)
 
-    assert cleaned.is_set()
+    assert cleaned.wait(60.0)
 
 
 @pytest.mark.contract("F8")

@@ -200,7 +200,8 @@ class EventLoopExecutor:
                     self._loop.run_forever()
             left = asyncio.all_tasks(self._loop)
             for task in left:
-                task.cancel()
+                if not task.cancelling():  # a second time would cut off what it does about the first
+                    task.cancel()
             if left:
                 self._loop.run_until_complete(asyncio.wait(left, timeout=_FAREWELL))
         finally:

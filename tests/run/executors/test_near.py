@@ -12,7 +12,7 @@ import flowcore as fc
 from flowcore.run.executors.far import pack_answer
 from flowcore.run.executors.ferry import Astray, Load, Traits, Unbegun
 from flowcore.run.job import Interrupted
-from flowcore.testing import check_executor
+from flowcore.testing import FakeClock, check_executor
 from flowcore.testing.cells import field, overwritten, plus
 from tests.run.executors.quays import Quay, first
 
@@ -193,7 +193,7 @@ def field_of_8000(seed: int) -> Any:
     return np.concatenate([field(seed)] * 8)
 
 
-_began, _gates = threading.Event(), [threading.Event()]
+_began, _gates, _clock = threading.Event(), [threading.Event()], FakeClock()
 _firsts: list[int] = []  # the steps at which loops began
 
 
@@ -228,8 +228,9 @@ def test_a_stop_reaches_a_loop_over_steps_in_a_process_that_is_not_ours(store: P
 
 
 def wait_at_the_gate(x: int) -> int:
-    """Wait until the test has seen the end of it."""
+    """Let the time pass that a cell may take, by the clock that stands; wait until the test has seen the end of it."""
     if x == 1:
+        _clock.advance(0.2)
         _gates[0].wait(60)
     return x
 
@@ -238,9 +239,11 @@ def wait_at_the_gate(x: int) -> int:
 def test_a_cell_that_overruns_its_timeout_is_left_behind(store: Path) -> None:
     """Alone: those behind it in its message are carried out."""
     flow = fc.Flow()
-    node = flow.add(fc.compute(timeout=0.2, cache=False)(wait_at_the_gate), fc.each(x=range(4)), name="wait")
+    task = fc.compute(timeout=0.2, cache=False, ignore=("global:_clock",))(wait_at_the_gate)
+    node = flow.add(task, fc.each(x=range(4)), name="wait")
     _gates[0] = threading.Event()
-    run = failed(flow, Quay(traits=WHOLE), store)
+    with _clock:
+        run = failed(flow, Quay(traits=WHOLE), store)
     _gates[0].set()
 
     assert ["wait[x=1]"] == [failure.cell for failure in run.failures]
