@@ -8,7 +8,7 @@ MINUTES ?= 10
 BIN := $(VENV)/bin
 LOWEST := .venv-lowest
 
-.PHONY: help demo test browser slurm check format bench fuzz long reliability lowest soak release docs clean
+.PHONY: help demo test browser slurm check format bench fuzz long reliability lowest soak release docs gallery clean
 .DELETE_ON_ERROR:
 
 help:  ## say what there is
@@ -76,6 +76,9 @@ release: $(VENV)/installed-release  ## build all distributions, look at them, an
 docs: $(VENV)/installed-docs  ## docs/_build/html; a warning is an error
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+gallery: $(VENV)/installed-test $(VENV)/installed-gallery  ## run every script of docs/gallery, and check what it finds
+	$(BIN)/python -m pytest -m "" tests/site/test_gallery.py
 
 clean:  ## remove what make made
 	rm -rf $(VENV) $(LOWEST) docs/_build build dist .coverage .mypy_cache .pytest_cache .ruff_cache

@@ -176,6 +176,10 @@ EXCUSED: dict[str, tuple[str, str]] = {
         "a Slurm may not be there; its stand-ins are",
     ),
     "tests.executor.test_consumers": (r"pytest\.skip", "Dask may not be installed; asyncio asks for the same protocol"),
+    "tests.site.test_gallery": (
+        r"pytest\.skip",
+        "data of 100 MB is installed by `make gallery`; four scripts need none of it",
+    ),
     "tests.store.test_spool": (r"pytest\.(mark\.skipif|skip)", "a file system of 1 MiB takes root, and leave to mount"),
 }
 
