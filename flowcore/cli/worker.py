@@ -15,9 +15,10 @@ from flowcore.run.pilots.pilot import Pilot, Terms
 from flowcore.settings import Settings
 from flowcore.store.directory import open_store
 from flowcore.store.fs import DISK
-from flowcore.store.layout import Layout, exists
+from flowcore.store.layout import exists
 
 _IDLE = 300.0
+_IN_A_STORE = Path(box_of("")).parts[-2:]
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -36,10 +37,13 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _place(spool: str | None, store: object) -> str:
-    """Give the box: the folder named, or that of the store it is, or of the store that is configured."""
-    if spool is None:
-        return box_of(str(open_store(store).root))  # type: ignore[arg-type]
-    return box_of(spool) if exists(DISK, Layout(Path(spool)).marker) else spool
+    """Give the box: the one named, or that of the store named, or of the store that is configured.
+
+    A folder that is neither box nor store yet is going to be a store: the run that makes it one may come later.
+    """
+    if spool is not None and (Path(spool).parts[-2:] == _IN_A_STORE or exists(DISK, f"{spool}/jobs")):
+        return spool
+    return box_of(str(open_store(store if spool is None else spool).root))  # type: ignore[arg-type]
 
 
 def _parser() -> Parser:
@@ -49,7 +53,7 @@ def _parser() -> Parser:
         epilog="it goes on when a driver is killed; a first signal has cells save their states and end, a second ends "
         "it at once\nfor example: flowcore worker --spool /scratch/me/.flowcore -w 8 --idle 10min",
     )  # fmt: skip
-    parser.add_argument("--spool", metavar="DIR", help="the box: a folder, or a store (default: as configured)")
+    parser.add_argument("--spool", metavar="DIR", help="the store, or the box in it (default: as configured)")
     add_store(parser)
     parser.add_argument("-w", "--workers", metavar="N", help="cells at once (default: the cores there are)")
     parser.add_argument("--idle", metavar="TIME", help="end after so long without anything to do (default: 5min)")
