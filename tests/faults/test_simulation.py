@@ -103,6 +103,6 @@ def test_a_terminated_run_goes_on_with_all_its_cells(tmp_path: Path) -> None:
 
     assert (3, 0) == (run.returncode, again.returncode)
     assert "Go on with: flowcore run" in told
-    assert len(first) < 300
+    assert len(first) < 3 * 300
     for cell in range(3):  # no step twice: each loop saved after the last one that it took
         assert list(range(300)) == [step for which, step in steps_in(log) if which == cell]

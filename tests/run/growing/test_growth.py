@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.run.growing.flows import LOG
 
 pytestmark = pytest.mark.contract("K30")
 EXECUTORS = ("process", "thread", "inline")
+DEADLINE = 60.0  # seconds; only turns a hang into a failure
 BETTER = [(x + 2.0 / x) / 2 for x in (1.0, 2.0, 3.0)]
 VALUES: dict[str, tuple[Callable[[], Any], Any]] = {
     "loop": (lambda: growing.refine(1.0), 1.4142135623746899),
@@ -269,13 +271,23 @@ def test_refresh_reaches_what_is_drawn(store: Path, calls: Calls) -> None:
 
 
 @pytest.mark.contract("F1", "F37")
-def test_a_run_that_is_stopped_goes_on(store: Path, calls: Calls) -> None:
+def test_a_run_that_is_stopped_goes_on(store: Path, calls: Calls, monkeypatch: pytest.MonkeyPatch) -> None:
     """Cells that wait for what they drew are not failed; the next run draws them again, and redoes no step."""
+    take, left = growth.Growths.take, iter(range(10))
+    reached, cancelled = threading.Event(), threading.Event()
+
+    def held(self: growth.Growths, grown: Any) -> None:
+        if next(left, None) == 9:
+            reached.set()
+            assert cancelled.wait(DEADLINE)
+        take(self, grown)
+
+    monkeypatch.setattr(growth.Growths, "take", held)
     flow = drawn(lambda: growing.climb(0, 100))
     stopped = flow.start(store=store, progress=False, executor="inline")
-    while len(stopped._session.books.drawn) < 10:
-        stopped.wait(timeout=0.001)
+    assert reached.wait(DEADLINE)
     stopped.cancel()
+    cancelled.set()
     stopped.wait()
     again = flow.run(store=store, progress=False, executor="inline")
 
