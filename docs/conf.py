@@ -1,14 +1,9 @@
 """How the pages are built: `make docs`."""
 
-import shutil
 import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
-import inspecting  # noqa: E402 - what stands beside this file
-import make_report  # noqa: E402 - likewise
-
 sys.path.insert(0, str(HERE.parent))
 from tests.site import made  # noqa: E402 - what runs the pages
 
@@ -45,13 +40,9 @@ nitpicky = True
 autodoc_typehints = "none"  # a parameter's section says what it is
 autodoc_member_order = "bysource"
 numpydoc_show_class_members = False  # autodoc lists them
-html_extra_path = ["_build/made"]  # what make_report.py writes
+html_extra_path = ["_build/made"]  # reports that pages show; pictures are found by their paths
 
 
 def setup(app: object) -> None:
     """Have made what pages show."""
-    pictures = HERE / "_build" / "pictures"
-    shutil.rmtree(pictures, ignore_errors=True)
-    inspecting.make(pictures)
     made.make(HERE / "_build" / "made")
-    make_report.make(HERE / "_build" / "made")

@@ -11,6 +11,7 @@ A page is written for its reader, and these few rules make it a program as well:
 | ```` ```console ```` | commands behind ``$ `` (a line that ends in a backslash goes on), and what they write |
 | ``<!-- python ... -->`` | a piece of the program that is not shown; what it prints is not compared |
 | ``<!-- not run: reason -->`` | stands above a block that is not run, and whose output is not compared |
+| ``<!-- for example: reason -->`` | stands above an output that no two runs have in common: it is not compared |
 | ``<!-- goes on from: NAME.md -->`` | the page is run in the folder of that one, after it, as one session |
 
 Whatever else is fenced is *stray*: nobody would notice when it is wrong.
@@ -22,7 +23,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Literal
 
-Use = Literal["piece", "hidden", "output", "file", "edit", "typed", "directive", "excused", "stray"]
+Use = Literal["piece", "hidden", "output", "example", "file", "edit", "typed", "directive", "excused", "stray"]
 
 # Directives without code in them; `literalinclude` shows a file, which has tests of its own.
 CODELESS = frozenset({
@@ -33,6 +34,7 @@ CODELESS = frozenset({
 OPENING = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
 DIRECTIVE = re.compile(r"\{([\w-]+)\}")
 EXCUSE = re.compile(r"^<!-- not run: (?P<reason>\S.*) -->$")
+EXAMPLE = re.compile(r"^<!-- for example: (?P<reason>\S.*) -->$")
 HIDDEN = re.compile(r"^<!-- python$")
 BEFORE = re.compile(r"^<!-- goes on from: (?P<name>\S+\.md) -->$", re.MULTILINE)
 
@@ -51,22 +53,24 @@ class Block:
 
 def blocks(page: str) -> list[Block]:
     """Give the blocks of a page, from top to bottom."""
-    lines, found, at, excused = page.splitlines(), [], 0, False
+    lines, found, at = page.splitlines(), [], 0
+    excused = example = False
     while at < len(lines):
         opened = OPENING.match(lines[at])
         if opened is not None:
             block = _fenced(lines, at, opened["fence"], opened["info"].split(), indented=bool(opened["indent"]))
-            found.append(_placed(replace(block, use="excused") if excused else block, found[-1:], lines))
-            at, excused = block.end, False
+            block = _placed(replace(block, use="excused") if excused else block, found[-1:], lines)
+            found.append(replace(block, use="example") if example and block.use == "output" else block)
+            at, excused, example = block.end, False, False
         elif lines[at].startswith("<!--"):
             end = next((i for i in range(at, len(lines)) if lines[i].rstrip().endswith("-->")), len(lines) - 1)
             if HIDDEN.match(lines[at]):
                 text = "".join(f"{line}\n" for line in lines[at + 1 : end])
                 found.append(Block(use="hidden", language="python", name="", text=text, line=at + 1, end=end + 1))
-            excused = EXCUSE.match(lines[at]) is not None
+            excused, example = (rule.match(lines[at]) is not None for rule in (EXCUSE, EXAMPLE))
             at = end + 1
         else:
-            excused = excused and not lines[at].strip()
+            excused, example = (given and not lines[at].strip() for given in (excused, example))
             at += 1
     return found
 

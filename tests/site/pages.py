@@ -60,6 +60,8 @@ def faults(page: str, came: Mapping[int, str]) -> list[str]:
         shown = block.text if block.use == "typed" else after[0].text if after and after[0].use == "output" else ""
         if block.use == "hidden" and "Traceback" not in printed:
             continue
+        if after and after[0].use == "example" and printed and "Traceback" not in printed:
+            continue
         if not alike(shown, printed):
             told.append(f"line {block.line} shows\n{shown}\nand it is\n{printed}")
     return told
@@ -75,7 +77,7 @@ def regenerated(page: str, came: Mapping[int, str]) -> str:
             _put(lines, block, printed)
         elif block.use == "piece" and after is not None and after.use == "output":
             _put(lines, after, printed)
-        elif block.use == "piece" and printed:
+        elif block.use == "piece" and printed and (after is None or after.use != "example"):
             lines[block.end : block.end] = ["", "```text", *printed, "```"]
     return "\n".join(lines) + "\n"
 

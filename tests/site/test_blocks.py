@@ -62,6 +62,13 @@ def test_a_reason_excuses_a_block_and_its_output() -> None:
     assert ["excused", "excused", "stray"] == uses(page)
 
 
+def test_an_output_may_be_an_example() -> None:
+    """Of a piece that is run all the same."""
+    page = "```python\n1\n```\n<!-- for example: it took 2 s here -->\n```text\n1\n```\n```python\n1\n```\n```text\n1\n```\n"
+
+    assert ["piece", "example", "piece", "output"] == uses(page)
+
+
 def test_lines_are_counted_as_in_the_page() -> None:
     """So a traceback names the line of the page."""
     (block,) = blocks("# Title\n\n```python\nx = 1\n```\n")
