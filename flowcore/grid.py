@@ -141,7 +141,7 @@ class Grid(Mapping[Any, Any]):
 
         Returns
         -------
-        ndarray of bool, shape (*grid.shape,)
+        ndarray of bool, shape ``(*grid.shape,)``
             True where there is none.
 
         Raises

@@ -25,11 +25,11 @@ from typing import Literal
 
 Use = Literal["piece", "hidden", "output", "example", "file", "edit", "typed", "directive", "excused", "stray"]
 
-# Directives without code in them; `literalinclude` shows a file, which has tests of its own.
+# Directives without code in them.
 CODELESS = frozenset({
     "toctree", "note", "tip", "important", "warning", "admonition", "image", "figure", "raw", "autosummary",
     "autoclass", "autofunction", "automodule", "autoexception", "autodata", "currentmodule", "eval-rst", "grid",
-    "grid-item-card", "table", "list-table", "glossary", "math", "literalinclude",
+    "grid-item-card", "table", "list-table", "glossary", "math",
 })  # fmt: skip
 OPENING = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})(?P<info>[^`]*)$")
 DIRECTIVE = re.compile(r"\{([\w-]+)\}")
@@ -97,7 +97,8 @@ def _closes(line: str, fence: str) -> bool:
 def _use(language: str, name: str) -> Use:
     directive = DIRECTIVE.match(language)
     if directive is not None:
-        return "directive" if directive[1] in CODELESS else "stray"
+        tested = directive[1] == "literalinclude" and "examples/" in name  # with tests of its own
+        return "directive" if directive[1] in CODELESS or tested else "stray"
     if language == "diff":
         return "edit" if name else "stray"
     if "." in name:

@@ -64,7 +64,8 @@ def test_a_reason_excuses_a_block_and_its_output() -> None:
 
 def test_an_output_may_be_an_example() -> None:
     """Of a piece that is run all the same."""
-    page = "```python\n1\n```\n<!-- for example: it took 2 s here -->\n```text\n1\n```\n```python\n1\n```\n```text\n1\n```\n"
+    piece, output = "```python\n1\n```\n", "```text\n1\n```\n"
+    page = f"{piece}<!-- for example: it took 2 s here -->\n{output}{piece}{output}"
 
     assert ["piece", "example", "piece", "output"] == uses(page)
 
