@@ -27,6 +27,7 @@ _KINDS = 3  # kinds of failure that are shown
 _NAMES = 3  # cells, or nodes, that are named before the rest is counted
 _NAMED = 60  # characters of one of these
 _IDS = 120  # characters of a cell's id that is written out in a command
+_ACTING = frozenset('"$`\\!')  # within double quotes of a shell
 
 Output = Callable[[str], str]  # cell id -> what it printed
 
@@ -109,7 +110,18 @@ def debugging(run: str, cell: str, error: FlowcoreError | Failure, store: object
     if not isinstance(error, Failure) or len(cell) > _IDS or not isinstance(store, str):
         return ""
     place = "" if store == ".flowcore" else f" --store {shlex.quote(store)}"
-    return f"flowcore debug {run} {shlex.quote(cell)}{place}"
+    return f"flowcore debug {run} {quoted(cell)}{place}"
+
+
+def quoted(cell: str) -> str:
+    """Quote a cell id for a shell: in double quotes if it has single ones and nothing that acts within those.
+
+    Examples
+    --------
+    >>> print(quoted("load[path='a.npz']"), quoted("load[n=1]"), quoted("load"))
+    "load[path='a.npz']" 'load[n=1]' load
+    """
+    return f'"{cell}"' if "'" in cell and not _ACTING.intersection(cell) else shlex.quote(cell)
 
 
 def replay(node: Node, cell: str, error: FlowcoreError | Failure, settings: Settings) -> str:

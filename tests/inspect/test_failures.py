@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import flowcore as fc
-from flowcore.inspect.failures import FailedCell, Undone, failures_told
+from flowcore.inspect.failures import FailedCell, Undone, failures_told, quoted
 from flowcore.run.cell.failure import describe, restore, sourced
 from flowcore.run.job import Failure
 from flowcore.run.told import origin
@@ -459,3 +459,20 @@ def test_gathered_arguments_are_counted(store: Path) -> None:
     error = fail(flow, store=store)
 
     assert {"xs": "list of 50 from one", "by_label": "dict of 50 from one"} == error.failures[0].arguments
+
+
+def test_a_shell_reads_a_cell_id_as_it_is() -> None:
+    """Whatever stands in a label, the command that is printed names this cell; usual ids stay readable."""
+    ids = [
+        "load",
+        "load[n=1]",
+        "load[path='a b.npz']",
+        'load[text="it\'s"]',
+        "load[text='$HOME `id` !! \\\\']",
+        "load['\n']",
+    ]
+    typed = f"printf '%s\\0' {' '.join(map(quoted, ids))}"
+    read = subprocess.run(["sh", "-c", typed], capture_output=True, text=True, check=True).stdout.split("\0")
+
+    assert ids == read[:-1]
+    assert "\"load[path='a b.npz']\"" == quoted(ids[2])
