@@ -50,7 +50,7 @@ class Browser:
             viewport={"width": 1400, "height": 900}, color_scheme="dark" if dark else "light"
         )
         seen = Seen(around.new_page())
-        seen.page.set_default_timeout(20_000)
+        seen.page.set_default_timeout(60_000)  # milliseconds; only turns a hang into a failure
         seen.page.on("console", lambda said: said.type in ("error", "warning") and seen.complaints.append(said.text))
         seen.page.on("pageerror", lambda error: seen.complaints.append(str(error)))
         seen.page.on("request", lambda request: seen.requests.append(request.url))
