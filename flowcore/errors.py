@@ -298,8 +298,12 @@ class BadOption(FlowcoreError, ValueError):
     at: str = ""
 
     def lines(self) -> Iterator[str]:
-        where = f" ({self.at})" if self.at else ""
-        yield f"Option {self.option!r} is {shorten(self.found)}, not {self.expected}{where}.{did_you_mean(self.near)}"
+        if self.found == "unknown":
+            yield f"There is no option {self.option!r}{_where(self.at)}.{did_you_mean(self.near)}"
+            yield f"expected {self.expected}"
+            return
+        where, near = _where(self.at), did_you_mean(self.near)
+        yield f"Option {self.option!r} is {shorten(self.found)}, not {self.expected}{where}.{near}"
 
 
 @dataclass(kw_only=True, eq=False)
@@ -516,6 +520,7 @@ class WorkerDied(FlowcoreError, RuntimeError):
             first, *more = self.cause.splitlines() or [""]
             yield f"Nobody can carry out {self.cell} any more: {first}"
             yield from more
+            yield "What was finished is in the store. Once that is mended, run again: only the rest is computed."
             return
         yield f"The worker running {self.cell} died: {self.cause} (attempt {self.attempt} of {self.attempts})."
         if self.step:
@@ -610,8 +615,8 @@ class TooDeeplyNested(FlowcoreError, RecursionError):
 
     def lines(self) -> Iterator[str]:
         """Yield the sentences of the message."""
-        yield f"The run of {self.flow!r} is nested in {self.depth} others, {self.allowed} is the most."
-        yield "Each level takes processes of its own."
+        yield f"The run of {self.flow!r} is nested in {self.depth} others; at most {self.allowed} are allowed."
+        yield "It was not started: each level takes processes of its own."
         yield "Draw the inner flow into the outer one, or call its tasks plainly."
 
 
