@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "examples"))  # models of the gallery: after each block it puts its own path back
 sys.path.insert(0, str(HERE.parent))
 from tests.site import made  # noqa: E402 - what runs the pages
 

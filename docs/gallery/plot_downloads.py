@@ -95,8 +95,8 @@ async def fetch(address: str, row: int, column: int) -> np.ndarray:
 # %%
 # Computing
 # ---------
-# Two points at distance :math:`r` differ in height, and the mean square of it, the structure function, grows as
-# :math:`r^{2H}` on natural terrain. The Hurst exponent :math:`H` is near 1 where a surface is smooth, and near 0 where
+# Two points at distance *r* differ in height, and the mean square of it, the structure function, grows like *r* to
+# the power of 2 *H* on natural terrain. The Hurst exponent *H* is near 1 where a surface is smooth, and near 0 where
 # it is rough at small scales (Turcotte 1997).
 
 

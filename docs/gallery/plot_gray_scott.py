@@ -6,14 +6,12 @@ Two chemicals react and diffuse. Depending on two rates, they form spots, stripe
 grid of thirty pairs of rates, **stops in the middle, goes on, and then lengthens every simulation**. No step is
 computed twice, except those since a simulation's last save.
 
-The model (Gray and Scott 1984) for the concentrations :math:`u` and :math:`v` is
+The model (Gray and Scott 1984) for the concentrations *u* and *v* is ::
 
-.. math::
+    ∂u/∂t = Du ∇²u - u v² + F (1 - u)
+    ∂v/∂t = Dv ∇²v + u v² - (F + k) v
 
-    \partial_t u = D_u \nabla^2 u - u v^2 + F (1 - u), \qquad
-    \partial_t v = D_v \nabla^2 v + u v^2 - (F + k) v,
-
-with feed rate :math:`F` and kill rate :math:`k`. Which patterns they give was mapped by Pearson (1993).
+with feed rate *F* and kill rate *k*. Which patterns they give was mapped by Pearson (1993).
 
 The simulation is the task ``simulate`` in ``examples/gray_scott.py``. Its loop is all that makes it resumable: what
 must survive is in ``ckpt.state``, and the steps come from ``ckpt.steps``.
@@ -105,10 +103,8 @@ print(f"{counts.done} simulations ran, {counts.hit} came from the store")
 # %%
 # Theory, and the picture
 # -----------------------
-# Where :math:`F \ge 4 (F + k)^2`, left of the dashed line, a uniform mixture is a steady state as well (Pearson 1993):
-# without derivatives the equations give
-# :math:`v = \frac{F}{2 (F + k)} \left(1 + \sqrt{1 - 4 (F + k)^2 / F}\right)`. The fields without pattern have
-# come there.
+# Where F ≥ 4 (F + k)², left of the dashed line, a uniform mixture is a steady state as well (Pearson 1993). The
+# equations without derivatives give its *v*, and the fields without pattern have come there.
 
 patterns = {label: v for label, (v, film) in longer["simulate"].items()}
 

@@ -2,9 +2,9 @@ r"""
 Error bars that shrink: the threshold of site percolation
 =========================================================
 
-Sites of a square lattice are open with probability :math:`p`. Above a threshold :math:`p_c` an open path leads from
-the top to the bottom of a large lattice; below it none does. There is no formula for :math:`p_c`; the best numerical
-value is 0.59274605079 (Jacobsen 2015). This page estimates it with error bars, from lattices of four sizes.
+Sites of a square lattice are open with probability *p*. Above a threshold an open path leads from the top to the bottom
+of a large lattice; below it none does. There is no formula for the threshold; its best numerical value is 0.59274605079
+(Jacobsen 2015). This page estimates it with error bars, from lattices of four sizes.
 
 Random numbers come from ``fc.rng()``. They depend on the seed of the run, the task and the arguments of the cell, and
 on nothing else. So **the result is the same to the bit with one worker or two, and more samples can be added later**:
@@ -29,9 +29,9 @@ store = Path(folder.name) / "store"
 # %%
 # One sample
 # ----------
-# Every site gets a random number, and is open where that is less than :math:`p`. While :math:`p` grows, sites open one
-# after the other (Newman and Ziff 2000); the first :math:`p` with an open path is found by bisection. It is kept for
-# every sample, so that spanning probabilities of all :math:`p` can be read from the same numbers later.
+# Every site gets a random number, and is open where that is less than *p*. While *p* grows, sites open one
+# after the other (Newman and Ziff 2000); the first *p* with an open path is found by bisection. It is kept for
+# every sample, so that spanning probabilities of all *p* can be read from the same numbers later.
 
 
 def spans(is_open: np.ndarray) -> bool:
@@ -110,9 +110,9 @@ for size, (middle, error) in medians.items():
 # %%
 # The infinite lattice
 # --------------------
-# A square lattice at :math:`p_c` spans with probability 1/2 (Cardy 1992), so the median threshold tends to
-# :math:`p_c`; and it does so as :math:`L^{-7/4}` (Ziff 1992). A straight line through the four medians, weighted by
-# their errors, gives the threshold of the infinite lattice.
+# A square lattice spans with probability 1/2 at the threshold of the infinite lattice (Cardy 1992), so the median
+# tends to it; the difference shrinks like the side to the power of -7/4 (Ziff 1992). A straight line through the four
+# medians, weighted by their errors, gives the threshold of the infinite lattice.
 
 middles, errors = np.array(list(medians.values())).T
 inverse = np.array(SIZES, dtype=float) ** -1.75

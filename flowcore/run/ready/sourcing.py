@@ -33,11 +33,14 @@ class Texts:
         """Give the text of a function, without the indentation of its place; empty if it is not to be had."""
         code = function.__code__
         lines, places = self._file(code.co_filename, function.__globals__)
+        text = textwrap.dedent("".join(lines[code.co_firstlineno - 1 : _last_line(code)]))
         wanted = _form(code)
-        for found in places.get((code.co_firstlineno, code.co_name), ()):
-            if _form(found) == wanted:
-                return textwrap.dedent("".join(lines[code.co_firstlineno - 1 : _last_line(code)]))
-        return ""
+        if any(_form(one) == wanted for one in places.get((code.co_firstlineno, code.co_name), ())):
+            return text
+        # A file may be executed in parts, as sphinx-gallery does. A function and an import that it uses are compiled
+        # apart then, and Python (3.11 to 3.13) calls into an imported module otherwise than in a whole file.
+        alone = _places(text, code.co_filename).get((1, code.co_name), ())
+        return text if any(_form(one) == wanted for one in alone) else ""
 
     def _file(self, name: str, namespace: dict[str, Any]) -> tuple[list[str], Places]:
         """Give the lines of a file and the code in it."""

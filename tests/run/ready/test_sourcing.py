@@ -93,6 +93,19 @@ def test_the_text_of_a_function(load: Load, name: str, expected: str) -> None:
     assert expected == Texts().of(found)
 
 
+@pytest.mark.parametrize(
+    ("written", "expected"), [("dumps(1)", "def task():\n    return json.dumps(1)\n"), ("dumps(2)", "")]
+)
+def test_the_text_of_a_file_that_was_executed_in_parts(tmp_path: Path, written: str, expected: str) -> None:
+    """A part alone is other code where it calls into a module that another part imports; an edited one has no text."""
+    path, space = tmp_path / "script.py", dict[str, Any]()
+    path.write_text(f"import json\n\ndef task():\n    return json.{written}\n")
+    exec(compile("import json\n", str(path), "exec"), space)
+    exec(compile("\n\ndef task():\n    return json.dumps(1)\n", str(path), "exec"), space)
+
+    assert expected == Texts().of(space["task"])
+
+
 def test_a_file_that_was_edited_since_gives_no_text(load: Load, tmp_path: Path) -> None:
     """A text that is not that of the running code would show a wrong diff."""
     plain: FunctionType = load(SOURCE).plain
