@@ -74,7 +74,7 @@ def _data(variable: Any, writing: Writing) -> list[object]:
         if data.dtype.kind == "T":
             return ["plain", writing.write(data)]
         return ["plain", write_plain(data, writing)]
-    pandas_array = getattr(data, "array", None)
+    pandas_array = getattr(data, "array", data)  # of dates with a zone, or of another dtype that numpy has not
     if type(pandas_array).__module__.partition(".")[0] == "pandas":
         return ["extended", writing.write(pandas_array)]
     raise NoEncoding("", kind_name(type(data)), "turn it into a numpy array first")
@@ -139,7 +139,8 @@ def _read_data(parts: list[Any]) -> Any:
         case ["plain", data]:
             return plain_array(data)
         case ["extended", data] if type(data).__module__.partition(".")[0] == "pandas":
-            return data
+            zoned = type(data).__name__ == "DatetimeArray"  # bare, xarray would make objects of it
+            return library("pandas").DatetimeIndex(data) if zoned else data
         case ["objects", list(shape), list(texts)]:
             return tabular.read_texts(texts).reshape(shape)
     raise BadRecord("not the data of a variable")
@@ -149,10 +150,7 @@ def _indexed(value: Any, indexes: list[Any]) -> Any:
     for index in listed(indexes):
         match listed(index):
             case ["one", name]:
-                dims = value.coords[name].dims
-                value = value.set_xindex(name)
-                if value.coords[name].dims != dims:  # it takes bytes for several names, say
-                    raise BadRecord("a dimension that xarray does not index")
+                value = _indexed_by(value, name)
             case ["levels", dim, pandas_index, list(attrs)]:
                 coords = library("xarray").Coordinates.from_pandas_multiindex(pandas_index, dim)
                 value = value.assign_coords(coords)
@@ -163,6 +161,21 @@ def _indexed(value: Any, indexes: list[Any]) -> Any:
             case _:
                 raise BadRecord("not an index of xarray")
     return value
+
+
+def _indexed_by(value: Any, name: Any) -> Any:
+    """Give a value with one of its coordinates as an index of the same dtype."""
+    bare = value.coords[name].variable
+    if type(bare.data).__module__.partition(".")[0] == "pandas":  # `set_xindex` asks such data for another dtype
+        index = library("pandas").Index(bare.data, name=name)
+        made = library("xarray").indexes.PandasIndex(index, *bare.dims)
+        indexed = value.assign_coords(library("xarray").Coordinates.from_xindex(made))
+        indexed.coords[name].attrs.update(bare.attrs)
+    else:
+        indexed = value.set_xindex(name)
+    if indexed.coords[name].dims != bare.dims:  # it takes bytes for several names, say
+        raise BadRecord("a dimension that xarray does not index")
+    return indexed
 
 
 READERS: dict[str, Callable[[list[Any]], object]] = {

@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from flowcore.plan import labelled, sparse, tabular
+from flowcore.plan import arrows, labelled, polarframes, sparse, tabular
 
 if TYPE_CHECKING:
     from flowcore.plan.writing import Writer
 
 _ROOMS: Final[dict[str, Callable[[type], Writer | None]]] = {
     "pandas": tabular.writer,
+    "polars": polarframes.writer,
+    "pyarrow": arrows.writer,
     "scipy": sparse.writer,
     "xarray": labelled.writer,
 }
@@ -24,6 +26,8 @@ SHIPPED: Final[dict[str, tuple[str, Callable[[list[Any]], object]]]] = {
     **{name: (tabular.VERSION, read) for name, read in tabular.READERS.items()},
     **{name: (sparse.VERSION, read) for name, read in sparse.READERS.items()},
     **{name: (labelled.VERSION, read) for name, read in labelled.READERS.items()},
+    **{name: (arrows.VERSION, read) for name, read in arrows.READERS.items()},
+    **{name: (polarframes.VERSION, read) for name, read in polarframes.READERS.items()},
 }
 
 

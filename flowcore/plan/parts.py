@@ -26,10 +26,10 @@ def written_as(
     return write
 
 
-def at(path: str, write: Callable[..., Any], *arguments: Any) -> Any:
+def at(path: str, write: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
     """Write a part; a refusal says where it is."""
     try:
-        return write(*arguments)
+        return write(*arguments, **options)
     except NoEncoding as error:
         error.path = f"{path}{error.path}"
         raise

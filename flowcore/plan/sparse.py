@@ -89,7 +89,7 @@ def _diagonals(value: Any) -> list[Any]:
     data[:, :width] = value.data[order, :width]
     at = numpy.arange(columns)
     inside = (at - offsets[:, None] >= 0) & (at - offsets[:, None] < rows)
-    data[~inside] = 0
+    data[~inside] = numpy.zeros((), data.dtype)  # whatever scipy took for a number
     return [data, offsets]
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final, cast
 
+from flowcore.plan import arrows
 from flowcore.plan.extension import BadRecord, NoEncoding, kind_name
 from flowcore.plan.libraries import library
 from flowcore.plan.numeric import plain_array, write_plain
@@ -34,7 +35,7 @@ _INDEXES: Final = (
 )  # fmt: skip
 _ARRAYS: Final = (
     "Categorical", "IntegerArray", "FloatingArray", "BooleanArray", "StringArray", "ArrowStringArray", "DatetimeArray",
-    "TimedeltaArray", "PeriodArray", "IntervalArray",
+    "TimedeltaArray", "PeriodArray", "IntervalArray", "ArrowExtensionArray",
 )  # fmt: skip
 
 
@@ -153,6 +154,8 @@ def _values(values: Any, writing: Writing) -> list[object]:  # noqa: PLR0911 - o
         case "StringDtype":
             held = values.to_numpy(dtype=object, na_value=None).tolist()
             return ["strings", dtype.storage, type(dtype.na_value) is float, held]
+        case "ArrowDtype":
+            return ["arrow", arrows.array_parts(values.__arrow_array__(), writing)]
         case "PeriodDtype":
             return ["period", write_plain(values.asi8, writing), dtype.name[len("period[") : -1]]
         case "IntervalDtype":
@@ -287,6 +290,8 @@ def _read_values(parts: list[Any]) -> Any:  # noqa: PLR0911 - one arm a kind
         case ["strings", str(storage), bool(nan), list(held)]:
             missing = math.nan if nan else pandas.NA
             return pandas.array(_objects(held), dtype=pandas.StringDtype(storage, na_value=missing))
+        case ["arrow", list(content)]:
+            return pandas.arrays.ArrowExtensionArray(arrows.read_array("ChunkedArray", content))
         case ["period", ordinals, str(frequency)]:
             return pandas.arrays.PeriodArray(plain_array(ordinals), dtype=pandas.PeriodDtype(frequency))
         case ["interval", str(closed), list(left), list(right)]:

@@ -11,3 +11,8 @@ answer (`of_*.py`). `campaign.py` makes inputs of inputs and keeps those that re
 `child.py` is the process in which that happens, within limits; `found/` holds every input that
 ever was a mistake, and is read again by each run of the tests.
 """
+
+import os
+
+# What pyarrow takes by default reserves a gibibyte of addresses at once, which is all that a child may have.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")

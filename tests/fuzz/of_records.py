@@ -22,6 +22,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import xarray as xr
 from scipy import sparse
 
@@ -152,6 +154,35 @@ def _tables() -> list[object]:
     ]
 
 
+def _columns() -> list[object]:
+    texts, lists = ["a", None, "bc"], [[1, 2], None, [3]]
+    pairs = [{"p": 1, "q": "a"}, None]
+    return [
+        pa.table({"a": [1, None], "s": ["x", "yz"]}).replace_schema_metadata({"unit": "m"}),
+        pa.table({"a": [1, None]}).to_batches()[0],
+        pa.chunked_array([pa.array([True, None])]),
+        pa.array(texts),
+        pa.array(texts, pa.string_view()),
+        pa.array(texts).dictionary_encode(),
+        pa.array(lists, pa.large_list(pa.int8())),
+        pa.array([[1, 2], None], pa.list_(pa.int64(), 2)),
+        pa.array(pairs),
+        pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int32())),
+        pa.array([decimal.Decimal("1.20"), None]),
+        pa.array([datetime.datetime(2020, 1, 2)], pa.timestamp("us", "UTC")),  # noqa: DTZ001 - arrow gives it one
+        pa.nulls(3),
+        pa.array(np.arange(4000.0)),
+        pl.DataFrame({"a": [1, None], "s": ["x", "yz"]}),
+        pl.Series("c", texts, dtype=pl.Categorical),
+        pl.Series("e", ["u", None], dtype=pl.Enum(["u", "v"])),
+        pl.Series("l", lists),
+        pl.Series("p", pairs),
+        pl.Series("t", [datetime.datetime(2020, 1, 2)], dtype=pl.Datetime("us", "UTC")),  # noqa: DTZ001 - as above
+        pl.Series("d", [decimal.Decimal("1.20"), None]),
+        pl.Series("n", [None, None]),
+    ]
+
+
 def _plain() -> list[object]:
     zone = datetime.timezone(datetime.timedelta(hours=1), "CET")
     return [
@@ -207,7 +238,7 @@ def records() -> list[bytes]:
     )
     from flowcore.declare.files import File
 
-    found = [encode(value, put=HOME.put).record for value in (*_plain(), *_numpy(), *_tables())]
+    found = [encode(value, put=HOME.put).record for value in (*_plain(), *_numpy(), *_tables(), *_columns())]
     found += [encode(File("x.csv"), put=HOME.put, look=lambda _: next(filed)).record for _ in range(2)]
     found.append(skip_record("no data"))
     payload = np.frombuffer(b"pickled", np.uint8)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import scipy.sparse as sp
 import xarray as xr
 
@@ -106,6 +107,9 @@ def columns() -> dict[str, object]:
         "moments in UTC": series(pd.to_datetime(moments, utc=True)),
         "moments in Berlin": series(pd.to_datetime(moments, utc=True)).dt.tz_convert(BERLIN),
         "durations": series(pd.to_timedelta([1, None], "s")),
+        "arrow int": series([1, None], pd.ArrowDtype(pa.int64())),
+        "arrow text": series(["a", None], pd.ArrowDtype(pa.string())),
+        "arrow lists": series([[1], None], pd.ArrowDtype(pa.list_(pa.int64()))),
         "periods": series(pd.period_range("2024", periods=2, freq="M")),
         "quarters": series(pd.period_range("2024", periods=2, freq="Q")),
         "intervals": series(pd.interval_range(0, 2)),
@@ -178,6 +182,14 @@ def labelled() -> dict[str, object]:
         "array without an index": cube().drop_indexes("x"),
         "array of float32": cube().astype("f4"),
         "array over moments": xr.DataArray([1.0, 2.0], dims="t", coords={"t": pd.date_range("2024", periods=2)}),
+        "array over moments in Berlin": xr.DataArray(
+            [1.0, 2.0], dims="t", coords={"t": pd.date_range("2024", periods=2, tz=BERLIN)}
+        ),
+        "array over categories": xr.DataArray(
+            [1.0, 2.0], dims="t", coords={"t": ("t", pd.CategoricalIndex(["a", "b"]), {"unit": "m"})}
+        ),
+        "array over nullable": xr.DataArray([1.0, 2.0], dims="t", coords={"t": pd.Index([1, 2], dtype="Int64")}),
+        "dataset of moments in Berlin": xr.Dataset({"when": ("t", pd.date_range("2024", periods=2, tz=BERLIN))}),
         "array over two levels": xr.DataArray(np.arange(4.0), dims="z", coords=levels),
         "array of text": xr.DataArray(np.array(["a", None], object), dims="x"),
         "array indexed by another": cube().set_xindex("t"),
