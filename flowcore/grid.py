@@ -9,6 +9,7 @@ from operator import eq
 from typing import TYPE_CHECKING, Any
 
 from flowcore.errors import AxisMismatch, UnknownNode, ValueLost
+from flowcore.gridforms import in_pandas, in_xarray, is_labelled
 from flowcore.inspect.html import grid_html
 
 if TYPE_CHECKING:
@@ -125,13 +126,14 @@ class Grid(Mapping[Any, Any]):
             return np.array(column).reshape(shape)
         values = {place: np.asarray(value) for place, value in zip(there, column, strict=True)}
         inner = next(iter(values.values())).shape
+        for value in values.values():
+            if value.shape != inner:
+                raise ValueError(f"values of {self.name} differ in shape: {inner} and {value.shape}")
         if len(values) == len(places):
             return np.stack([values[place] for place in range(len(places))]).reshape(shape + inner)
         kind = np.result_type(*{value.dtype for value in values.values()})
         full: NDArray[Any] = np.ma.masked_all((len(places), *inner), dtype=kind)  # type: ignore[no-untyped-call]
         for place, value in values.items():
-            if value.shape != inner:
-                raise ValueError(f"values of {self.name} differ in shape: {inner} and {value.shape}")
             full[place] = value
         return full.reshape(shape + inner)
 
@@ -156,20 +158,55 @@ class Grid(Mapping[Any, Any]):
         return np.array(missing, dtype=bool).reshape(self.shape)
 
     def to_xarray(self) -> Any:
-        """Give the grid as an ``xarray.DataArray`` with its labels as coordinates (needs xarray)."""
-        import xarray as xr
+        """Give the grid as an ``xarray.DataArray`` with its labels as coordinates (needs xarray).
 
-        data = self.array()
-        inner = [f"dim_{i}" for i in range(data.ndim - len(self.axes))]
-        return xr.DataArray(data, dims=[*self.axes, *inner], coords=self.labels, name=self.name)
+        Its dimensions are the axes, then those of the values, which all have one shape. A
+        cell without a value is NaN, as everywhere in xarray: then integers and truth values
+        become floats, and text objects; :attr:`mask` tells these cells from computed NaN.
+
+        Values that are DataArrays or Datasets keep their dimensions, coordinates and the
+        attrs that all agree on; Datasets give a Dataset.
+
+        Returns
+        -------
+        xarray.DataArray or xarray.Dataset
+
+        Raises
+        ------
+        AxisMismatch
+            If the grid is ragged; :meth:`to_pandas` takes it as it is.
+        ValueError
+            If the values differ in shape, or in coordinates.
+
+        Examples
+        --------
+        >>> grid = Grid("double", ("x",), {(1,): 0, (2,): 1}, {0, 1}, [2, 4].__getitem__)
+        >>> grid.to_xarray().sel(x=2).item()
+        4
+        """
+        there = {place: number for place, number in enumerate(self._places()) if number in self._present}
+        labelled = bool(there) and is_labelled(self._read(next(iter(there.values()))))
+        return in_xarray(self, there, self._read_all(list(there.values())) if labelled else [])
 
     def to_pandas(self) -> Any:
-        """Give the cells that have a value as a ``pandas.Series``, indexed by their labels (needs pandas)."""
-        import pandas as pd  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        """Give the cells that have a value as a ``pandas.Series``, indexed by their labels (needs pandas).
 
-        labels = [label for label, number in self._labels.items() if number in self._present]
-        values = [self._read(self._labels[label]) for label in labels]
-        return pd.Series(values, index=pd.MultiIndex.from_tuples(labels, names=list(self.axes)), name=self.name)
+        One axis gives an index of its name, several a MultiIndex; cells without a value are
+        left out, so integers stay integers. Values that are tables, or series, are put one
+        below the other, with the labels in front of their own index.
+
+        Returns
+        -------
+        pandas.Series or pandas.DataFrame
+
+        Examples
+        --------
+        >>> grid = Grid("double", ("x",), {(1,): 0, (2,): 1}, {1}, [2, 4].__getitem__)
+        >>> grid.to_pandas().to_dict()
+        {2: 4}
+        """
+        there = {label: number for label, number in self._labels.items() if number in self._present}
+        return in_pandas(self, list(there), self._read_all(list(there.values())))
 
     def __repr__(self) -> str:
         axes = ", ".join(f"{axis}: {length}" for axis, length in zip(self.axes, self.shape, strict=True))

@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import types
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout, suppress
 from pathlib import Path
@@ -474,31 +473,6 @@ def test_a_part_of_a_grid_is_a_grid() -> None:
         whole[{"z": 1}]
     with pytest.raises(fc.UnknownNode):
         whole[{"x": 3}]
-
-
-def test_xarray_gets_axes_and_labels(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Dimensions are the axes, then those of the values; coordinates are the labels."""
-    given: dict[str, Any] = {}
-    stub = types.SimpleNamespace(DataArray=lambda data, **about: given.update(about, data=data))
-    monkeypatch.setitem(sys.modules, "xarray", stub)
-    grid([(1,), (2,)], [np.zeros(3), np.ones(3)], ("x",)).to_xarray()
-
-    assert (["x", "dim_0"], {"x": [1, 2]}, "node", (2, 3)) == (
-        given["dims"], given["coords"], given["name"], given["data"].shape,
-    )  # fmt: skip
-
-
-def test_pandas_gets_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Cells without a value have no entry."""
-    given: dict[str, Any] = {}
-    stub = types.SimpleNamespace(
-        Series=lambda values, **about: given.update(about, values=values),
-        MultiIndex=types.SimpleNamespace(from_tuples=lambda labels, names: (labels, names)),
-    )
-    monkeypatch.setitem(sys.modules, "pandas", stub)
-    grid([(1,), (2,)], [5, 6], ("x",), {0}).to_pandas()
-
-    assert ([6], ([(2,)], ["x"]), "node") == (given["values"], given["index"], given["name"])
 
 
 @pytest.mark.contract("F13", "P12")

@@ -32,6 +32,7 @@ FLOORS = (
     {
         "flowcore.result",
         "flowcore.grid",
+        "flowcore.gridforms",
         "flowcore.history",
         "flowcore.comparison",
         "flowcore.recompute",
@@ -77,6 +78,7 @@ OWNERS = {
         "flowcore.inspect",
         "flowcore.result",
         "flowcore.grid",
+        "flowcore.gridforms",
         "flowcore.testing",
     },
     "networkx": {"flowcore.inspect", "flowcore.flow", "flowcore.history", "flowcore.result"},
