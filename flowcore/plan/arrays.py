@@ -141,7 +141,8 @@ def _descr(dtype: np.dtype[Any], names: tuple[object, ...]) -> str | list[Any] |
         return None
     try:
         descr: str | list[Any] = npy.dtype_to_descr(dtype)
-        if not isinstance(descr, str) and npy.descr_to_dtype(descr) != dtype:
+        back = npy.descr_to_dtype(descr)  # type: ignore[arg-type]
+        if back != dtype:  # of raw bytes, where npy has no name for a dtype of another library
             return None
     except (ValueError, TypeError):  # overlapping fields, or a name that npy cannot keep
         return None

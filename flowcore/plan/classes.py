@@ -1,4 +1,4 @@
-"""Values of user classes: dataclasses, namedtuples, enums, and kinds with a registered codec.
+"""Values of user classes: dataclasses and classes of attrs, namedtuples, enums, and kinds with a registered codec.
 
 Owns the names of classes in records and how a name is found again. A class is looked up
 among modules already imported and the classes registered here; it is never imported,
@@ -118,7 +118,7 @@ def find_class(name: str) -> type | None:
 
 def is_record_class(kind: type) -> bool:
     """Tell whether `kind` is a dataclass, namedtuple or enum: all that a record may name."""
-    return issubclass(kind, enum.Enum) or _is_namedtuple(kind) or seen.dataclass_fields(kind) is not None
+    return issubclass(kind, enum.Enum) or _is_namedtuple(kind) or seen.record_fields(kind) is not None
 
 
 def _is_namedtuple(kind: type) -> bool:
@@ -136,7 +136,7 @@ def writer(kind: type) -> Writer | None:
         return _write_enum
     if _is_namedtuple(kind) and _only_builtin(kind) == {tuple, object}:
         return _write_namedtuple
-    if seen.dataclass_fields(kind) is not None and not issubclass(kind, type) and _only_builtin(kind) == {object}:
+    if seen.record_fields(kind) is not None and not issubclass(kind, type) and _only_builtin(kind) == {object}:
         return functools.partial(_write_dataclass, _Layout.of(kind))
     return None
 
@@ -182,7 +182,7 @@ class _Layout:
 
     @classmethod
     def of(cls, kind: type) -> _Layout:
-        fields = tuple(f.name for f in seen.dataclass_fields(kind) or ())
+        fields = seen.record_fields(kind) or ()
         slots: list[str] = []
         forgettable = set()
         for above in kind.__mro__:
@@ -259,10 +259,10 @@ def _read_fields(parts: list[object]) -> tuple[str, tuple[tuple[str, object], ..
 def _read_dataclass(parts: list[object], reading: Reading) -> object:
     name, items = _read_fields(parts)
     kind = reading.find_class(name)
-    fields = seen.dataclass_fields(kind) if kind is not None else None
-    if kind is None or fields is None or tuple(f.name for f in fields) != tuple(n for n, _ in items):
+    fields = seen.record_fields(kind) if kind is not None else None
+    if kind is None or fields is None or fields != tuple(n for n, _ in items):
         return PlainRecord("dataclass", name, items)
-    if seen.is_finalized(kind) or any(seen.assigns(kind, field.name) for field in fields):
+    if seen.is_finalized(kind) or any(seen.assigns(kind, field) for field in fields):
         return PlainRecord("dataclass", name, items)
     value: object = object.__new__(kind)
     for field, item in items:

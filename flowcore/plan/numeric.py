@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import math
+import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ from flowcore.plan.extension import (
     ARRAY_INLINE,
     MASKED,
     NUMPY_SCALAR,
+    REGISTERED,
     STRINGS,
     BadRecord,
     NoEncoding,
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from flowcore.plan.reading import Reading
     from flowcore.plan.writing import Writer, Writing
 
+_NARROW = "ml_dtypes"
 _TEXTS = {"numpy.str_": "str", "numpy.bytes_": "bytes"}  # their arrays would drop trailing zeros
 
 
@@ -79,6 +82,8 @@ def _scalar_writer(kind: type) -> Writer | None:
     name = kind_name(kind)
     if name in _TEXTS:
         return _write_text
+    if kind.__module__ == _NARROW:
+        return functools.partial(_write_narrow, "scalar")
     if kind.__module__ != "numpy":
         return None
     import numpy as np
@@ -119,10 +124,25 @@ def _write_array(value: NDArray[Any], writing: Writing) -> object:
 
     if value.dtype.kind == "T":
         return _write_strings(value, writing)
+    if value.dtype.type.__module__ == _NARROW:
+        return _write_narrow("array", value, writing)
     part = write_plain(value, writing)
     if value.dtype.type is np.record:
         return extension(ARRAY_CLASS, ["ndarray of records", part])
     return part
+
+
+def _write_narrow(form: str, value: Any, writing: Writing) -> object:
+    """Write numbers of ml_dtypes as integers of the same bits, beside the name of their dtype."""
+    import numpy as np
+
+    kind = value.dtype.type
+    name = str(kind.__name__)
+    if getattr(sys.modules.get(_NARROW), name, None) is not kind:
+        raise NoEncoding("", f"numpy array of dtype {value.dtype}", "convert it to another dtype first")
+    writing.libraries.add(_NARROW)
+    bits = write_plain(np.asarray(value).view(f"u{value.dtype.itemsize}"), writing)
+    return extension(REGISTERED, [f"{_NARROW}.{form}", "1", [name, bits]])
 
 
 def write_plain(value: NDArray[Any], writing: Writing) -> msgpack.ExtType:

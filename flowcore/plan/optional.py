@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from flowcore.plan import arrows, labelled, polarframes, sparse, tabular
+from flowcore.plan import arrows, devicearrays, labelled, narrow, polarframes, sparse, tabular
 
 if TYPE_CHECKING:
     from flowcore.plan.writing import Writer
 
 _ROOMS: Final[dict[str, Callable[[type], Writer | None]]] = {
+    "cupy": devicearrays.writer,
+    "jax": devicearrays.writer,
+    "jaxlib": devicearrays.writer,
+    "torch": devicearrays.writer,
     "pandas": tabular.writer,
     "polars": polarframes.writer,
     "pyarrow": arrows.writer,
@@ -28,6 +32,8 @@ SHIPPED: Final[dict[str, tuple[str, Callable[[list[Any]], object]]]] = {
     **{name: (labelled.VERSION, read) for name, read in labelled.READERS.items()},
     **{name: (arrows.VERSION, read) for name, read in arrows.READERS.items()},
     **{name: (polarframes.VERSION, read) for name, read in polarframes.READERS.items()},
+    **{name: (devicearrays.VERSION, read) for name, read in devicearrays.READERS.items()},
+    **{name: (narrow.VERSION, read) for name, read in narrow.READERS.items()},
 }
 
 

@@ -44,6 +44,7 @@ _CLASS_MACHINERY: Final = frozenset({
     "__static_attributes__", "__annotate__", "__annotate_func__", "__annotations_cache__", "__dataclass_fields__",
     "__dataclass_params__", "__abstractmethods__", "_abc_impl", "__parameters__", "__orig_bases__", "__slots__",
     "__type_params__", "__classdictcell__", "__slotnames__",  # the last: set by the first copy or pickle
+    "__attrs_attrs__", "__attrs_own_setattr__", "__attrs_props__", "__attrs_base_of_slotted__",
 })  # fmt: skip
 _MODULE_MACHINERY: Final = frozenset({
     "__name__", "__doc__", "__package__", "__loader__", "__spec__", "__file__", "__cached__", "__path__",
@@ -309,6 +310,8 @@ def _class_piece(kind: type) -> Piece:
         piece.edges.append(("metaclass", type(kind)))
     if dataclasses.is_dataclass(kind) and "__dataclass_fields__" in vars(kind):
         _fields(piece, kind)
+    if "__attrs_attrs__" in vars(kind):
+        _attrs_fields(piece, kind)
     if issubclass(kind, enum.Enum):
         piece.refer("members", [[n, m.value] for n, m in kind.__members__.items()])
     slots = vars(kind).get("__slots__", ())
@@ -332,6 +335,34 @@ def _fields(piece: Piece, kind: Any) -> None:
     piece.values.append(("dataclass", pack(repr(kind.__dataclass_params__))))
 
 
+def _attrs_fields(piece: Piece, kind: Any) -> None:
+    """Note the fields of a class of attrs, and which methods attrs has made of them."""
+    made = sorted(name for name, thing in vars(kind).items() if _is_made(kind, name, thing))
+    piece.values.append(("attrs", pack(made)))
+    piece.edges.append(("attrs", sys.modules["attr"]))
+    for f in kind.__attrs_attrs__:
+        piece.values.append((f"field {f.name}", pack([bool(f.init), bool(f.kw_only), bool(f.inherited), f.alias])))
+        factory = getattr(f.default, "factory", None)
+        if factory is not None:
+            piece.refer(f"field {f.name} factory", [factory, bool(f.default.takes_self)])
+        for name in (
+            "default",
+            "validator",
+            "converter",
+            "on_setattr",
+            "repr",
+            "eq",
+            "eq_key",
+            "order",
+            "order_key",
+            "hash",
+        ):
+            if name != "default" or factory is None:
+                piece.refer(f"field {f.name} {name}", getattr(f, name))
+        if f.metadata:
+            piece.refer(f"field {f.name} metadata", dict(f.metadata), needed=False)
+
+
 def _is_made(kind: type, name: str, thing: Any) -> bool:
     """Tell whether Python made a class attribute itself, out of what is noted anyhow."""
     if isinstance(thing, (types.MemberDescriptorType, types.GetSetDescriptorType)):
@@ -342,6 +373,8 @@ def _is_made(kind: type, name: str, thing: Any) -> bool:
         return True
     function = getattr(thing, "__func__", thing)
     code = getattr(getattr(function, "__wrapped__", function), "__code__", None)
+    if code is not None and "__attrs_attrs__" in vars(kind) and code.co_filename.startswith("<attrs generated"):
+        return True
     return code is not None and code.co_qualname.startswith(_MADE_BY)
 
 
@@ -354,4 +387,7 @@ _MADE_FOR_ENUMS: Final = frozenset({
     "_unhashable_values_map_", "_member_type_", "_use_args_", "_value_repr_", "_flag_mask_", "_all_bits_",
     "_singles_mask_", "_inverted_", "_new_member_", "_sort_order_",
 })  # fmt: skip
-_MADE_BY: Final = ("__create_fn__.<locals>.", "namedtuple.<locals>.")  # dataclasses, collections.namedtuple
+_OF_ATTRS: Final = "default validator converter on_setattr repr eq eq_key order order_key hash".split()
+_MADE_BY: Final = (
+    "__create_fn__.<locals>.", "namedtuple.<locals>.", "_ClassBuilder.",  # dataclasses, collections.namedtuple, attrs
+)  # fmt: skip

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import sys
 import types
 from collections.abc import Mapping
 from typing import Any, Final
@@ -50,6 +51,25 @@ def dataclass_fields(kind: type) -> tuple[dataclasses.Field[Any], ...] | None:
     if type(fields) is not dict:
         return None
     return dataclasses.fields(types.SimpleNamespace(__dataclass_fields__=fields))  # type: ignore[arg-type]
+
+
+def attrs_fields(kind: type) -> tuple[str, ...] | None:
+    """Give the names of the fields of a class of attrs; None for any other class."""
+    fields: Any = held(kind, "__attrs_attrs__")
+    made_of = names_in(sys.modules.get("attr")).get("Attribute")
+    if made_of is None or not issubclass(type(fields), tuple):
+        return None
+    members: list[Any] = list(tuple.__iter__(fields))
+    if any(type(one) is not made_of for one in members):
+        return None
+    names = [one.name for one in members]
+    return tuple(names) if all(type(name) is str for name in names) else None
+
+
+def record_fields(kind: type) -> tuple[str, ...] | None:
+    """Give the names of the fields of a dataclass, or of a class of attrs; None for any other class."""
+    fields = dataclass_fields(kind)
+    return attrs_fields(kind) if fields is None else tuple(field.name for field in fields)
 
 
 def namedtuple_fields(kind: type) -> tuple[str, ...] | None:

@@ -167,6 +167,10 @@ WIDE_FUNCTIONS: dict[str, tuple[int, str]] = {}
 EXCUSED: dict[str, tuple[str, str]] = {
     "tests.engines": (r"pytest\.skip", "an engine may not be installed; a ferry made by hand is asked the same"),
     "tests.browsing": (r"pytest\.skip", "a Chromium may not be there; what is on a page is tested without one as well"),
+    "tests.plan.test_devicearrays": (
+        r"pytest\.importorskip",
+        "torch and JAX are 90 MB and more; stand-ins are asked",
+    ),
     "tests.plan.test_arrays": (r"pytest\.mark\.skipif", "longdouble has padding on some processors only"),
     "tests.faults.test_leavings": (r"pytest\.mark\.skipif", "only root can act for other users"),
     "tests.store.test_directory": (r"pytest\.mark\.skipif", "permission bits mean nothing to root"),
