@@ -53,7 +53,9 @@ def in_xarray(grid: Labelled, present: Mapping[int, object], values: Sequence[An
     coords = {axis: (axis, coordinate(labels)) for axis, labels in grid.labels.items()}
     if values:
         made = _together(grid, list(present), values).assign_coords(coords)
-        return made.rename(grid.name) if isinstance(made, xr.DataArray) else made
+        if isinstance(made, xr.DataArray):
+            made.name = grid.name
+        return made
     data = grid.array()
     inner = [f"dim_{i}" for i in range(data.ndim - len(grid.axes))]
     inner = [f"{grid.name}_{dim}" if dim in grid.axes else dim for dim in inner]
