@@ -212,6 +212,13 @@ def _refuse(value: object, writing: Writing) -> object:  # noqa: ARG001
     raise NoEncoding("", kind_name(type(value)), _hint(type(value)))
 
 
+_LAZY = {
+    "dask": "a graph is no value yet, and its names say nothing of what its functions read: hand on x.compute()",
+    "zarr": "what lies behind it may change: hand on its numbers, x[:], or fc.File(path) of a zip store",
+}
+"""What to do about values of libraries whose objects stand for what is elsewhere."""
+
+
 def _hint(kind: type) -> str:
     """Say what to do instead, where that is known."""
     name = kind_name(kind)
@@ -219,6 +226,9 @@ def _hint(kind: type) -> str:
         return "a live generator would not advance on a hit: call fc.rng() inside the task"
     if issubclass(kind, io.IOBase):
         return "an open file has a place in it, which a hit would not move: use fc.File(path), or the bytes"
+    known = _LAZY.get(name.partition(".")[0])
+    if known is not None:
+        return known
     if issubclass(kind, Coroutine | Awaitable | AsyncIterator):
         return "it is awaited once and gone: use what it gives"
     if issubclass(kind, Iterator):

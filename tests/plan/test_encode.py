@@ -212,6 +212,17 @@ def test_refusals_name_the_leaf(value: object, path: str, kind: str) -> None:
     assert (path, kind) == (refused.value.path, refused.value.kind)
 
 
+@pytest.mark.contract("K20")
+def test_what_stands_for_something_else_is_refused_with_a_hint() -> None:
+    """A graph of dask, whose names may be the same for other values; an array of zarr, which others may write to."""
+    graph = type("Array", (), {"__module__": "dask.array.core", "__await__": lambda self: iter(())})
+    remote = type("Array", (), {"__module__": "zarr.core.array"})
+
+    for kind, hint in ((graph, r"hand on x\.compute\(\)"), (remote, "of a zip store")):
+        with pytest.raises(NoEncoding, match=hint):
+            identity(kind())
+
+
 def test_live_generators_are_refused_with_a_hint() -> None:
     """A generator as argument would give the same stream on every hit."""
     with pytest.raises(NoEncoding, match=r"fc\.rng\(\)"):
