@@ -216,6 +216,7 @@ _LAZY = {
     "dask": "a graph is no value yet, and its names say nothing of what its functions read: hand on x.compute()",
     "zarr": "what lies behind it may change: hand on its numbers, x[:], or fc.File(path) of a zip store",
 }
+_STANDING = frozenset({"Array", "Group", "DataFrame", "Series", "Delayed", "DelayedLeaf", "Bag", "Item"})
 """What to do about values of libraries whose objects stand for what is elsewhere."""
 
 
@@ -226,9 +227,9 @@ def _hint(kind: type) -> str:
         return "a live generator would not advance on a hit: call fc.rng() inside the task"
     if issubclass(kind, io.IOBase):
         return "an open file has a place in it, which a hit would not move: use fc.File(path), or the bytes"
-    known = _LAZY.get(name.partition(".")[0])
-    if known is not None:
-        return known
+    root, _, own = name.partition(".")
+    if root in _LAZY and own.rpartition(".")[2] in _STANDING:
+        return _LAZY[root]
     if issubclass(kind, Coroutine | Awaitable | AsyncIterator):
         return "it is awaited once and gone: use what it gives"
     if issubclass(kind, Iterator):
