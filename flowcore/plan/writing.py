@@ -216,8 +216,9 @@ _LAZY = {
     "dask": "a graph is no value yet, and its names say nothing of what its functions read: hand on x.compute()",
     "zarr": "what lies behind it may change: hand on its numbers, x[:], or fc.File(path) of a zip store",
 }
-_STANDING = frozenset({"Array", "Group", "DataFrame", "Series", "Delayed", "DelayedLeaf", "Bag", "Item"})
 """What to do about values of libraries whose objects stand for what is elsewhere."""
+
+_STANDING = frozenset({"Array", "Group", "DataFrame", "Series", "Delayed", "DelayedLeaf", "Bag", "Item"})
 
 
 def _hint(kind: type) -> str:
