@@ -131,6 +131,7 @@ class Engine:
                 self._tick()
                 if self._over():
                     return
+                books.cache.open()  # others compute meanwhile
                 results = joined(books.inbox.wait())
                 with at_rest:
                     self._landing.take(*(result for result in results if not isinstance(result, Grown)))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple, TypeAlias
 
 from flowcore.dataclass import dataclass
-from flowcore.plan.skipped import NO_VALUE
+from flowcore.plan.encode import BadRecord
+from flowcore.plan.skipped import NO_VALUE, reason_of
 
 
 class Hit(NamedTuple):
@@ -53,3 +54,11 @@ VALUE_GONE: Final = Miss(reason="value gone")
 TOO_OLD: Final = Miss(reason="too old")
 REFRESH: Final = Miss(reason="refresh")
 PICKLE: Final = Miss(reason="kept as a pickle, and the store is opened without allow_pickle")
+
+
+def skipped(record: bytes, seconds: float) -> Skipped | None:
+    """Give the answer of a record that tells of a skip; None if it cannot be read."""
+    try:
+        return Skipped(record, reason_of(record), seconds)
+    except BadRecord:
+        return None

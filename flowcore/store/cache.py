@@ -9,19 +9,18 @@ never a result (P8). Never decodes a value, and never decides what is computed n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from flowcore import clock
-from flowcore.dataclass import dataclass
 from flowcore.errors import StoreUnavailable
 from flowcore.plan.encode import BadRecord, references
 from flowcore.plan.extension import KEPT
 from flowcore.plan.pickled import is_pickled, is_sealed
-from flowcore.plan.skipped import reason_of
-from flowcore.store.answers import NO_RECORD, PICKLE, REFRESH, TOO_OLD, VALUE_GONE, Answer, Hit, Miss, Skipped
+from flowcore.store.answers import NO_RECORD, PICKLE, REFRESH, TOO_OLD, VALUE_GONE, Answer, Hit, Miss, Skipped, skipped
 from flowcore.store.cast import RECIPE, pack_cast
 from flowcore.store.columns import pack_numbers
+from flowcore.store.drawn import Drawn
 from flowcore.store.files import StatCache
 from flowcore.store.index import Entry
 from flowcore.store.journal import JournalWriter, Record, pack
@@ -46,14 +45,6 @@ class Has(Protocol):
     def has(self, name: bytes, size: int) -> bool:
         """Tell whether an array of that digest and size is there."""
         ...
-
-
-@dataclass(slots=True)
-class _Waiting:
-    """A frame that a full disk did not take yet."""
-
-    payload: bytes
-    traces: Sequence[Trace]
 
 
 class Cache:
@@ -96,9 +87,10 @@ class Cache:
         self._files = files
         self.pickles = False
         self._small: list[Record] = []
-        self._waiting: list[_Waiting] = []
+        self._waiting: list[tuple[bytes, Sequence[Trace]]] = []  # frames that a full disk did not take yet
         self._waiting_size = 0
         self._rows = 0
+        self._opening: Callable[[], None] | None = None
 
     def refusal(self) -> StoreUnavailable | None:
         """Give the reason not to keep anything just now, or None."""
@@ -184,10 +176,18 @@ class Cache:
         self._note(["metric", node, number, step, steps, dict(numbers)])
         self.flush()
 
-    def run(self, facts: Mapping[str, object]) -> None:
-        """Write down what the run is: its flow, options, versions."""
+    def run(self, facts: Mapping[str, object], opening: Callable[[], None] | None = None) -> None:
+        """Write down what the run is: its flow, options, versions. `opening` tells what comes before all else."""
         self._note(["run", dict(facts)])
         self.flush()
+        self._opening = opening if self._journal is not None else None
+
+    def open(self) -> None:
+        """Have told what comes before all else, unless it is told: when there is time, or something to be written."""
+        if self._opening is not None:
+            (opening, self._opening), (later, self._small) = (self._opening, None), (self._small, [])
+            opening()
+            self._small += later
 
     def axes(self, axes: Sequence[Mapping[str, object]], first: int = 0) -> None:
         """Write down the axes that nodes refer to by their place; apart from the run, since labels may be many."""
@@ -196,6 +196,10 @@ class Cache:
     def node(self, number: int, facts: Mapping[str, object]) -> None:
         """Write down what a node is, before its first cell."""
         self._note(["node", number, facts])
+
+    def drawn(self, nodes: Drawn) -> None:
+        """Write down what nodes are, before the first cell of any."""
+        self._note(nodes.pack())
 
     def recipe(self, number: int, facts: Mapping[str, object]) -> None:
         """Write down what nodes have in common once they are made ready, before the first of them."""
@@ -348,7 +352,7 @@ class Cache:
         trace, row = cell
         record = trace.record(row, key)
         if trace.skips:
-            return _skipped(record, trace.seconds[row])
+            return skipped(record, trace.seconds[row])
         if not record or not self._holds(record):
             return None
         if is_pickled(record) and not (self.pickles and is_sealed(record, key)):
@@ -365,10 +369,11 @@ class Cache:
         return all(place == KEPT and self._blobs.has(digest, size) for digest, size, place in named)
 
     def _write(self, traces: Sequence[Trace]) -> None:
+        self.open()
         if self._small:
             payload = pack(self._small)
             self._small = []
-            self._waiting.append(_Waiting(payload=payload, traces=traces))
+            self._waiting.append((payload, traces))
             self._waiting_size += len(payload)
         if self._trouble.refusal() is None:
             self._drain()
@@ -379,22 +384,15 @@ class Cache:
     def _drain(self) -> None:
         assert self._journal is not None
         while self._waiting:
-            first = self._waiting[0]
+            payload, traces = self._waiting[0]
             try:
-                offset = self._journal.append_payload(first.payload)
+                offset = self._journal.append_payload(payload)
             except OSError as error:
                 self._trouble.met(error, needed=self._waiting_size)
                 return
             self._waiting.pop(0)
-            self._waiting_size -= len(first.payload)
+            self._waiting_size -= len(payload)
             row = 0
-            for trace in first.traces:
+            for trace in traces:
                 self.records.index.add(self._number, offset, trace.keys, first_row=row, refresh=trace.refresh)
                 row += len(trace.numbers)
-
-
-def _skipped(record: bytes, seconds: float) -> Skipped | None:
-    try:
-        return Skipped(record, reason_of(record), seconds)
-    except BadRecord:
-        return None

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from flowcore.store.columns import cell_of, check_bytes, pack_bytes, pack_numbers, unpack_numbers
+from flowcore.store.drawn import unpack_drawn
 from flowcore.store.facts import NODE, fitting
 from flowcore.store.journal import Record
 
@@ -41,6 +42,8 @@ class Casts:
         match record:
             case ["node", int(number), dict(facts), *_]:
                 yield number, fitting(facts, NODE)
+            case ["nodes", *_]:
+                yield from unpack_drawn(record)
             case ["recipe", int(recipe), dict(told), *_] if "common" in (facts := fitting(told, NODE)):
                 self._facts[recipe] = facts
             case ["cast", int(recipe), int(count), numbers, list(names), list(columns), *_] if recipe in self._facts:

@@ -12,11 +12,13 @@ import re
 import stat
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from flowcore.dataclass import dataclass
 from flowcore.plan.encode import BadRecord, references
+from flowcore.store.drawn import NODES, unpack_drawn
 from flowcore.store.files import Times, load_stats
 from flowcore.store.frames import Damage, open_journal
 from flowcore.store.fs import DIRECTORY, Disk
@@ -37,8 +39,8 @@ SHARD_NAME: Final = re.compile(r"[0-9a-f]{2}")
 _KEPT: Final = 0  # the place of an array in the store
 _OVERHEAD: Final = KEY_SIZE + 16  # bytes of the journal that a row takes beside its value
 KNOWN: Final = frozenset({
-    "run", "axes", "node", "recipe", "cast", "trace", "skip", "hit", "failed", "skipped", "rows", "left", "tried",
-    "beat", "end", "file",
+    "run", "axes", "node", "nodes", "recipe", "cast", "trace", "skip", "hit", "failed", "skipped", "rows", "left",
+    "tried", "beat", "end", "file",
     "accept", "metric", "checkpoint", "same", "double", "pack", "origin",
 })  # fmt: skip
 
@@ -225,10 +227,12 @@ def _learn(census: Census, journal: Journal, tasks: dict[int, int], records: lis
     """Take what records say besides traces."""
     for record in records:
         match record:
-            case ["node", int(number), {"task": str(task)}, *_]:
-                if task not in census.tasks:
-                    census.tasks.append(task)
-                tasks[number] = census.tasks.index(task)
+            case ["node", int(number), dict(facts), *_]:
+                _belongs(census, tasks, number, facts)
+            case [kind, *_] if kind == NODES:
+                with suppress(ValueError):
+                    for number, facts in unpack_drawn(record):
+                        _belongs(census, tasks, number, facts)
             case ["hit", _, int(), _, bytes(keys), *_] if journal.live:
                 census.answered.update(keys[i : i + KEY_SIZE] for i in range(0, len(keys), KEY_SIZE))
             case ["skipped", int(), int(), _, bytes(key), *_] if journal.live:
@@ -237,6 +241,15 @@ def _learn(census: Census, journal: Journal, tasks: dict[int, int], records: lis
                 load_stats(census.stats, record)
             case [str(kind), *_] if kind not in KNOWN:
                 journal.strange = True
+
+
+def _belongs(census: Census, tasks: dict[int, int], number: int, facts: dict[str, object]) -> None:
+    """Note what task a node calls."""
+    task = facts.get("task")
+    if isinstance(task, str):
+        if task not in census.tasks:
+            census.tasks.append(task)
+        tasks[number] = census.tasks.index(task)
 
 
 def _count(census: Census, trace: TraceRows, tasks: dict[int, int], offset: int) -> None:

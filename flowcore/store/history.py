@@ -294,7 +294,7 @@ def _each_told(record: Record, casts: Casts) -> Sequence[Told]:
             return TraceRows(record).parts()
         case "skip":
             return _skips(record)
-        case "node" | "recipe" | "cast":
+        case "node" | "nodes" | "recipe" | "cast":
             return [NodeFacts(number=number, facts=facts) for number, facts in casts.take(record)]
         case "hit":
             return _answered(record)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from flowcore.declare.node import HIDDEN, Axis, Node, label_told
 from flowcore.machine import default_memory
@@ -23,12 +23,14 @@ from flowcore.run.ready.work import Work
 from flowcore.settings import Settings
 from flowcore.store.cache import Cache
 from flowcore.store.codecs import Codec
+from flowcore.store.drawn import Drawn
 from flowcore.store.durations import task_identity
 
 Known = dict[tuple[int, int], dict[str, object]]  # facts of nodes that call one task with the same options, by ids
 
 _PLAIN = frozenset({str, bool, float})
 _WIDE = 1 << 63
+_AT_ONCE = 4096  # nodes in one record
 _DONE = int(State.DONE)
 _LEFT = tuple(
     (int(state), state.name.lower()) for state in (State.SKIPPED, State.BLOCKED, State.INTERRUPTED)
@@ -47,25 +49,48 @@ def tell_beginning(
     codec: Codec,
     about: Mapping[str, object],
 ) -> int:
-    """Write down what the run is, and all of its nodes; give how many axes they have.
+    """Write down what the run is, and, once there is time, all of its nodes; give how many axes they have.
 
     `about` has when it began, and what else its caller knows.
     """
-    axes = {id(axis): axis for planned in graph.nodes.values() for axis in planned.node.axes}
-    executor = settings.executor
+    nodes, executor = graph.planned(), settings.executor
+    axes = {id(axis): axis for planned in nodes for axis in planned.node.axes}
+    labelled = [_axis(axis, codec) for axis in axes.values()]
+
+    def opening() -> None:
+        cache.axes(labelled)
+        _tell_nodes(cache, nodes, {about: place for place, about in enumerate(axes)})
+
     cache.run({
         "flow": flow, "python": sys.version.split()[0], "machine": _machine(),
         "workers": settings.workers, "memory": settings.memory or default_memory(),
         "seed": settings.seed, "on_error": settings.on_error,
         "executor": executor if isinstance(executor, str | None) else type(executor).__name__,
         "targets": list(graph.targets), "given": sorted(given), **about,
-    })  # fmt: skip
-    cache.axes([_axis(axis, codec) for axis in axes.values()])
-    places = {about: place for place, about in enumerate(axes)}
-    known: Known = {}
-    for number, planned in graph.nodes.items():
-        cache.node(number, _node(planned, [places[id(axis)] for axis in planned.node.axes], known))
+    }, opening)  # fmt: skip
     return len(axes)
+
+
+def _tell_nodes(cache: Cache, nodes: Sequence[Planned], places: Mapping[int, int]) -> None:
+    """Write down nodes in their order: in columns where calls have one shape, and the others one by one."""
+    known: Known = {}
+    drawn, kinds = Drawn(), dict[Hashable, int]()
+    for planned in nodes:
+        node = planned.node
+        alike = bool(planned.call) and not node.after  # a node of one cell, called with whole values only
+        if drawn and (not alike or len(drawn) >= _AT_ONCE):
+            cache.drawn(drawn)
+            drawn, kinds = Drawn(), {}
+        if not alike:
+            cache.node(node.number, _node(planned, [places[id(axis)] for axis in node.axes], known))
+            continue
+        about = node.kind, id(node.task), id(node.options), node.group, planned.call
+        kind = kinds.get(about)
+        if kind is None:
+            kind = kinds[about] = drawn.kind(_node(planned, (), known), [name for name, _ in node.sources()])
+        drawn.add(kind, node.number, node.name, node.site, [slot.node.number for slot in planned.slots])  # type: ignore[union-attr]
+    if drawn:
+        cache.drawn(drawn)
 
 
 def tell_drawn(cache: Cache, drawn: Sequence[Planned], first_axis: int, *, by: tuple[int, int], codec: Codec) -> int:
