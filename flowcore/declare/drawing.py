@@ -26,7 +26,8 @@ from flowcore.declare.task import CANVAS, Task, task_of
 from flowcore.errors import DuplicateName, FlowcoreError, ForeignReference, UnknownNode, WiringMismatch, nearest
 from flowcore.settings import raise_all
 
-_STRETCH = 256  # nodes; fewer than it takes for the collector to look at its middle generation
+_MET = 4096  # values of a kind whose literals are remembered
+_STRETCH = 128  # nodes; fewer than it takes for the collector to look at its middle generation
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -57,6 +58,7 @@ class Drawing:
         self._items: dict[tuple[Node, str, object], Ref] = {}
         self._tasks: dict[tuple[int, str], tuple[object, Task[..., Any]]] = {}
         self._pending: list[tuple[Node, tuple[str, ...]]] = []
+        self._literals: dict[type, dict[object, Literal]] = {int: {}, str: {}}  # no others: what is equal may differ
 
     # Adding nodes
 
@@ -94,10 +96,13 @@ class Drawing:
             if request.parameter in bound:
                 raise request.refusal(task.name, bound[request.parameter], at=site, function=task.function)
         call: Call | None = None
+        literals = self._literals
         arguments: dict[str, Argument] = {}
         for parameter, value in bound.items():
             if type(value) in SCALARS:
-                arguments[parameter] = Literal(value)
+                met = literals.get(type(value))
+                known = met.get(value) if met is not None else None
+                arguments[parameter] = known if known is not None else _literal(value, met)
                 continue
             if call is None:
                 call = Call(self, task.name, site, form)
@@ -298,6 +303,13 @@ class Drawing:
             for node, names in pending:
                 node.after = tuple(n for n in node.after if n.name not in names)
         raise_all(troubles, f"flow {self.name!r} cannot be run")
+
+
+def _literal(value: object, met: dict[object, Literal] | None) -> Literal:
+    literal = Literal(value)
+    if met is not None and len(met) < _MET:
+        met[value] = literal
+    return literal
 
 
 def current() -> Drawing | None:

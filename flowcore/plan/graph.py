@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
 from functools import lru_cache
-from operator import attrgetter
 from typing import NamedTuple, TypeAlias
 
 from flowcore.collector import at_rest
@@ -107,12 +106,12 @@ class Graph:
     def __init__(self, nodes: Sequence[Node], targets: Iterable[Node] | None = None) -> None:
         with at_rest:
             lowered = _Lowered()
-            wanted = sinks(nodes, lowered) if targets is None else list(targets)
-            needed = _ancestors(wanted, lowered)
+            wanted = lowered.sinks(nodes) if targets is None else list(targets)
+            if targets is not None:
+                lowered.with_ancestors(wanted)  # of the sinks, these are all nodes
             self.targets = tuple(dict.fromkeys(node.number for node in wanted))
             self.size = len(nodes)  # numbers below are those of the flow's own nodes, or taken
-            chosen = [node for node in nodes if node.number in needed]
-            self.nodes = {node.number: lowered[node] for node in ordered(chosen, lowered)}
+            self.nodes = {number: lowered.nodes[number] for number in lowered.ordered()}
 
     def __getitem__(self, number: int) -> Planned:
         return self.nodes[number]
@@ -133,6 +132,7 @@ def lower(node: Node) -> Planned:
     arguments: dict[str, Shape] = {}
     edges: list[Edge] = []
     call: list[Hashable] = []
+    alike = not node.axes and node.kind != "choose"
     for name, form in node.arguments.items():
         if type(form) is Constant:
             arguments[name] = form
@@ -141,14 +141,19 @@ def lower(node: Node) -> Planned:
         first = len(slots)
         shape = arguments[name] = _shape(form, slots)
         side = _SIDES.get(name) if node.kind == "choose" else None
-        edges += [_edge(slot, side) for slot in slots[first:] if type(slot) is not Along]
+        if side is None and _PLAIN.issuperset(map(type, slots)):
+            edges += [_need(slot.node.number) for slot in slots[first:]]  # type: ignore[union-attr]
+        else:
+            edges += [_edge(slot, side) for slot in slots[first:] if type(slot) is not Along]
+            alike = False
         call += (name, _call(shape))
-    edges += [Edge(before.number, "order") for before in node.after]
+    if node.after:
+        edges += [Edge(before.number, "order") for before in node.after]
     if len(edges) > 1:
         edges = list(dict.fromkeys(edges))
-    if node.axes or None in call or not all(type(slot) is Plain and not slot.node.axes for slot in slots):
+    if not alike or None in call or any(slot.node.axes for slot in slots):  # type: ignore[union-attr]
         call = []
-    spans = tuple([span_of(axis) for axis in node.axes])
+    spans = tuple([span_of(axis) for axis in node.axes]) if node.axes else ()
     return Planned(node, spans, tuple(edges), tuple(slots), arguments, tuple(call))
 
 
@@ -213,25 +218,63 @@ def _need(source: int) -> Edge:
     return Edge(source)
 
 
-class _Lowered(dict[Node, Planned]):
-    """Nodes that were asked about, lowered: each once, though several ask."""
+class _Lowered:
+    """Nodes that were asked about, lowered: each once; and the numbers of those that each waits for."""
 
     def __init__(self) -> None:
-        self._feeders: dict[Node, list[Node]] = {}
+        self.nodes: dict[int, Planned] = {}
+        self._feeders: dict[int, list[int]] = {}
 
-    def __missing__(self, node: Node) -> Planned:
-        found = self[node] = lower(node)
-        return found
+    def add(self, node: Node) -> Planned:
+        """Lower a node."""
+        planned = self.nodes[node.number] = lower(node)
+        feeders = self._feeders[node.number] = [edge[0] for edge in planned.edges]
+        if node.axes:
+            feeders += [axis.source.number for axis in node.axes if axis.source is not None]
+        return planned
 
-    def feeders(self, node: Node) -> list[Node]:
-        """Give the nodes that a node waits for, those of its axes included."""
-        found = self._feeders.get(node)
-        if found is None:
-            sources = [_source(slot) for slot in self[node].slots]
-            if node.after or node.axes:
-                sources += [*node.after, *(axis.source for axis in node.axes)]
-            found = self._feeders[node] = [source for source in sources if source is not None]
-        return found
+    def sinks(self, nodes: Iterable[Node]) -> list[Node]:
+        """Lower all of these; give those that feed no other, and that no other comes after."""
+        feeding: set[int] = set()
+        known = list(nodes)
+        for node in known:
+            self.add(node)
+            feeding.update(self._feeders[node.number])
+        return [node for node in known if node.number not in feeding]
+
+    def with_ancestors(self, nodes: Iterable[Node]) -> None:
+        """Lower these and all that feeds them."""
+        waiting = list(nodes)
+        while waiting:
+            node = waiting.pop()
+            if node.number not in self.nodes:
+                waiting += feeders(self.add(node))
+
+    def ordered(self) -> list[int]:
+        """Give the numbers of all that were lowered, each behind its feeders; `after` may name nodes drawn later."""
+        drawn = sorted(self._feeders)
+        if all(max(feeding, default=-1) < number for number, feeding in self._feeders.items()):
+            return drawn
+        missing = {number: len({*self._feeders[number]} & self._feeders.keys()) for number in drawn}
+        feeds: dict[int, list[int]] = {}
+        for number in drawn:
+            for feeder in {*self._feeders[number]}:
+                feeds.setdefault(feeder, []).append(number)
+        ready = [number for number, count in missing.items() if not count]
+        for number in ready:  # grows as it is walked; the drawing has refused cycles already
+            for consumer in feeds.get(number, ()):
+                missing[consumer] -= 1
+                if not missing[consumer]:
+                    ready.append(consumer)
+        return ready
+
+
+def feeders(planned: Planned) -> list[Node]:
+    """Give the nodes that a node waits for, those of its axes included."""
+    sources = [_source(slot) for slot in planned.slots]
+    if planned.node.after or planned.node.axes:
+        sources += [*planned.node.after, *(axis.source for axis in planned.node.axes)]
+    return [source for source in sources if source is not None]
 
 
 def _source(slot: Moving) -> Node | None:
@@ -240,39 +283,13 @@ def _source(slot: Moving) -> Node | None:
     return slot.node if isinstance(slot, Gathered) else slot.axis.source  # type: ignore[union-attr]
 
 
-def sinks(nodes: Sequence[Node], lowered: _Lowered | None = None) -> list[Node]:
+def sinks(nodes: Sequence[Node]) -> list[Node]:
     """Give the nodes that feed no other, and that no other comes after."""
-    lowered = _Lowered() if lowered is None else lowered
-    feeding = {feeder for node in nodes for feeder in lowered.feeders(node)}
-    return [node for node in nodes if node not in feeding]
+    return _Lowered().sinks(nodes)
 
 
-def _ancestors(nodes: Iterable[Node], lowered: _Lowered) -> set[int]:
-    needed: set[int] = set()
-    waiting = list(nodes)
-    while waiting:
-        node = waiting.pop()
-        if node.number not in needed:
-            needed.add(node.number)
-            waiting += lowered.feeders(node)
-    return needed
-
-
-def ordered(nodes: list[Node], lowered: _Lowered | None = None) -> list[Node]:
-    """Sort so that each node follows its feeders; `after` may name nodes drawn later."""
-    lowered = _Lowered() if lowered is None else lowered
-    if all(feeder.number < node.number for node in nodes for feeder in lowered.feeders(node)):
-        return sorted(nodes, key=attrgetter("number"))
-    known = {node.number for node in nodes}
-    missing = {node.number: len({f.number for f in lowered.feeders(node)} & known) for node in nodes}
-    feeds: dict[int, list[Node]] = {}
-    for node in nodes:
-        for number in {f.number for f in lowered.feeders(node)}:
-            feeds.setdefault(number, []).append(node)
-    ready = [node for node in nodes if not missing[node.number]]
-    for node in ready:  # grows as it is walked; the drawing has refused cycles already
-        for consumer in feeds.get(node.number, ()):
-            missing[consumer.number] -= 1
-            if not missing[consumer.number]:
-                ready.append(consumer)
-    return ready
+def ordered(nodes: Sequence[Node]) -> list[Planned]:
+    """Lower nodes, and give them so that each follows its feeders; `after` may name nodes drawn later."""
+    lowered = _Lowered()
+    lowered.sinks(nodes)
+    return [lowered.nodes[number] for number in lowered.ordered()]

@@ -19,7 +19,7 @@ from flowcore.declare.node import Along, Argument, Axis, Element, Gathered, Lite
 from flowcore.declare.options import TaskOptions
 from flowcore.plan.code import Fingerprint
 from flowcore.plan.encode import BadRecord, decode
-from flowcore.plan.graph import Planned, Ready, lower, ordered
+from flowcore.plan.graph import Planned, Ready, ordered
 from flowcore.plan.keys import SharedKeys
 from flowcore.plan.streams import RNG
 from flowcore.plan.tracking import watch
@@ -80,7 +80,7 @@ class Planting:
             ))  # fmt: skip
         for node, one in zip(made, drawn, strict=True):
             node.after = tuple(made[before] for before in one.after)
-        return [lower(node) for node in ordered(made)]
+        return ordered(made)
 
     def work(self, flow: DrawnFlow, one: DrawnNode, planned: Planned, live: Callable[..., object] | None) -> Work:
         """Give a node made ready; what feeds it, and it itself, is part of the run's schedule."""

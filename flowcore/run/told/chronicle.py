@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
+from flowcore.collector import at_rest
 from flowcore.declare.node import HIDDEN, Axis, Node, label_told
 from flowcore.machine import default_memory
 from flowcore.plan.graph import Graph, Planned
@@ -58,8 +59,9 @@ def tell_beginning(
     labelled = [_axis(axis, codec) for axis in axes.values()]
 
     def opening() -> None:
-        cache.axes(labelled)
-        _tell_nodes(cache, nodes, {about: place for place, about in enumerate(axes)})
+        with at_rest:
+            cache.axes(labelled)
+            _tell_nodes(cache, nodes, {about: place for place, about in enumerate(axes)})
 
     cache.run({
         "flow": flow, "python": sys.version.split()[0], "machine": _machine(),
