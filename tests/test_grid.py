@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,15 @@ def test_cells_without_value_are_left_out() -> None:
         grid["a", 2]
     with pytest.raises(fc.UnknownNode):
         grid["c", 1]
+
+
+def test_a_grid_along_an_axis_without_labels_is_empty(store: Path) -> None:
+    """Nothing was to be computed, and nothing is missing."""
+    flow = fc.Flow()
+    grid = flow.add(abs, fc.each(x=[]), name="grid")
+    run = flow.run(grid, store=store, executor="inline", progress=False)
+
+    assert ({}, (0,), {"x": []}) == (dict(run[grid]), run[grid].shape, run[grid].labels)
 
 
 def test_an_array_has_the_axes_first() -> None:

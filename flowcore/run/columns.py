@@ -31,6 +31,15 @@ class Value(NamedTuple):
         )  # fmt: skip
 
 
+def take(done: Done, value: Value) -> None:
+    """Add a row to columns that are plain, and have times but no workers."""
+    done.attempts.append(value.attempt)
+    done.records.append(value.record)
+    done.components.append(value.component)
+    done.seconds.append(value.seconds)
+    done.times.extend(value[4:])
+
+
 def joined(results: Sequence[Result]) -> list[Result]:
     """Join values that follow each other and carry nothing but themselves, in fresh columns."""
     whole: list[Result] = []

@@ -50,13 +50,14 @@ def test_a_record_that_does_not_fit_tells_of_nothing(place: int, wrong: object) 
     record = two_kinds()
     record[place] = wrong
 
-    with pytest.raises(ValueError, match="nodes|numbers"):
+    with pytest.raises(ValueError, match=r"nodes|numbers"):
         list(unpack_drawn(record))
 
 
 def test_a_fact_of_another_type_is_left_out() -> None:
     """As in a record of one node; and what a node has for itself is not overruled by what it shares."""
-    record: Record = ["nodes", [[{"kind": 5, "name": "no", "runner": "inline"}, []]], 1, [3, 1], [0, 1], ["n"], ["s"], []]
+    kind = [{"kind": 5, "name": "no", "runner": "inline"}, []]
+    record: Record = ["nodes", [kind], 1, [3, 1], [0, 1], ["n"], ["s"], []]
 
     assert [(3, {"name": "n", "site": "s", "from": [], "runner": "inline"})] == list(unpack_drawn(record))
 

@@ -32,7 +32,7 @@ from flowcore.declare.sapling import Sapling
 from flowcore.declare.seat import StartOver
 from flowcore.errors import BlockedLoop, Skip
 from flowcore.notices import notice
-from flowcore.plan.encode import ValueGone
+from flowcore.plan.encode import ValueGone, encode_plain
 from flowcore.plan.records import references
 from flowcore.run.cell.call import Stage, unreadable
 from flowcore.run.cell.context import Context, current
@@ -40,7 +40,7 @@ from flowcore.run.cell.failure import describe
 from flowcore.run.cell.offspring import end_of_copies
 from flowcore.run.cell.pages import Pages
 from flowcore.run.cell.slot import LocalSlot
-from flowcore.run.columns import add, plain
+from flowcore.run.columns import Value, add, plain, take
 from flowcore.run.executors.watchdog import Watchdog
 from flowcore.run.inbox import Inbox, Timer
 from flowcore.run.job import Done, Failed, Interrupted, Job, Lost, Record, Result, Skipped, TaskSpec, TimedOut
@@ -236,7 +236,7 @@ class EventLoopExecutor:
         """Carry one cell to its end, and post what it came to."""
         attempt, place = job.attempts[i], self._place
         current.set(context)
-        result: Result | None = None
+        result: Result | Value | None = None
         while result is None:
             began = started = monotonic()
             given = False
@@ -249,7 +249,12 @@ class EventLoopExecutor:
                 del arguments  # they are the coroutine's to let go of
                 value = await running
                 end_of_copies()
-                seconds = monotonic() - started
+                ended = monotonic()
+                if stage.plain and not seen and _is_light(value) and (light := encode_plain(value)) is not None:
+                    row = attempt, light.record, light.component, ended - started, began, started - began
+                    result = Value(*row, monotonic() - ended)
+                    break
+                seconds = ended - started
                 changed = await self._aside(stage.changed, seen) if seen else ""
                 result = await self._kept(job, i, value, (seconds, began, started), changed)
             except StartOver:
@@ -273,7 +278,7 @@ class EventLoopExecutor:
                 return Interrupted(attempts=[attempt])
         return Failed(attempt=attempt, failure=describe(error), seconds=seconds, began=began)
 
-    def _closed(self, context: Context, result: Result) -> Result:
+    def _closed(self, context: Context, result: Result | Value) -> Result | Value:
         """Let go of what a cell had; one whose loop over steps was stopped has no result."""
         if context.pages is not None:
             context.pages.flush(context.attempt)
@@ -294,7 +299,7 @@ class EventLoopExecutor:
         seconds, began, started = when
         if isinstance(value, Sapling):
             return await self._aside(self._place.grown, job, i, value, seconds, began, changed)
-        if type(value) in _LIGHT or (type(value) in _TEXTS and len(cast(str, value)) <= _SHORT):
+        if _is_light(value):
             done = keep_result(job, i, value, seconds, self._place, changed)
         else:
             done = await self._aside(keep_result, job, i, value, seconds, self._place, changed)
@@ -305,7 +310,7 @@ class EventLoopExecutor:
         """Call what reads or writes files in a thread, so that the loop goes on."""
         return await self._loop.run_in_executor(self._side, function, *arguments)
 
-    def _post(self, attempt: int, result: Result) -> None:
+    def _post(self, attempt: int, result: Result | Value) -> None:
         """Collect what ends in one turn of the loop, to be handed over together, values in columns."""
         with self._lock:
             if not self._claim(attempt):
@@ -313,8 +318,11 @@ class EventLoopExecutor:
             if not self._outcomes:
                 self._loop.call_soon(self._flush)
             last = self._outcomes[-1] if self._outcomes else None
-            if isinstance(result, Done) and isinstance(last, Done) and plain(result) and plain(last):
-                add(last, result)  # all that is made here has its times
+            joins = isinstance(last, Done) and plain(last)  # all that is made here has its times
+            if isinstance(result, Value):
+                take(cast(Done, last), result) if joins else self._outcomes.append(result.done())
+            elif joins and isinstance(result, Done) and plain(result):
+                add(cast(Done, last), result)
             else:
                 self._outcomes.append(result)
 
@@ -324,6 +332,11 @@ class EventLoopExecutor:
             outcomes, self._outcomes = self._outcomes, []
         if outcomes:
             self._inbox.post(outcomes)
+
+
+def _is_light(value: object) -> bool:
+    """Tell whether a value is encoded at once, and into a record."""
+    return type(value) in _LIGHT or (type(value) in _TEXTS and len(cast(str, value)) <= _SHORT)
 
 
 def _points(column: list[Record]) -> bool:

@@ -1,7 +1,7 @@
 """Cells on threads of this process: blocking I/O, and compute that releases the GIL.
 
-Threads are made when there is work for them and none is idle, up to a bound. They are
-daemons: a thread cannot be killed, so one that overran its timeout is abandoned (its
+Threads are made when there is work for them and none is idle, up to a bound, each by the
+one before. They are daemons: a thread cannot be killed, so one that overran its timeout is abandoned (its
 late result is dropped, another thread takes its place) and never keeps the interpreter
 from ending.
 
@@ -55,6 +55,7 @@ class ThreadExecutor:
         self._busy = 0  # pieces of work queued, or running on threads that have not been abandoned
         self._lock = threading.Lock()  # of the two counters
         self._stopping = False
+        self._closed = False  # then no thread is made any more: nobody would tell it to end
 
     def take_back(self) -> list[Job]:
         """Give nothing: this executor does not break."""
@@ -72,12 +73,11 @@ class ThreadExecutor:
         """Queue the cells, each on its own, and see that there are threads for them."""
         together = job.task.mode in ("item", "expand")
         pieces = [job] if together else [job.part(i, i + 1) for i in range(len(job.attempts))]
+        self._live.update(dict.fromkeys(job.attempts, job.task.timeout is not None))
+        with self._lock:
+            self._busy += len(pieces)
+            self._launch()
         for piece in pieces:
-            for attempt in piece.attempts:
-                self._live[attempt] = piece.task.timeout is not None
-            with self._lock:
-                self._busy += 1
-                self._launch()
             self._queue.put(piece)
 
     def stop(self) -> None:
@@ -96,17 +96,23 @@ class ThreadExecutor:
     def close(self) -> None:
         """Let idle threads end."""
         self.stop()
-        for _ in range(self._carriers):
+        with self._lock:
+            self._closed = True
+            carriers = self._carriers
+        for _ in range(carriers):
             self._queue.put(None)
 
     def _launch(self) -> None:
-        """Make another thread if there is work for it; the lock is held."""
-        if self._busy <= self._carriers or self._carriers >= self._most + _SPARE:
+        """Make another thread if there is work for it; the lock is held.
+
+        That one makes the next before it works: the engine does not wait until forty have begun.
+        """
+        if self._busy <= self._carriers or self._carriers >= self._most + _SPARE or self._closed:
             return
         slot = LocalSlot()
+        self._slots.append(slot)  # before we look: `stop` looks at the slots after it has said so
         if self._stopping:
             slot.ask_to_stop()
-        self._slots.append(slot)
         place = Workplace(codec=self._codec, slot=slot, pages=self._pages, checkpoints=self._checkpoints, here=True)
         try:
             threading.Thread(target=self._carry, args=(place,), name="flowcore-io", daemon=True).start()
@@ -118,6 +124,8 @@ class ThreadExecutor:
         self._carriers += 1
 
     def _carry(self, place: Workplace) -> None:
+        with self._lock:
+            self._launch()
         while (job := self._queue.get()) is not None:
             abandoned = self._watch(job)
             perform(job, place, self._report)

@@ -107,8 +107,9 @@ class Parking:
         attempts, since = self._books.attempts, clock.monotonic() - _LONG
         long = (flight.key(attempt) for attempt, flight in attempts.items() if flight.began <= since)
         keys = b"".join(islice(filter(None, long), _NAMED))
-        running = Counter(flight.cell(attempt)[0] for attempt, flight in attempts.items())
-        more = {"computing": keys, "parked": self._books.awaited, "running": dict(running)}
+        nodes = {node for flight in {id(f): f for f in attempts.values()}.values() for node in flight.batch.nodes}
+        running = {node: count for node in nodes if (count := self._books.counts[node].started)}
+        more = {"computing": keys, "parked": self._books.awaited, "running": running}
         return {"cells": len(attempts)} | {name: told for name, told in more.items() if told}
 
     def _count(self) -> None:

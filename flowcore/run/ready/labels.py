@@ -38,7 +38,7 @@ class Labels:
         """Give, by its labels, the number of each of these cells, which are in order."""
         along = [axis.labels for axis in self._graph[node].node.axes if axis.labels is not None]
         whole = len(along) == len(self._graph[node].node.axes)
-        if whole and len(numbers) == prod(map(len, along)) == numbers[-1] + 1:
+        if numbers and whole and len(numbers) == prod(map(len, along)) == numbers[-1] + 1:
             return dict(zip(product(*along), numbers, strict=True))  # all there are, row-major
         return {self.of(node, number): number for number in numbers}
 
