@@ -144,7 +144,7 @@ class Index:
 
     def find(self, keys: Sequence[bytes]) -> list[Entry | None]:
         """Give the first entry of each key, or None; one search for the whole batch."""
-        if len(keys) <= _FEW and self._file is None:
+        if len(keys) <= _FEW:
             return [next(self.entries(key), None) if key else None for key in keys]
         found: list[Entry | None] = [None] * len(keys)
         if keys and (self._sorted or self._file is not None):
@@ -182,10 +182,7 @@ class Index:
     def _ranked(self, key: bytes) -> Iterator[tuple[int, Entry]]:
         """Yield what the file and the arrays have of a key, and where each stands among all of it."""
         if self._file is not None:
-            import numpy as np
-
-            asked = np.frombuffer(key or NO_KEY, np.uint8).reshape(1, KEY_SIZE)
-            yield from self._ranked_in_file(asked, prefixes_of(asked))
+            yield from self._ranked_in_file(self._file, key or NO_KEY)
         if not self._sorted:
             return
         prefix = int.from_bytes(key[:8], "big")
@@ -273,19 +270,15 @@ class Index:
         numbers: NDArray[np.int64] = self._numbers[np.minimum(sources & (REFRESH - 1), len(self._numbers) - 1)]
         return numbers
 
-    def _ranked_in_file(self, asked: NDArray[np.uint8], prefix: NDArray[np.uint64]) -> list[tuple[int, Entry]]:
-        import numpy as np
-
-        assert self._file is not None, "asked for where there is one"
+    def _ranked_in_file(self, file: IndexFile, key: bytes) -> list[tuple[int, Entry]]:
         try:
-            found = self._file.at(np.array(list(self._file.all_of(asked, prefix)), np.int64))
+            found = list(file.entries_of(key))
         except BadIndex:
             self.leave_file_out()
             return []
-        numbers, offsets = self._numbers_of(found.sources).tolist(), found.offsets.tolist()
-        refresh = (found.sources & REFRESH).tolist()
-        rows = zip(numbers, offsets, found.rows.tolist(), refresh, strict=True)
-        return [(_rank(n, o, refresh=bool(fresh)), Entry(n, o, row)) for n, o, row, fresh in rows if n >= 0]
+        last = len(self._numbers) - 1
+        rows = [(int(self._numbers[min(s & (REFRESH - 1), last)]), o, row, bool(s & REFRESH)) for s, o, row in found]
+        return [(_rank(n, o, refresh=fresh), Entry(n, o, row)) for n, o, row, fresh in rows if n >= 0]
 
     def _search_file(self, asked: NDArray[np.uint8], prefixes: NDArray[np.uint64], found: list[Entry | None]) -> None:
         if self._file is None:

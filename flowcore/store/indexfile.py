@@ -22,7 +22,9 @@ from __future__ import annotations
 
 import struct
 import zlib
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import msgpack
@@ -46,6 +48,8 @@ VERSION: Final = 1
 REFRESH: Final = 1 << 31
 _HEAD: Final = struct.Struct("<8sIIIQQQI")
 _NUMBERS: Final = struct.Struct("<QQQI")
+_U64: Final = struct.Struct("<Q")
+_U32: Final = struct.Struct("<I")
 _ROW: Final = 48  # bytes
 _DIRECTORY_LIMIT: Final = 1 << 28
 
@@ -147,9 +151,45 @@ class IndexFile:
             found[place] = next(self._equal(first, keys[place]), -1)
         return found
 
-    def all_of(self, key: NDArray[np.uint8], prefix: NDArray[np.uint64]) -> Iterator[int]:
-        """Yield the place of every entry of one key."""
-        yield from self._equal(int(self._lower_bounds(prefix)[0]), key[0])
+    def entries_of(self, key: bytes) -> Iterator[tuple[int, int, int]]:
+        """Yield source, offset and row of every entry of one key: by numbers alone, which for one is soonest done."""
+        memory, prefix, rest = self._memory, int.from_bytes(key[:8], "big"), key[8:]
+        # Entries of a prefix that is a fence may begin at the end of the block before it.
+        block = max(bisect_left(self._bounds, prefix) - 1, 0)
+        place = block * BLOCK + self._first_in(block, prefix) if self.count else 0
+        while place < self.count:
+            block, row = divmod(place, BLOCK)
+            if not self._verified[block]:
+                self._verify_block(block)
+            start = _HEAD.size + block * BLOCK * _ROW
+            if _U64.unpack_from(memory, start + 8 * row)[0] != prefix:
+                return
+            place += 1
+            if memory[start + 8 * BLOCK + 24 * row : start + 8 * BLOCK + 24 * (row + 1)] != rest:
+                continue
+            (offset,) = _U64.unpack_from(memory, start + 32 * BLOCK + 8 * row)
+            (number,) = _U32.unpack_from(memory, start + 40 * BLOCK + 4 * row)
+            (source,) = _U32.unpack_from(memory, start + 44 * BLOCK + 4 * row)
+            yield source, offset, number
+
+    @cached_property
+    def _bounds(self) -> list[int]:
+        found: list[int] = self.fences.tolist()
+        return found
+
+    def _first_in(self, block: int, prefix: int) -> int:
+        """Give the first row of a block whose prefix is not below this one."""
+        if not self._verified[block]:
+            self._verify_block(block)
+        memory, start = self._memory, _HEAD.size + block * BLOCK * _ROW
+        low, high = 0, min(self.count - block * BLOCK, BLOCK)
+        while low < high:
+            middle = (low + high) >> 1
+            if _U64.unpack_from(memory, start + 8 * middle)[0] < prefix:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     def at(self, places: NDArray[np.int64]) -> Entries:
         """Give the entries at some places, all in blocks that were looked into."""

@@ -130,14 +130,19 @@ def _searched(file: IndexFile, keys: np.ndarray, data: bytes, *, intact: bool) -
         raise Mistake("an entry of another key")
     if intact and file.count and not found[:7].all():
         raise Mistake("a key is not found")
-    for row in range(len(keys)):
-        for place in file.all_of(keys[row : row + 1], prefixes_of(keys[row : row + 1])):
-            if file.at(np.array([place])).keys.tobytes() != keys[row].tobytes():
-                raise Mistake("an entry of another key, of all")
+    one_by_one = {key.tobytes(): list(file.entries_of(key.tobytes())) for key in keys}
     _check_blocks(file, data)
-    counted = sum(len(entries.rows) for entries in file.blocks())
+    counted, there = 0, dict[bytes, list[tuple[int, ...]]]()
+    for entries in file.blocks():
+        counted += len(entries.rows)
+        columns = zip(entries.sources.tolist(), entries.offsets.tolist(), entries.rows.tolist(), strict=True)
+        for key, entry in zip(entries.keys, columns, strict=True):
+            there.setdefault(key.tobytes(), []).append(entry)
     if counted != file.count:
         raise Mistake("other entries than are counted")
+    for key, found_here in one_by_one.items():
+        if not {*found_here} <= {*there.get(key, ())} or (intact and found_here != there.get(key, [])):
+            raise Mistake("an entry of another key, or one is missing, where they are asked for one by one")
     return f"{int(found.sum())} found"
 
 
