@@ -600,3 +600,85 @@ def test_makers_of_every_kind_are_ridden_on_or_waited_for(store: Path, tmp_path:
     assert executed
     assert Counter() == said(log)
     assert [[11, 11, 21, 21]] * 3 == [[run[f"less_{n}"] for n in (8, 9, 17, 18)] for run in (*runs, third)]
+
+
+@fc.compute
+def odd(x: int) -> bool:
+    """Tell whether a number is odd."""
+    say("odd")
+    return x % 2 == 1
+
+
+def branching() -> tuple[fc.Flow, list[int]]:
+    """Draw lines of choices between two tasks, each before a cell that draws; give what they come to."""
+    expected, ends = [], []
+    with fc.Flow("branching") as flow:
+        for start in (20, 31, 44):
+            x, value = less(start), start - 1
+            for _ in range(3):
+                x = less(grows(fc.choose(odd(x), less(less(x)), half(x))))
+                value = (value - 2 if value % 2 else value // 2) - 3
+            ends.append(x)
+            expected.append(value)
+        flow.result = ends
+    return flow, expected
+
+
+@pytest.mark.contract("P1", "P10", "W5b", "K30")
+@pytest.mark.usefixtures("forced")
+def test_choices_and_cells_that_draw_beside_riders(store: Path, log: Path, messages: list[tuple[int, int]]) -> None:
+    """Branches and what was drawn ride with cells of other tasks; what no choice falls on does not run; all is kept."""
+    flow, expected = branching()
+    cold = go(flow, store)
+    ran = said(log)
+    again, _ = branching()
+    warm = go(again, store)
+
+    assert any(riders for _, riders in messages)
+    assert expected == [cold[end] for end in flow.result] == [warm[end] for end in again.result]
+    assert {"odd": 9, "grows": 9} == {name: ran[name] for name in ("odd", "grows")}
+    assert Counter() == said(log)
+
+
+@fc.compute
+def summed(values: list[int], step: int) -> int:
+    """Add up."""
+    say(f"summed{step}")
+    return sum(values) % 1009 + step
+
+
+@fc.compute
+def largest(values: list[int], step: int) -> int:
+    """Give the largest."""
+    say(f"largest{step}")
+    return max(values) + step
+
+
+def rows(width: int, steps: int) -> fc.Flow:
+    """Draw rows of cells of two tasks in turn, each of its neighbours in the row before."""
+    with fc.Flow("rows") as flow:
+        row = [less(10 * column) for column in range(width)]
+        for step in range(steps):
+            near = [row[max(0, column - 1) : column + 2] for column in range(width)]
+            row = [(largest if (step + c) % 3 else summed)(near[c], 100 * step + c) for c in range(width)]
+        flow.result = row
+    return flow
+
+
+@pytest.mark.contract("P1", "P10", "J8", "W5b")
+@pytest.mark.usefixtures("forced")
+def test_two_runs_at_once_share_a_store_and_their_riders_keep_the_same(store: Path, log: Path) -> None:
+    """A cell runs at most once in each; both give what one gives; and what is kept answers all of a third."""
+    flows = [rows(5, 12) for _ in range(4)]
+    live = [flow.start(store=store, workers=2, progress=False) for flow in flows[:2]]
+    for one in live:
+        one.wait(60.0)
+    ran = said(log)
+    third = go(flows[2], store)
+    ran_then = said(log)
+    alone = go(flows[3], store.with_name("alone"))
+    found = [[one[end] for end in flow.result] for one, flow in zip((*live, third, alone), flows, strict=True)]
+
+    assert [found[3]] * 3 == found[:3]
+    assert {1, 2} >= set(ran.values())
+    assert Counter() == ran_then
