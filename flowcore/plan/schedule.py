@@ -140,6 +140,10 @@ class Schedule:
     def _await(self, wire: Wire, fresh: Numbers, stack: list[Pull]) -> None:
         """Count what these cells wait for along a wire; add the cells to want for it."""
         producer, consumer, link = wire.producer, wire.consumer, wire.link
+        if wire.awaits_one():
+            if not producer.whole or producer.sleeping:
+                stack.append((producer, None if isinstance(fresh, range) else fresh))
+            return
         if link.static and isinstance(fresh, range) and max(producer.states, default=0) < DONE:
             fan_in, fan_out = (1, 1) if link.same else (link.fan_in, link.fan_out)  # a whole one, and nothing settled
             for m in fresh:
@@ -376,16 +380,8 @@ class Schedule:
         Whether that is so is seen when it is asked for: by then all that an event wakes is awake.
         """
         for wire in station.into:
-            producer, link = wire.producer, wire.link
-            if producer.held:
-                continue
-            uses, unused = producer.uses, []
-            for n in numbers if link.same else link.feeding(numbers):
-                uses[n] -= 1
-                if not uses[n]:
-                    unused.append(n)
-            if unused:
-                self._unused.append((producer, unused))
+            if not wire.producer.held and (unused := wire.used(numbers)):
+                self._unused.append((wire.producer, unused))
         if station.out and not station.held:
             self._unused.append((station, numbers))
 

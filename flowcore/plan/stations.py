@@ -67,6 +67,28 @@ class Wire:
         """Let one settled input of waiting consumer cell `m` count."""
         self.consumer.heed(m, state, self.edge.mode)
 
+    def awaits_one(self) -> bool:
+        """Let a node's only cell wait for the only one of another; False: they are more, or it is settled."""
+        producer, pending, link = self.producer, self.consumer.pending, self.link
+        if len(pending) != 1 or not link.same or not link.static or producer.states[0] >= DONE:
+            return False
+        pending[0] += 1
+        producer.uses[0] = max(0, producer.uses[0]) + 1
+        return True
+
+    def used(self, numbers: Numbers) -> Numbers:
+        """Count the values that these settled consumer cells have used; give those that none is to use any more."""
+        uses, link = self.producer.uses, self.link
+        if len(uses) == 1 and link.same:
+            uses[0] -= 1
+            return () if uses[0] else (0,)
+        unused = []
+        for n in numbers if link.same else link.feeding(numbers):
+            uses[n] -= 1
+            if not uses[n]:
+                unused.append(n)
+        return unused
+
     def unsettled(self, m: int) -> int:
         """Count the cells that feed consumer cell `m` and are not settled."""
         return sum(self.producer.states[n] not in SETTLED for n in self.link.inputs(m).numbers)
@@ -260,15 +282,17 @@ class Stations:
         above: Rank = (0, 0, 0, 0),
     ) -> Station:
         """Wire a new station to those that feed it, which must be there already; it lies below `above`."""
-        station = Station(number, self.space(spans), lane)
-        highest = above[2]
+        space, links, highest = self.space(spans), self._links, above[2]
+        station = Station(number, space, lane)
         for edge in dict.fromkeys(edges):
-            producer = self._stations[edge.source]
-            wire = Wire(producer, station, edge, self._link(producer.space, station.space, edge.over))
+            source, mode, _, over = edge
+            producer = self._stations[source]
+            link = links.get((id(producer.space), id(space), over))
+            wire = Wire(producer, station, edge, link or self._link(producer.space, space, over))
             station.into.append(wire)
             producer.out.append(wire)
             highest = min(highest, producer.rank[2])
-            if edge.mode == "branch":
+            if mode == "branch":
                 _hold(producer)
         station.rank = (-priority, above[1], highest - 1, number)
         self._stations[number] = station
@@ -287,10 +311,7 @@ class Stations:
         return found
 
     def _link(self, producer: Space, consumer: Space, over: tuple[str, ...]) -> Link:
-        about = id(producer), id(consumer), over
-        found = self._links.get(about)
-        if found is None:
-            found = self._links[about] = Link(producer, consumer, over)
+        found = self._links[id(producer), id(consumer), over] = Link(producer, consumer, over)
         return found
 
     def expand(self, source: int, cell: int, length: int) -> list[Rows]:
