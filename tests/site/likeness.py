@@ -19,7 +19,7 @@ MASKS = (
     (r"^usage: flowcore run.*?\n\n", ""), (r"-(\w) N, --", r"-\1, --"),  # differ between versions of argparse
     (r'", line \d+', '", line N'), (r"(\.py):\d+", r"\1:N"),  # a sentence more on the page moves its program
     (r"\d[\d.e-]* (?:us|ms|s|min)\b", "TIME"), (r"\b\d+:\d\d\b", "TIME"), (r"\bstep \d+", "step N"),
-    (r"python 3[\d.]+", "PYTHON"), (r"^memory +\d+", "memory BYTES"),
+    (r"python 3[\d.]+", "PYTHON"), (r"^memory +\d+", "memory BYTES"), (r"\b\d+ workers\b", "WORKERS"),  # one a core
     (r"^(ok|note|FAIL)  [^\n]*(\n {10,}[^\n]*)*", "CHECK"), (r"  +", " "),  # what a machine lacks, and the advice
 )  # fmt: skip
 
