@@ -439,6 +439,10 @@ class ValueLost(FlowcoreError, LookupError):
     reason: str
 
     def lines(self) -> Iterator[str]:
+        if "(no codec " in self.reason:
+            yield f"The value of {self.cell} cannot be read here: {self.reason}."
+            yield 'It is there. Name its codec, as codecs = ["units"] in flowcore.toml, or import what registers it.'
+            return
         yield f"The value of {self.cell} is gone: {self.reason}."
         yield "Run the flow again: only what is missing is computed. `flowcore cache verify` finds what else is."
 

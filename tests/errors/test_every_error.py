@@ -10,11 +10,13 @@ import importlib
 import pickle
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import flowcore as fc
+from flowcore.plan.classes import codecs_by_name
 from flowcore.replay import CannotReplay
 from tests.errors.snapshot import HERE, compare, told
 
@@ -79,6 +81,32 @@ def test_its_text(name: str) -> None:
 
     compare(f"made_{name}", told(error))
     assert str(error) == str(pickle.loads(pickle.dumps(error)))
+
+
+class Length:
+    """A value with a codec."""
+
+
+@fc.compute
+def length() -> Length:
+    """Give one."""
+    return Length()
+
+
+@pytest.mark.contract("E10")
+def test_a_value_whose_codec_is_not_known_here(store: Path) -> None:
+    """It is not lost: the message says how to have it read, and then it is."""
+    fc.register_codec(Length, name="tests.Length", version="1", to=lambda _: 1, back=lambda _: Length())
+    flow = fc.Flow("lengths")
+    flow.add(length)
+    run = flow.run(store=store, executor="inline", progress=False)
+    codec = codecs_by_name.pop("tests.Length")
+    with pytest.raises(fc.ValueLost) as caught:
+        fc.open_run(run.id, store)["length"]
+    codecs_by_name["tests.Length"] = codec
+
+    compare("E10_no_codec", told(caught.value))
+    assert Length is type(fc.open_run(run.id, store)["length"])
 
 
 def kinds() -> Iterator[type[fc.FlowcoreError]]:
