@@ -193,6 +193,6 @@ _ = figure.colorbar(scale, ax=ax, label="Hurst exponent $H$ (dimensionless): low
 # Sources
 # -------
 # * The terrain: U.S. Geological Survey; ``jacksboro_fault_dem.npz`` in matplotlib's sample data.
-# * D. L. Turcotte, *Fractals and Chaos in Geology and Geophysics*, 2nd edition, Cambridge University Press, 1997.
-# * D. M. Mark, P. B. Aronson, "Scale-dependent fractal dimensions of topographic surfaces: an empirical investigation,
+# * Turcotte, D. L., *Fractals and Chaos in Geology and Geophysics*, 2nd edition, Cambridge University Press, 1997.
+# * Mark, D. M., P. B. Aronson, "Scale-dependent fractal dimensions of topographic surfaces: an empirical investigation,
 #   with applications in geomorphology and computer mapping", *Mathematical Geology* 16, 1984.

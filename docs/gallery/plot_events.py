@@ -166,9 +166,9 @@ _ = figure.colorbar(picture, ax=right, label="number of events")
 # -------
 # * The records: BayernNetz (network BW), stations UH1 to UH4; files of ``obspy.signal``, shown in the trigger tutorial
 #   of ObsPy.
-# * M. Beyreuther, R. Barsch, L. Krischer, T. Megies, Y. Behr, J. Wassermann, "ObsPy: a Python toolbox for seismology",
+# * Beyreuther, M., R. Barsch, L. Krischer, T. Megies, Y. Behr, J. Wassermann, "ObsPy: a Python toolbox for seismology",
 #   *Seismological Research Letters* 81, 2010.
-# * R. V. Allen, "Automatic earthquake recognition and timing from single traces", *Bulletin of the Seismological
+# * Allen, R. V., "Automatic earthquake recognition and timing from single traces", *Bulletin of the Seismological
 #   Society of America* 68, 1978.
-# * M. Withers et al., "A comparison of select trigger algorithms for automated global seismic phase and event
+# * Withers, M., et al., "A comparison of select trigger algorithms for automated global seismic phase and event
 #   detection", *Bulletin of the Seismological Society of America* 88, 1998 (the recursive form).

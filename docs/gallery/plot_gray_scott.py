@@ -138,6 +138,6 @@ _ = figure.colorbar(shown, label="concentration $v$ (dimensionless)", shrink=0.8
 # %%
 # Sources
 # -------
-# * P. Gray, S. K. Scott, "Autocatalytic reactions in the isothermal, continuous stirred tank reactor", *Chemical
+# * Gray, P., S. K. Scott, "Autocatalytic reactions in the isothermal, continuous stirred tank reactor", *Chemical
 #   Engineering Science* 39, 1984.
-# * J. E. Pearson, "Complex patterns in a simple system", *Science* 261, 1993.
+# * Pearson, J. E., "Complex patterns in a simple system", *Science* 261, 1993.

@@ -146,8 +146,8 @@ _ = ax.legend(frameon=False)
 # Sources
 # -------
 # * The terrain: U.S. Geological Survey; ``jacksboro_fault_dem.npz`` in matplotlib's sample data. The rain is made up.
-# * J. Braun, S. D. Willett, "A very efficient O(n), implicit and parallel method to solve the stream power equation
+# * Braun, J., S. D. Willett, "A very efficient O(n), implicit and parallel method to solve the stream power equation
 #   governing fluvial incision and landscape evolution", *Geomorphology* 180-181, 2013.
-# * G. E. Tucker, G. R. Hancock, "Modelling landscape evolution", *Earth Surface Processes and Landforms* 35, 2010.
-# * R. Barnes, C. Lehman, D. Mulla, "Priority-flood: an optimal depression-filling and watershed-labeling algorithm for
+# * Tucker, G. E., G. R. Hancock, "Modelling landscape evolution", *Earth Surface Processes and Landforms* 35, 2010.
+# * Barnes, R., C. Lehman, D. Mulla, "Priority-flood: an optimal depression-filling and watershed-labeling algorithm for
 #   digital elevation models", *Computers & Geosciences* 62, 2014.

@@ -177,8 +177,8 @@ for ax, (values, top, words, title) in zip(axes[1:], panels, strict=True):
 # Sources
 # -------
 # * The picture: Center for Microscopy and Molecular Imaging (CMMI); ``skimage.data.immunohistochemistry``.
-# * A. C. Ruifrok, D. A. Johnston, "Quantification of histochemical staining by color deconvolution", *Analytical and
+# * Ruifrok, A. C., D. A. Johnston, "Quantification of histochemical staining by color deconvolution", *Analytical and
 #   Quantitative Cytology and Histology* 23, 2001.
-# * N. Otsu, "A threshold selection method from gray-level histograms", *IEEE Transactions on Systems, Man, and
+# * Otsu, N., "A threshold selection method from gray-level histograms", *IEEE Transactions on Systems, Man, and
 #   Cybernetics* 9, 1979.
-# * S. van der Walt et al., "scikit-image: image processing in Python", *PeerJ* 2, 2014.
+# * van der Walt, S., et al., "scikit-image: image processing in Python", *PeerJ* 2, 2014.

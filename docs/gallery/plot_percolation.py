@@ -148,10 +148,10 @@ _ = figure.suptitle(f"Site percolation on the square lattice, {len(thresholds):,
 # %%
 # Sources
 # -------
-# * J. L. Cardy, "Critical percolation in finite geometries", *Journal of Physics A* 25, 1992.
-# * R. M. Ziff, "Spanning probability in 2D percolation", *Physical Review Letters* 69, 1992.
-# * M. E. J. Newman, R. M. Ziff, "Efficient Monte Carlo algorithm and high-precision results for percolation",
+# * Cardy, J. L., "Critical percolation in finite geometries", *Journal of Physics A* 25, 1992.
+# * Ziff, R. M., "Spanning probability in 2D percolation", *Physical Review Letters* 69, 1992.
+# * Newman, M. E. J., R. M. Ziff, "Efficient Monte Carlo algorithm and high-precision results for percolation",
 #   *Physical Review Letters* 85, 2000.
-# * J. L. Jacobsen, "Critical points of Potts and O(N) models from eigenvalue identities in periodic Temperley-Lieb
+# * Jacobsen, J. L., "Critical points of Potts and O(N) models from eigenvalue identities in periodic Temperley-Lieb
 #   algebras", *Journal of Physics A* 48, 2015 (the known value).
 # * Clusters are labelled by ``scipy.ndimage.label``.

@@ -164,10 +164,10 @@ _ = right.legend(frameon=False, loc="center right")
 # %%
 # Sources
 # -------
-# * O. Beckstein, E. J. Denning, J. R. Perilla, T. B. Woolf, "Zipping and unzipping of adenylate kinase: atomistic
+# * Beckstein, O., E. J. Denning, J. R. Perilla, T. B. Woolf, "Zipping and unzipping of adenylate kinase: atomistic
 #   insights into the ensemble of open/closed transitions", *Journal of Molecular Biology* 394, 2009.
-# * S. L. Seyler, A. Kumar, M. F. Thorpe, O. Beckstein, "Path similarity analysis: a method for quantifying
+# * Seyler, S. L., A. Kumar, M. F. Thorpe, O. Beckstein, "Path similarity analysis: a method for quantifying
 #   macromolecular pathways", *PLoS Computational Biology* 11, 2015.
-# * W. Kabsch, "A solution for the best rotation to relate two sets of vectors", *Acta Crystallographica A* 32, 1976.
-# * R. J. Gowers et al., "MDAnalysis: a Python package for the rapid analysis of molecular dynamics simulations",
+# * Kabsch, W., "A solution for the best rotation to relate two sets of vectors", *Acta Crystallographica A* 32, 1976.
+# * Gowers, R. J., et al., "MDAnalysis: a Python package for the rapid analysis of molecular dynamics simulations",
 #   *Proceedings of the 15th Python in Science Conference*, 2016.
