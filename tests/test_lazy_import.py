@@ -169,7 +169,7 @@ def test_the_version_is_that_of_the_distribution(tmp_path: Path, installed: str 
         metadata.write_text(f"Metadata-Version: 2.1\nName: flowcore\nVersion: {installed}\n")
     told = subprocess.run(
         [sys.executable, "-S", "-c", "import flowcore; print(getattr(flowcore, '__version__', 'none'))"],
-        capture_output=True, text=True, check=True, env={"PYTHONPATH": str(tmp_path)},
+        capture_output=True, text=True, check=True, env={"PYTHONPATH": str(tmp_path)}, cwd=tmp_path,
     )  # fmt: skip
 
     assert expected == told.stdout.strip()

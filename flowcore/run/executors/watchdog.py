@@ -104,7 +104,7 @@ class Watchdog:
         while self._awake.wait() and not self._ended.wait(LOOK):
             self.look()
             self._awake.clear()  # first: what is begun from here on is seen by the next line, or has us called
-            if not self._loop.idle():
+            if self._ended.is_set() or not self._loop.idle():  # an end that came just before was cleared with it
                 self._awake.set()
 
 
