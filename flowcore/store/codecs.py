@@ -1,6 +1,6 @@
 """Values on their way: kept as records, or passed on as pickles; functions likewise.
 
-Owns the binding of records to the places where arrays lie, and all pickling. What has a
+Owns the binding of records to the places where arrays lie. What has a
 canonical encoding is kept without a pickle (S1). What has none can still be *passed on*
 to a consumer of the same run: a pickle of protocol 5 in extension 100, its large
 buffers out of band as arrays, so that they are mapped on arrival and never copied
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
-from flowcore.errors import NotPicklable, NoValueYet, StoreUnavailable
+from flowcore.errors import NotPicklable, StoreUnavailable
 from flowcore.plan import kinds
 from flowcore.plan.arrays import ArrayFacts
 from flowcore.plan.classes import ValueCodec, register_classes
@@ -39,15 +39,13 @@ from flowcore.plan.functions import bare_function
 from flowcore.plan.importing import importable
 from flowcore.plan.pickled import pickled
 from flowcore.store.files import Files
-from flowcore.store.leaf import find_leaf
+from flowcore.store.pickling import dump
 from flowcore.store.recent import Recent
 
 Record: TypeAlias = bytes
 
 CARRIED_LIMIT: Final = 64 << 20
 """Bytes of a value that its message carries where there is no room for it in any file (contract F19)."""
-
-_TRAVELS = (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError, OSError, RuntimeError)
 
 
 class ArrayHome(Protocol):
@@ -217,7 +215,7 @@ class Codec:
         NotPicklable
             Naming the leaf, as a path that starts with `name`.
         """
-        payload = _dump(value, name, within=True)[0]
+        payload = dump(value, name, within=True)[0]
         with contextlib.suppress(StoreUnavailable):
             return pickled(payload, _placed(memoryview(payload), self.kept or self.passed))
         return pickled(payload, self._handed(memoryview(payload)))
@@ -230,7 +228,7 @@ class Codec:
         NotPicklable
             Naming the leaf, as a path that starts with `name`.
         """
-        payload, buffers = _dump(value, name)
+        payload, buffers = dump(value, name)
         parts: list[object] = [self._place(memoryview(payload)), [self._place(b) for b in buffers]]
         return pack(extension(PASSED, parts))
 
@@ -244,7 +242,7 @@ class Codec:
         path = import_path(bare)
         if path is not None:
             return path, ()
-        payload, buffers = _dump(bare, getattr(bare, "__qualname__", type(bare).__qualname__))
+        payload, buffers = dump(bare, getattr(bare, "__qualname__", type(bare).__qualname__))
         return payload, tuple(pack(self._place(buffer)) for buffer in buffers)
 
     def load_function(self, function: tuple[str, ...] | bytes, buffers: tuple[Record, ...]) -> Callable[..., object]:
@@ -261,14 +259,14 @@ class Codec:
 
         A codec that cannot travel is left out; its values are then refused over there.
         """
-        return _dump((classes, self.travelling(codecs)), "classes")[0]
+        return dump((classes, self.travelling(codecs)), "classes")[0]
 
     def travelling(self, codecs: Sequence[ValueCodec]) -> list[bytes]:
         """Give the codecs that can reach another process, pickled."""
         packed: list[bytes] = []
         for codec in codecs:
             with contextlib.suppress(NotPicklable):
-                packed.append(_dump(codec, "codec")[0])
+                packed.append(dump(codec, "codec")[0])
         return packed
 
     def load_classes(self, packed: bytes) -> None:
@@ -325,53 +323,6 @@ def unpickle(payload: memoryview) -> object:
 def _load_parts(parts: list[Any]) -> object:
     payload, buffers = parts
     return pickle.loads(payload, buffers=buffers)  # noqa: S301 - a value of this run, from a worker of this run
-
-
-def _dump(value: object, name: str, *, within: bool = False) -> tuple[bytes, list[memoryview]]:
-    """Pickle `value`: plainly where that reaches another process, else by cloudpickle; buffers apart or `within`."""
-    import cloudpickle
-
-    module = _by_value(value)
-    try:
-        try:
-            payload, buffers = _pickled(pickle.dumps, value, within=within)
-            if module is None and b"__main__" not in payload:
-                return payload, buffers
-        except _TRAVELS:  # lambdas, local classes: cloudpickle may know better
-            pass
-        if module is not None:
-            cloudpickle.register_pickle_by_value(module)
-        return _pickled(cloudpickle.dumps, value, within=within)
-    except _TRAVELS as error:
-        path, kind = find_leaf(value, name, lambda part: _pickled(cloudpickle.dumps, part))
-        hidden = isinstance(error, NoValueYet)
-        reason = "only lists, tuples and dicts may hold references to nodes" if hidden else str(error)
-        raise NotPicklable(node=name, path=path, kind=kind, reason=reason) from error
-    finally:
-        if module is not None and module.__name__ in cloudpickle.list_registry_pickle_by_value():
-            cloudpickle.unregister_pickle_by_value(module)
-
-
-def _pickled(dumps: Callable[..., bytes], value: object, *, within: bool = False) -> tuple[bytes, list[memoryview]]:
-    buffers: list[memoryview] = []
-    if within:
-        return dumps(value, protocol=5), buffers
-
-    def keep(buffer: pickle.PickleBuffer) -> bool:
-        raw = buffer.raw()
-        if raw.nbytes < INLINE_LIMIT:
-            return True  # stays in the pickle
-        buffers.append(raw)
-        return False
-
-    return dumps(value, protocol=5, buffer_callback=keep), buffers
-
-
-def _by_value(value: object) -> Any:
-    """Give the module of a function whose module another process could not import."""
-    name = getattr(value, "__module__", None)
-    module = sys.modules.get(name) if isinstance(name, str) and name != "__main__" else None
-    return module if module is not None and callable(value) and not importable(module.__name__) else None
 
 
 def import_path(function: Any) -> tuple[str, str, str] | None:

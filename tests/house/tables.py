@@ -83,7 +83,7 @@ OWNERS = {
     },
     "networkx": {"flowcore.inspect", "flowcore.flow", "flowcore.history", "flowcore.result"},
     "rich": {"flowcore.progress", "flowcore.cli"},
-    "cloudpickle": {"flowcore.store.codecs", "flowcore.testing.elsewhere"},
+    "cloudpickle": {"flowcore.store.pickling", "flowcore.testing.elsewhere"},
     "asyncio": {
         "flowcore.run.executors.event_loop",
         "flowcore.flow",
