@@ -26,7 +26,11 @@ myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 html_theme = "pydata_sphinx_theme"
 html_title = "flowcore"
-html_theme_options = {"show_prev_next": False, "header_links_before_dropdown": 2, "secondary_sidebar_items": ["page-toc"]}
+html_theme_options = {
+    "show_prev_next": False,
+    "header_links_before_dropdown": 2,
+    "secondary_sidebar_items": ["page-toc"],
+}
 html_show_sourcelink = False
 sphinx_gallery_conf = {
     "examples_dirs": ["gallery"],
