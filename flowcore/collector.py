@@ -21,6 +21,7 @@ import threading
 from types import TracebackType
 
 _LEAST = 500_000  # objects: of some hundred bytes each
+_IMMORTAL = 2_000  # objects at most that Python 3.12 sets aside by itself; a program that does sets aside ten thousand
 
 
 class _Rest:
@@ -60,7 +61,7 @@ class _Rest:
         Else each is gone through twice, once in each of the younger generations, to find that it stays.
         Both calls join lists, however long these are. What a program has set aside for good stays there.
         """
-        if self._left_alone or gc.get_freeze_count():
+        if self._left_alone or gc.get_freeze_count() > _IMMORTAL:
             self._left_alone = True  # to ask once more would take longer, the more is set aside
             return False
         self._aged += gc.get_count()[0]

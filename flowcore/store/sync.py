@@ -106,9 +106,9 @@ class GroupSync:
     def _serve(self) -> None:
         while True:
             self._due.wait(EVERY)
-            if self._ending:
-                return
             self._due.clear()
+            if self._ending:  # read behind that: an end that came in between was cleared with the rest
+                return
             self.sync()
 
     def _sync_arrays(self, digests: set[bytes]) -> None:
