@@ -57,7 +57,6 @@ def held(path: Path) -> bytes:
 def main(name: str, folder: str, inputs: str, seed: str) -> None:
     """Fuzz a reader until so many inputs have been read."""
     faulthandler.enable()
-    os.environ["ARROW_DEFAULT_MEMORY_POOL"] = "system"  # its own pool takes a gibibyte of addresses at its first byte
     warnings.simplefilter("ignore")
     place = Path(folder)
     reader = readers.READERS[name]
@@ -67,8 +66,8 @@ def main(name: str, folder: str, inputs: str, seed: str) -> None:
         campaign.avoid(path.read_bytes())
     saved = place / f"{name}.state"
     with limited_time():
+        reader.seeds()  # what it compares with is made there, and pools of libraries take a gibibyte of addresses
         if saved.exists():
-            reader.seeds()  # what the reader compares with is made there
             campaign.restore(pickle.loads(saved.read_bytes()))  # noqa: S301 - of our own making
         limit_memory()
         if not campaign.figures.inputs:
