@@ -496,8 +496,16 @@ class NoWorkers(FlowcoreError, FlowcoreWarning):
     run: str
     box: str
     waited: float  # seconds
+    gpus: int = 0  # that one needs; 0: any would do
+    found: int = 0  # GPUs of the worker that has most
 
     def lines(self) -> Iterator[str]:
+        if self.gpus:
+            yield f"Cells of the run {self.run} need {self.gpus} GPUs each, and no worker has more than {self.found}."
+            yield f"They have waited {self.waited:.0f} s, and go on as soon as one comes that has as many."
+            yield f"Start one on a machine with GPUs: flowcore worker --spool {shorten(self.box)}"
+            yield "It has those that CUDA_VISIBLE_DEVICES names where it is started, else all that nvidia-smi lists."
+            return
         yield f"The run {self.run} has waited {self.waited:.0f} s for workers, and there is none."
         yield "It goes on as soon as one comes."
         yield f"Start one, here or on any machine that sees the folder: flowcore worker --spool {shorten(self.box)}"

@@ -10,7 +10,9 @@ The files are named like drafts, and swept as such with their spool.
 
 from __future__ import annotations
 
+import hashlib
 from contextlib import suppress
+from functools import lru_cache
 from typing import Final
 
 from flowcore.store.fs import CREATE, READ, Disk
@@ -23,20 +25,39 @@ def claim(disk: Disk, spool: str, name: str, who: str) -> str:
 
     An empty answer is somebody who did not say. Where nothing can be claimed, for want of
     room or of a spool, everybody has it: to do things twice is better than never.
+
+    Whoever claims has a file that says so, of which each claim is a link: one call instead of three.
     """
-    path = f"{spool}/{name}"
+    path, seal = f"{spool}/{name}", f"{spool}/{_seal(who)}"
+    try:
+        disk.link(seal, path)
+    except FileExistsError:
+        return _claimant(disk, path)
+    except OSError:  # the first claim; or as many links as a file may have, or a filesystem without any
+        return _written(disk, path, who, seal)
+    return who
+
+
+def _written(disk: Disk, path: str, who: str, seal: str) -> str:
     try:
         fd = disk.open(path, CREATE)
     except FileExistsError:
         return _claimant(disk, path)
     except OSError:
         return who
+    said = who.encode()
     try:
         with suppress(OSError):
-            disk.write(fd, who.encode())
+            if disk.write(fd, said) == len(said):
+                disk.link(path, seal)
     finally:
         disk.close(fd)
     return who
+
+
+@lru_cache(maxsize=64)
+def _seal(who: str) -> str:
+    return hashlib.sha256(who.encode()).hexdigest()[:32]
 
 
 def unclaim(disk: Disk, spool: str, name: str) -> None:

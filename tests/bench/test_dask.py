@@ -17,9 +17,10 @@ from flowcore.testing.cells import plus
 CELLS = 2000
 LINKS = 100
 ROUNDS = 3
-# Of the time by hand. What is aimed at is 1.1 for both; a fan-out takes what the scheduler and all workers leave of
-# the processors, and on two of them 1.5 was measured: 100 us a cell on each side, and news beside the task's own end.
-MOST = {"fan": 1.6, "chain": 1.1}
+# Of the time by hand, by submit. What is aimed at is 1.1 for both. A fan-out takes what the scheduler and all workers
+# leave of the processors: on two of them it took 1.34 of it, before cells left in groups (decision 0096); since then no
+# machine was quiet enough to measure it again.
+MOST = {"fan": 1.4, "chain": 1.1}
 
 
 def fan_by_hand(client: Any) -> int:

@@ -31,7 +31,7 @@ from flowcore.run.cell.printing import stand_for_good, stand_in, step_back
 from flowcore.run.cell.slot import LocalSlot
 from flowcore.run.columns import joined
 from flowcore.run.executors.greeting import here, refused, unfit
-from flowcore.run.job import Failed, Interrupted, Job, Result, TaskSpec, TimedOut, dumps, loads, pack_result
+from flowcore.run.job import Failed, Interrupted, Job, Metric, Result, TaskSpec, TimedOut, dumps, loads, pack_result
 from flowcore.run.perform import Workplace, perform
 from flowcore.run.workers.logs import take_on
 from flowcore.run.workers.parcels import attempts_of
@@ -129,12 +129,18 @@ class _Results:
         self._lock = threading.Lock()
         self._results: list[Result] = []
         self._open = dict.fromkeys(job.every)
+        self._steps = dict[
+            int, int
+        ]()  # where the steps of an attempt stand: they leave with its end, and the last counts
         self._closed = False
 
     def report(self, result: Result) -> None:
         """Take the outcome of a cell; too late, and it is dropped."""
         with self._lock:
-            if not self._closed:
+            if not self._closed and isinstance(result, Metric):
+                place = self._steps.setdefault(result.attempt, len(self._results))
+                self._results[place : place + 1] = [result]
+            elif not self._closed:
                 self._results.append(result)
                 for attempt in attempts_of(result):
                     self._open.pop(attempt, None)

@@ -111,7 +111,8 @@ class PilotFerry:
         self._torn: dict[str, int] = {}
         self._pause = _SHORTEST
         self._manned = self._rolled = clock.monotonic()  # when there was a pilot last
-        self._announced = self._warned = False
+        self._announced = False
+        self._warned = set[int]()  # numbers of GPUs that the user was told of; 0: of no pilot at all
         self._cardless: dict[str, float] = {}  # pilot -> when we first saw it without a card
         self._rolls = 0
         self._timer: Timer | None = None
@@ -267,14 +268,21 @@ class PilotFerry:
         for pilot in self._cardless.keys() & cards.keys():
             del self._cardless[pilot]
         self._inter(cards, now)
-        if self.width():
+        lacking = self._lacking() if self.width() else 0
+        if self.width() and not lacking:
             self._manned = now
-        elif not self._warned and now - self._manned > self.patience:
-            self._warned = True
-            notice(NoWorkers(run=self.run, box=self.box.path, waited=now - self._manned))
+        elif lacking not in self._warned and now - self._manned > self.patience:
+            self._warned.add(lacking)
+            most = max((card.gpus for card in self.living()), default=0)
+            notice(NoWorkers(run=self.run, box=self.box.path, waited=now - self._manned, gpus=lacking, found=most))
         if self.width() != self._told:
             self._told = self.width()
             self._harbour.changed()
+
+    def _lacking(self) -> int:
+        """Give the GPUs that a message needs and no pilot has; 0: none does."""
+        asked = max((sent.ticket.gpus for sent in self._sent.values()), default=0)
+        return asked if asked and all(card.gpus < asked for card in self.living()) else 0
 
     def _ended(self, seen: _Seen, now: float) -> str:
         """Say why a pilot is gone; empty if it may live."""

@@ -32,3 +32,8 @@ def killing(log: str, x: int) -> int:
 def tiny(x: int) -> int:
     """Do nothing."""
     return x
+
+
+def whereabouts(x: int) -> int:
+    """Say which process this is."""
+    return os.getpid() + 0 * x

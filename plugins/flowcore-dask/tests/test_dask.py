@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -11,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from dask import config
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Nanny, Scheduler, SpecCluster
 from distributed.chaos import KillWorker
 
 import dask_cells
@@ -109,6 +110,87 @@ def test_a_worker_that_joins_gets_cells(cluster: LocalCluster, store: Path) -> N
         run.wait()
 
     assert "interrupted" == run.status
+
+
+@pytest.mark.slow
+@pytest.mark.contract("F4")
+def test_workers_that_are_retired_in_mid_cell(store: Path) -> None:
+    """The cell goes out again, unblamed: as many deaths as there were retired workers would have been too many."""
+    flow = fc.Flow()
+    with (
+        gate() as door,
+        config.set(CALM),
+        LocalCluster(n_workers=4, threads_per_worker=1, dashboard_address=":0") as left,
+    ):
+        node = flow.add(cells.wait_at, door.getsockname()[:2], 7)
+        run = flow.start(executor=flowcore_dask.on(left), store=store, progress=False)
+        with Client(left, set_as_default=False) as client:
+            lines = [door.accept()[0]]
+            while len(lines) < 4:
+                client.retire_workers([who for who, keys in client.processing().items() if keys])
+                lines.append(door.accept()[0])
+        for line in lines:
+            line.close()
+        run.wait()
+
+    assert (7, "done") == (run[node], run.status)
+
+
+def test_an_adaptive_cluster_grows_from_nothing(store: Path) -> None:
+    """By the first message; and it may shrink to nothing again before the next."""
+    flow = fc.Flow()
+    first = flow.add(cells.plus, 1)
+    flow.add(cells.plus, first, name="last")
+    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as empty:
+        empty.adapt(minimum=0, maximum=1, interval="100ms")
+        run = flow.run(executor=flowcore_dask.on(empty, batches=False), store=store, progress=False)
+
+    assert 3 == run["last"]
+
+
+def test_a_gpu_is_a_resource_of_its_worker(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells that ask for one run where it is declared, though this machine has none, as many at once as there are."""
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    flow = fc.Flow()
+    node = flow.add(fc.compute(gpus=1)(dask_cells.whereabouts), fc.each(x=range(6)))
+    workers = {
+        name: {"cls": Nanny, "options": {"nthreads": 1, "resources": resources}}
+        for name, resources in (("with", {"GPU": 1}), ("without", {}))
+    }
+    with (
+        SpecCluster(workers, scheduler={"cls": Scheduler, "options": {"dashboard_address": ":0"}}) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        run = flow.run(executor=flowcore_dask.on(cluster, batches=False), store=store, progress=False)
+        found = set(dict(run[node]).values())
+        names = client.run(lambda dask_worker: (dask_worker.name, os.getpid())).values()
+
+    assert {process for name, process in names if name == "with"} == found
+
+
+def test_a_gpu_that_no_worker_declares_is_asked_for(cluster: LocalCluster, store: Path) -> None:
+    """And said to be lacking, with what there is."""
+    flow = fc.Flow()
+    flow.add(fc.compute(gpus=1)(dask_cells.tiny), 1)
+    with pytest.raises(fc.RunFailed, match=r"it takes \{'GPU': 1.0\}, and the most that a worker has is nothing"):
+        flow.run(executor=flowcore_dask.on(cluster), store=store, progress=False)
+
+
+def test_a_scheduler_remembers_little_and_not_for_good(store: Path) -> None:
+    """Of a run's news the last thousand, by the name of its client: all of that goes when the client has gone."""
+    flow = fc.Flow()
+    flow.add(dask_cells.tiny, fc.each(x=range(300)))
+    calm = {"distributed.scheduler.events-cleanup-delay": "0s", "distributed.admin.low-level-log-length": 10}
+    with config.set(calm), LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0") as cluster:
+        run = flow.start(executor=flowcore_dask.on(cluster, batches=False), store=store, progress=False)
+        run.wait()
+        with Client(cluster, set_as_default=False) as client:
+            left = [
+                topic for topic, events in client.get_events().items() for _, told in events if isinstance(told, bytes)
+            ]
+            keys = client.run_on_scheduler(lambda dask_scheduler: len(dask_scheduler.tasks))
+
+    assert ([], 0) == (left, keys)
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 What is known of jobs lies in the folder STAND_IN: ``<job>_<i>`` says the name and the process
 of each pilot, ``calls`` has a byte for each command. A file ``unwell`` there has every command
-fail; ``full``, every sbatch.
+fail; ``full``, every sbatch; what a file ``most`` says is Slurm's MaxArraySize.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ def sbatch(options: dict[str, str]) -> None:
     """Start a process for each pilot of an array."""
     if (FOLDER / "full").exists():
         sys.exit("sbatch: error: Batch job submission failed: Invalid account")
+    most = FOLDER / "most"
+    if most.exists() and int(options["array"].rpartition("-")[2]) >= int(most.read_text()):
+        sys.exit("sbatch: error: Batch job submission failed: Invalid job array specification")
     text = sys.stdin.read()
     job = str(1 + max((int(path.name.partition("_")[0]) for path in FOLDER.glob("[0-9]*_*")), default=0))
     for i in range(int(options["array"].rpartition("-")[2]) + 1):

@@ -171,11 +171,11 @@ def test_the_controller_is_away_when_a_run_begins(stand_ins: StandIns, store: Pa
 
 
 @contextmanager
-def fleet(store: Path, run: str, *, gpus: int = 0) -> Iterator[Fleet]:
+def fleet(store: Path, run: str, *, gpus: int = 0, count: int = 2) -> Iterator[Fleet]:
     """Have pilots seen to for a run with one message; if that needs a device, none of them takes it."""
     box = Box.open(box_of(str(store)))
     box.put(Ticket(run=run, serial=1, gpus=gpus), [b""])
-    found = Fleet(Pilots(count=2, every=0.1), box, run=run, workers=1)
+    found = Fleet(Pilots(count=count, every=0.1), box, run=run, workers=1)
     found.launch(lambda: None)
     try:
         yield found
@@ -212,6 +212,16 @@ def test_old_logs_are_removed(stand_ins: StandIns, store: Path) -> None:
         stand_ins.called(1)
 
         assert [False, True, True] == [(logs / name).exists() for name in names]
+
+
+def test_more_pilots_than_an_array_may_have(stand_ins: StandIns, store: Path) -> None:
+    """They are asked for in several."""
+    (stand_ins.folder / "jobs" / "most").write_text("3")
+    with fleet(store, "20260101T120000-0123456789abcdef", count=5):
+        until(lambda: len(stand_ins.listed()) == 5)
+        jobs = {label.partition("_")[0] for label in stand_ins.listed()}
+
+    assert 3 == len(jobs)
 
 
 def test_a_new_driver_finds_the_pilots_there_are(stand_ins: StandIns, store: Path) -> None:

@@ -40,6 +40,8 @@ class Quay:
         self.sunk = ""
         self.traits = traits or Traits()
         self.sent: list[Load] = []
+        self.groups: list[int] = []  # messages that were sent in one call
+        self.answers: list[bytes] = []
         self.recalled: list[int] = []
         self.harbour: Harbour | None = None
         self.closed = 0
@@ -66,6 +68,7 @@ class Quay:
 
     def send(self, loads: Sequence[Load]) -> None:
         """Carry messages out, or lose them."""
+        self.groups.append(len(loads))
         for load in loads:
             self.sent.append(load)
             answer = self._fate(load)
@@ -79,6 +82,7 @@ class Quay:
     def tell(self, serial: int, answer: Answer) -> None:
         """Answer a message."""
         assert self.harbour is not None
+        self.answers += [answer] if isinstance(answer, bytes) else []
         self.harbour.landed(serial, answer)
 
     def recall(self, serials: Sequence[int]) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 import flowcore as fc
+from flowcore import Checkpoint
+from flowcore.run.cell import seat
 from flowcore.run.executors.far import pack_answer
 from flowcore.run.executors.ferry import Astray, Load, Traits, Unbegun
-from flowcore.run.job import Interrupted
+from flowcore.run.job import Interrupted, loads
 from flowcore.testing import FakeClock, check_executor
 from flowcore.testing.cells import field, overwritten, plus
 from tests.run.executors.quays import Quay, first
@@ -24,6 +26,14 @@ def grid(count: int) -> tuple[fc.Flow, Any]:
     """Draw so many additions."""
     flow = fc.Flow()
     return flow, flow.add(plus, fc.each(x=range(count)))
+
+
+def every_step(ckpt: Checkpoint = Checkpoint()) -> int:
+    """Count five steps."""
+    s = ckpt.state(done=0)
+    for _ in ckpt.steps(5):
+        s.done += 1
+    return int(s.done)
 
 
 def failed(flow: fc.Flow, quay: Quay, store: Path) -> fc.Run:
@@ -71,6 +81,42 @@ def test_one_that_is_lost_each_time_fails_alone(store: Path) -> None:
     assert "node7 is gone" in str(run.failures[0].exception)
     assert {x: x + 1 for x in range(40) if x != 7} == dict(run[node])
     assert 3 == sum(load.job.numbers == [7] for load in quay.sent)
+
+
+def test_messages_of_one_cell_leave_in_groups(store: Path) -> None:
+    """A quarter of what may be on its way, or more: an engine charges for the call as well as for what is in it."""
+    flow, node = grid(100)
+    quay = Quay(traits=Traits(most=1, ahead=8))
+    run = flow.run(executor=quay.make, store=store, progress=False)
+
+    assert {x: x + 1 for x in range(100)} == dict(run[node])
+    assert [1] * 100 == quay.sizes
+    assert 16 == quay.groups[0] == max(quay.groups)
+    assert min(quay.groups[:-1]) >= 4
+
+
+def test_of_a_loops_steps_the_last_is_told(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They leave with the end of the message, where one for each step would be the larger part of it."""
+    monkeypatch.setattr(seat, "TELL", 0.0)
+    monkeypatch.setattr(seat, "_MOMENT", 0.0)
+    flow, quay = fc.Flow(), Quay()
+    node = flow.add(every_step)
+    run = flow.run(executor=quay.make, store=store, progress=False)
+    results = [result for answer in quay.answers for result in cast(list[list[Any]], loads(answer)[1])]
+    told = [step for kind, _, step, *_ in results if kind == "metric"]
+
+    assert 5 == run[node]
+    assert [5] == told
+
+
+def test_a_user_who_wants_one_message_ahead_gets_one(store: Path) -> None:
+    """Cells are not held back for the sake of a group."""
+    flow, node = grid(5)
+    quay = Quay(traits=Traits(most=1, ahead=1), width=1)
+    run = flow.run(executor=quay.make, store=store, progress=False)
+
+    assert {x: x + 1 for x in range(5)} == dict(run[node])
+    assert [1] * 5 == quay.groups
 
 
 @pytest.mark.contract("F4")

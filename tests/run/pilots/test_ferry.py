@@ -6,11 +6,13 @@ import errno
 import os
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from flowcore.errors import NoWorkers
 from flowcore.run.executors.ferry import Answer, Astray, Load, Unbegun
 from flowcore.run.inbox import Inbox
 from flowcore.run.job import Job, TaskSpec
@@ -58,11 +60,11 @@ class Quay:
         """Begin."""
         self.ferry.open(self)
 
-    def send(self, serial: int) -> Ticket:
+    def send(self, serial: int, *, gpus: int = 0) -> Ticket:
         """Send a message of one cell; give its ticket."""
-        job = Job(task=TaskSpec(id=1, name="cell"), attempts=[serial], numbers=[0], columns=[])
+        job = Job(task=TaskSpec(id=1, name="cell", gpus=gpus), attempts=[serial], numbers=[0], columns=[])
         self.ferry.send([Load(serial=serial, payload=b"payload", job=job)])
-        return Ticket(run=RUN, serial=serial)
+        return Ticket(run=RUN, serial=serial, gpus=gpus)
 
     def until(self, condition: Callable[[], bool]) -> None:
         """See to what is due until a condition holds."""
@@ -201,3 +203,22 @@ def test_messages_wait_for_room(quay: Callable[..., Quay]) -> None:
     harbour.until(lambda: bool(harbour.box.jobs()))
 
     assert (([], []), [RUN], [ticket]) == (before, harbour.box.runs(), harbour.box.jobs())
+
+
+def test_a_cell_that_no_pilot_has_the_devices_for_says_so(
+    quay: Callable[..., Quay], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once, and only for the devices that are lacking."""
+    told: list[Warning] = []
+    monkeypatch.setattr(PilotFerry, "patience", 0.0)
+    monkeypatch.setattr(room, "notice", told.append)
+    here = quay()
+    here.box.show(replace(FAR, gpus=2))
+    here.open()
+    here.send(1, gpus=2)
+    here.send(2, gpus=4)
+    here.until(lambda: bool(told))
+
+    assert isinstance(told[0], NoWorkers)
+    assert (4, 2) == (told[0].gpus, told[0].found)
+    assert "need 4 GPUs each, and no worker has more than 2" in str(told[0])

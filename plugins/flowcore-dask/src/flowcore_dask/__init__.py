@@ -6,7 +6,7 @@ from typing import Any
 
 from flowcore.run.executors.ferry import Traits
 from flowcore.run.executors.near import NearExecutor
-from flowcore.run.executors.protocol import MakeExecutor
+from flowcore.run.executors.protocol import MakeExecutor, elsewhere
 from flowcore.run.inbox import Inbox
 from flowcore.run.workers.surroundings import Surroundings
 from flowcore.store.codecs import Codec
@@ -30,7 +30,8 @@ def on(
     cluster : distributed.Client, cluster or str, optional
         A client, a cluster or an address. Without it: the client that is current when the run begins,
         else the scheduler that Dask's configuration names (``scheduler-address``), else a
-        `distributed.LocalCluster` of a process for each of the run's workers, for its time.
+        `distributed.LocalCluster` of a process for each of the run's workers, for its time. What cells need
+        of memory and GPUs is this machine's to give, unless a cluster is named here: then it is that cluster's.
     batches : bool
         Whether a message may hold several cells; if so, of `seconds` of work in all.
     ahead : int, optional
@@ -54,7 +55,7 @@ def on(
         options: Any = {"spool": surroundings.spool, "traits": traits, "priority": priority, "patience": patience}
         return NearExecutor(DaskFerry(Mooring(cluster, workers), **options), inbox=inbox, surroundings=surroundings)
 
-    return make
+    return make if cluster is None else elsewhere(make)  # whose machines need not be this one
 
 
 dask = on()

@@ -13,10 +13,10 @@ from flowcore.run.executors.far import perform_far
 from flowcore.store.claims import claim
 from flowcore.store.fs import DISK
 
-_LITTLE = 8192  # bytes of an answer that goes with the news of it; the scheduler remembers the last thousand
+_LITTLE = 8192  # bytes of an answer that goes with the news of it; the scheduler remembers a client's last thousand
 
 
-def carry(name: str, payload: bytes, spool: str) -> bytes | None:
+def carry(name: str, payload: bytes, spool: str, topic: str) -> bytes | None:
     """Carry a message out, if nobody has begun it; tell of it, and give an answer that is too long to be told."""
     worker, what, answer = get_worker(), b"lost", b""
     me = f"{worker.address}#{worker.id}"  # others may have had the address before
@@ -25,5 +25,5 @@ def carry(name: str, payload: bytes, spool: str) -> bytes | None:
         answer = perform_far(payload)
         what = b"told" if len(answer) <= _LITTLE else b"kept"
     # As plain bytes: Dask looks into everything else, at each station.
-    worker.log_event(name[:16], b"%b %b %b " % (name.encode(), whose.encode(), what) + answer * (what == b"told"))
+    worker.log_event(topic, b"%b %b %b " % (name.encode(), whose.encode(), what) + answer * (what == b"told"))
     return answer if what == b"kept" else None

@@ -26,6 +26,7 @@ from flowcore_dask.mooring import Mooring
 _EVERY, _FAREWELL = 0.5, 3.0  # seconds between two looks, and for a farewell
 _MOMENT = 0.005  # seconds that messages wait for others to go along
 _INTERVAL = 0.001  # seconds between two writes to the scheduler; ten by default, and a chain waits for each
+_CLOSED = ("closing", "closed")  # states of a client
 _RESOURCES = {"gpu": "gpus", "gpus": "gpus", "core": "cores", "cores": "cores", "cpu": "cores", "cpus": "cores"}
 
 
@@ -36,7 +37,7 @@ class DaskFerry:
 
     def __init__(self, mooring: Mooring, *, spool: str, traits: Traits, priority: int, patience: float) -> None:
         self.traits, self._mooring, self._priority, self._patience = traits, mooring, priority, patience
-        self._spool, self._token = spool, secrets.token_hex(8)  # of 16 digits: the topic, and what names begin with
+        self._spool, self._token = spool, secrets.token_hex(8)  # of 16 digits: what names begin with
         self._width, self._threads, self._alone = 0, dict[str, int](), 0  # in all; of each worker; looks without any
         self._supplies: dict[str, float] = {}  # resources that workers declare: the most that one has
         self._waiting, self._aboard = list[Load](), dict[int, Future[Any]]()
@@ -81,9 +82,13 @@ class DaskFerry:
             address, security = await asyncio.to_thread(self._mooring.address)
             client = Client(address, security=security, set_as_default=False, name="flowcore", asynchronous=True)
             async with client as self._client, asyncio.TaskGroup() as self._errands:
-                while not (lost := client.status in ("closing", "closed")) and self._alone < self._patience / _EVERY:
-                    await self._look()
-                    await asyncio.sleep(_EVERY)
+                try:
+                    while not (lost := client.status in _CLOSED) and self._alone < self._patience / _EVERY:
+                        await self._look()
+                        await asyncio.sleep(_EVERY)
+                finally:
+                    with suppress(Exception):  # the scheduler is gone, or nothing of it was ever heard
+                        client.unsubscribe_topic(client.id)
             raise OSError("the connection to its scheduler was lost" if lost else f"no worker for {self._patience:g} s")
         except asyncio.CancelledError:
             return
@@ -110,10 +115,11 @@ class DaskFerry:
         names = [self._name(serial) for serial in serials]
         keys = [f"{load.job.task.name}-{name}" for load, name in zip(loads, names, strict=True)]
         try:
-            if any(amount > self._supplies[name] for name, amount in needs.items()):
-                raise ValueError(f"it takes {needs}, and the most that a worker has is {self._supplies}")
+            if self._threads and any(amount > self._supplies.get(name, 0.0) for name, amount in needs.items()):
+                raise ValueError(f"it takes {needs}, and the most that a worker has is {self._supplies or 'nothing'}")
             futures = self._client.map(
-                carry, names, payloads, [self._spool] * len(names), key=keys, pure=False, retries=0,
+                carry, names, payloads, key=keys, pure=False, retries=0,
+                spool=self._spool, topic=self._client.id,
                 priority=self._priority, resources=needs or None,
                 workers=[berth] if berth else None, allow_other_workers=bool(berth),
             )  # fmt: skip
@@ -129,6 +135,8 @@ class DaskFerry:
 
     def _needs(self, task: TaskSpec) -> frozenset[tuple[str, float]]:
         asked = {name: _RESOURCES[name.lower()] for name in self._supplies if name.lower() in _RESOURCES}
+        if "gpus" not in asked.values():  # a worker that has them may be about to come
+            asked["GPU"] = "gpus"
         return frozenset((name, float(amount)) for name, what in asked.items() if (amount := getattr(task, what)))
 
     def _recall(self, serials: Sequence[int]) -> None:
@@ -142,13 +150,17 @@ class DaskFerry:
     def _claim(self, serial: int) -> bool:
         return claim(DISK, self._spool, self._name(serial), "driver") == "driver"
 
-    def _heard(self, event: tuple[float, bytes]) -> None:
+    def _heard(self, event: tuple[float, object]) -> None:
+        """Take news; under its client's name Dask tells other things as well."""
+        if not isinstance(event[1], bytes):
+            return
         name, whose, what, answer = event[1].split(b" ", 3)
         serial, worker = int(name[16:], 16), whose.decode().partition("#")[0]
         if serial not in self._aboard:
             return
         if what == b"lost":
-            self._errands.create_task(self._lost(serial, worker))
+            ended = self._aboard[serial].status in ("finished", "lost")  # there, and the news of it was not
+            self._errands.create_task(self._lost(serial, worker, ended=ended))
             return
         self._went[serial] = worker
         if what == b"told":
@@ -168,20 +180,20 @@ class DaskFerry:
             self._land(serial, answer or Astray(cause="its answer was lost on the way", suspect=False))
         self._fetching.discard(serial)
 
-    async def _lost(self, serial: int, worker: str) -> None:
-        """Tell of a message whose worker was lost: a suspect, if that was not to leave."""
+    async def _lost(self, serial: int, worker: str, *, ended: bool) -> None:
+        """Tell of a message whose worker was lost: a suspect, if that was not to leave, and did not end it before."""
         events: Any = ()
         with suppress(OSError):
             events = await self._client.scheduler.events(topic=worker)
         expected = any(isinstance(told, dict) and told.get("expected") for _, told in events)
-        self._land(serial, Astray(cause=f"worker {worker} was lost", suspect=not expected))
+        self._land(serial, Astray(cause=f"worker {worker} was lost", suspect=not (expected or ended)))
 
     async def _look(self) -> None:
         threads: dict[str, int] = {}
         if self._client.status == "running":
             with suppress(OSError):
                 self._client.scheduler_comm.interval = _INTERVAL
-                self._client.subscribe_topic(self._token, self._heard)  # again: the connection may be a new one
+                self._client.subscribe_topic(self._client.id, self._heard)  # again: the connection may be a new one
                 threads = await self._client.scheduler.ncores_running()
                 if threads.keys() != self._threads.keys():
                     workers = (await self._client.scheduler.identity())["workers"].values()

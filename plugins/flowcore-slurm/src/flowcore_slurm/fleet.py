@@ -28,6 +28,7 @@ _BARREN = 2  # times that all pilots asked for may end without a sign of life
 _PASSING = re.compile("timed out|unable to contact|temporarily|try again|zero bytes", re.IGNORECASE)
 _ABSENT = 127  # status of a command that is not there
 _MISLEADING = re.compile("SQUEUE_|SCANCEL_|SLURM_JOB_END_TIME$")  # variables
+_TOO_MANY = re.compile("job array specification", re.IGNORECASE)
 _REFUSALS = 30  # in a row, for a reason that passes
 _LAST = 8  # lines of a log
 _OLD = 30 * 86400.0  # seconds after which one is removed
@@ -48,6 +49,7 @@ class Fleet:
         self._ended: set[str] = set()
         self._lived: set[str] = set()  # pilots whose card was seen
         self._barren = self._refused = 0
+        self._largest = max(1, self.count)  # array that Slurm takes (its MaxArraySize)
         self._closing = threading.Event()
         self._thread: threading.Thread | None = None
         self._changed: Callable[[], None] = lambda: None
@@ -112,6 +114,11 @@ class Fleet:
             self._ask(wanted)
 
     def _ask(self, count: int) -> None:
+        while count > 0 and (taken := self._submitted(min(count, self._largest))):
+            count -= taken
+
+    def _submitted(self, count: int) -> int:
+        """Ask for so many pilots, or for half as many where an array may not be as large; give how many it was."""
         log = f"{str(self._logs).replace('%', '%%')}/%A_%a.log"
         command = [*sbatch(self._pilots, name=self._name, log=log, folder=self._box.path), f"--array=0-{count - 1}"]
         done = _answer(command, script(self._pilots, self._box.path))
@@ -121,8 +128,12 @@ class Fleet:
             self._asked[job] = {f"{job}_{i}" for i in range(count)}
             self._there |= self._asked[job]
             self._refused = 0
-            return
+            return count
+        if count > 1 and _TOO_MANY.search(done.stderr):
+            self._largest = count // 2
+            return self._submitted(self._largest)
         self._refuse(done)
+        return 0
 
     def _refuse(self, done: subprocess.CompletedProcess[str]) -> None:
         """Sink, unless what Slurm says against it may pass."""
