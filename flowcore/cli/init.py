@@ -14,7 +14,7 @@ from flowcore.cli.parser import Parser, Usage, add_json
 from flowcore.cli.printing import document, name
 from flowcore.store.fs import CREATE, DISK, write_all
 
-FILES = ("pipeline.py", "test_pipeline.py", "flowcore.toml", "README.md", ".gitignore")
+FILES = ("pipeline.py", "test_pipeline.py", "conftest.py", "flowcore.toml", "README.md", ".gitignore")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flowcore.cli.init import FILES
 from tests.cli.conftest import Terminal
-from tests.site.session import PLUGGED
 
 
 def test_what_it_writes_runs(flowcore: Terminal) -> None:
@@ -13,7 +12,6 @@ def test_what_it_writes_runs(flowcore: Terminal) -> None:
     flowcore.folder /= "heat"  # type: ignore[misc]
     ran = flowcore("run", "pipeline.py", "--size", "16", "-q")
     more = flowcore("run", "pipeline.py", "--size", "16", "--rates", "0.05,0.1,0.2,0.24", "-q")
-    flowcore.environ |= PLUGGED
     tests = flowcore.python("-m", "pytest", "-q", "-p", "no:cacheprovider")
 
     assert [0, 0, 0] == [written.code, ran.code, more.code]

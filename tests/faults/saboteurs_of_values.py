@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from flowcore.errors import StoreUnavailable
@@ -91,14 +91,19 @@ def a_call_a_cell(put: Put) -> None:
 
 def one_recursive_walk(put: Put) -> None:
     """Go up a graph by calling oneself (F30)."""
+    real = graph._Lowered.sinks
 
-    def ancestors(nodes: Sequence[Any], feeders: Mapping[Any, Sequence[Any]]) -> set[int]:
-        found: set[int] = set()
-        for node in nodes:
-            found |= {node.number} | ancestors(feeders[node], feeders)
+    def sinks(self: Any, nodes: Sequence[Any]) -> Any:
+        def walk(node: Any) -> None:
+            for feeder in graph.feeders(self.nodes[node.number]):
+                walk(feeder)
+
+        found = real(self, nodes)
+        for node in found:
+            walk(node)
         return found
 
-    put(graph, "_ancestors", ancestors)
+    put(graph._Lowered, "sinks", sinks)
 
 
 def one_object_for_two(put: Put) -> None:

@@ -131,7 +131,7 @@ WAITING: dict[str, tuple[set[str], str]] = {
     ),
     "flowcore.inspect.timing.timeline": ({"flowcore.inspect.exports.chrome"}, "few timelines are exported"),
     "flowcore.inspect.html": ({"html"}, "its table of entities takes 2 ms, and only what is shown needs it"),
-    "flowcore.pytest_plugin": ({"flowcore.history"}, "pytest reads it at each start, of projects without flows, too"),
+    "flowcore.pytest_plugin": ({"flowcore.history"}, "pytest reads it at its start, and not all tests have flows"),
     "flowcore.plugins": ({"importlib.metadata"}, "15 ms, with email and zipfile, and few runs name a plugin"),
     "flowcore.replay": ({"concurrent.futures"}, "10 ms, for a coroutine in a notebook"),
     "flowcore.history": ({"flowcore.replay"}, "a run is looked at without anything that prepares or calls a task"),

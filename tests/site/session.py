@@ -16,7 +16,6 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, suppress
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from tests.site.blocks import Block
@@ -24,8 +23,6 @@ from tests.site.likeness import steady
 
 ROOT = Path(__file__).parents[2]
 PATHS = (str(ROOT), *(str(path) for path in sorted(ROOT.glob("plugins/*/src"))))
-# Where flowcore is not installed, but its checkout is on the path, pytest is told of the plugin that it would find.
-PLUGGED = {} if entry_points(group="pytest11", name="flowcore") else {"PYTEST_PLUGINS": "flowcore.pytest_plugin"}
 BREAK = "\x1e\n"
 WAIT = f"__import__('builtins').print({BREAK!r}, end='', flush=True); __import__('builtins').input()"
 LIMIT = 150.0  # seconds for a command, or a piece
@@ -70,7 +67,7 @@ def _environment(folder: Path) -> Mapping[str, str]:
     return inherited | {
         "PATH": os.pathsep.join(paths), "PYTHONPATH": os.pathsep.join(PATHS), "COLUMNS": "100",
         "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUNBUFFERED": "1", "PYTHON_COLORS": "0", "NO_COLOR": "1",
-        "FLOWCORE_PROGRESS": "no", "MPLBACKEND": "agg", **PLUGGED,
+        "FLOWCORE_PROGRESS": "no", "MPLBACKEND": "agg",
     }  # fmt: skip
 
 

@@ -53,7 +53,8 @@ def by_mypy(tmp_path_factory: pytest.TempPathFactory) -> Found:
 def by_pyright() -> Found:
     """Give all that pyright finds, in its own words."""
     found: Found = {name: {} for name in FILES}
-    for one in json.loads(checked("pyright", "--outputjson", *FACE))["generalDiagnostics"]:
+    printed = checked("pyright", "--pythonpath", sys.executable, "--outputjson", *FACE)
+    for one in json.loads(printed)["generalDiagnostics"]:
         if one["severity"] == "error":
             found.setdefault(Path(one["file"]).name, {})[one["range"]["start"]["line"] + 1] = one["message"]
     return found
