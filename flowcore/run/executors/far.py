@@ -129,9 +129,7 @@ class _Results:
         self._lock = threading.Lock()
         self._results: list[Result] = []
         self._open = dict.fromkeys(job.every)
-        self._steps = dict[
-            int, int
-        ]()  # where the steps of an attempt stand: they leave with its end, and the last counts
+        self._steps: dict[int, int] = {}  # where the step of an attempt stands: only its last one leaves
         self._closed = False
 
     def report(self, result: Result) -> None:

@@ -99,7 +99,8 @@ class NearExecutor:
         free = width * traits.ahead - len(self._parcels)
         if traits.most > 1:
             return self._pace.cells(task.id, ready, width) if free > 0 else 0
-        return min(free, ready) if free >= max(1, width * traits.ahead // _GROUP) else 0
+        group = min(width * traits.ahead // _GROUP, width * (traits.ahead - 1))  # nobody idles while others gather
+        return min(free, ready) if free >= max(1, group) else 0
 
     def weight(self, task: TaskSpec) -> float:
         """See Carrier."""
